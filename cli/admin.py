@@ -1,0 +1,122 @@
+"""`runv-admin-email-alias`: the administrator's command line. What each command does is in rooms of its own.
+
+Everything heavy is imported inside the commands: `--help` and shell completion should be there at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import admin_sentences as sentences
+from cli.admin_arguments import active_users, check_reason, waiting_users
+from cli.output import fill
+from cli.program import run, version_option
+
+if TYPE_CHECKING:
+    from schemas.config import Settings
+
+_json = click.option("--json", "as_json", is_flag=True, help=sentences.JSON_HELP)
+_no_wait = click.option("--no-wait", is_flag=True, help=sentences.NO_WAIT_HELP)
+_reason = click.option("--reason", required=True, metavar="TEXT", callback=check_reason, help=sentences.REASON_HELP)
+
+
+@click.group(help=sentences.PROGRAM_HELP, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@version_option(sentences.PROGRAM)
+def admin_command() -> None:
+    """Gather the commands."""
+
+
+def _settings(path: str | None = None) -> Settings:
+    from schemas.config import load_settings  # noqa: PLC0415
+
+    return load_settings(path)
+
+
+@admin_command.command(help=sentences.PENDING_HELP)
+@_json
+def pending(as_json: bool) -> int:
+    """List the waiting requests."""
+    from cli import admin_tables  # noqa: PLC0415
+
+    return admin_tables.pending(_settings(), as_json=as_json)
+
+
+@admin_command.command(name="list", help=sentences.LIST_HELP)
+@_json
+def list_command(as_json: bool) -> int:
+    """List the registry."""
+    from cli import admin_tables  # noqa: PLC0415
+
+    return admin_tables.list_aliases(_settings(), as_json=as_json)
+
+
+@admin_command.command(help=sentences.APPROVE_HELP)
+@click.argument("users", metavar="USER...", nargs=-1, required=True, shell_complete=waiting_users)
+@click.option("--sync-mail/--no-sync-mail", default=True, help=sentences.SYNC_MAIL_HELP)
+@_no_wait
+def approve(users: tuple[str, ...], sync_mail: bool, no_wait: bool) -> int:
+    """Approve requests."""
+    from cli import admin_decisions  # noqa: PLC0415
+
+    return admin_decisions.approve(_settings(), users, sync_mail=sync_mail, wait=not no_wait)
+
+
+@admin_command.command(help=sentences.REJECT_HELP)
+@click.argument("user", shell_complete=waiting_users)
+@_reason
+@_no_wait
+def reject(user: str, reason: str, no_wait: bool) -> int:
+    """Reject a request."""
+    from cli import admin_decisions  # noqa: PLC0415
+
+    return admin_decisions.reject(_settings(), user, reason, wait=not no_wait)
+
+
+@admin_command.command(help=sentences.REVOKE_HELP)
+@click.argument("user", shell_complete=active_users)
+@_reason
+@_no_wait
+def revoke(user: str, reason: str, no_wait: bool) -> int:
+    """Switch an alias off."""
+    from cli import admin_decisions  # noqa: PLC0415
+
+    return admin_decisions.revoke(_settings(), user, reason, wait=not no_wait)
+
+
+@admin_command.command(help=sentences.SYNC_HELP)
+@click.option("--dry-run", is_flag=True, help=sentences.DRY_RUN_HELP)
+@click.option("--config", metavar="FILE", type=click.Path(), help=sentences.CONFIG_HELP)
+@click.option("--force", is_flag=True, help=sentences.FORCE_HELP)
+@_no_wait
+@_json
+def sync(dry_run: bool, config: str | None, force: bool, no_wait: bool, as_json: bool) -> int:
+    """Bring the map into line."""
+    with_dry_run = {"--config": config is not None, "--json": as_json}
+    without = {"--force": force, "--no-wait": no_wait}
+    refused = without if dry_run else with_dry_run
+    for option, given in refused.items():
+        if given:
+            sentence = sentences.NOT_WITH_DRY_RUN if dry_run else sentences.ONLY_WITH_DRY_RUN
+            raise click.UsageError(fill(sentence, option=option), click.get_current_context())
+    from cli import admin_sync  # noqa: PLC0415
+
+    if dry_run:
+        return admin_sync.dry_run(_settings(config), as_json=as_json)
+    return admin_sync.sync(_settings(), force=force, wait=not no_wait)
+
+
+@admin_command.command(help=sentences.STATUS_HELP)
+@_json
+def status(as_json: bool) -> int:
+    """Show the watcher."""
+    from cli import admin_status  # noqa: PLC0415
+
+    return admin_status.status(_settings(), as_json=as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the administrator command; give its exit status."""
+    return run(admin_command, sentences.PROGRAM, arguments)

@@ -1,0 +1,63 @@
+"""What the administrator's arguments may be: the check of a reason, and names for shell completion."""
+
+from __future__ import annotations
+
+import click
+
+from cli import admin_sentences as sentences
+from cli.output import fill
+
+REASON_LIMIT = 1000
+"""As the schema of a decision has it; a test holds the two together."""
+
+
+def check_reason(context: click.Context, parameter: click.Parameter, reason: str) -> str:
+    """Give *reason* if a member can read it; else a usage error that says why not."""
+    if not reason.strip():
+        raise click.BadParameter(sentences.REASON_BLANK, context, parameter)
+    if len(reason) > REASON_LIMIT:
+        raise click.BadParameter(
+            fill(sentences.REASON_LONG, length=len(reason), limit=REASON_LIMIT), context, parameter
+        )
+    import unicodedata  # noqa: PLC0415
+
+    # Cc are the control characters, Cf among others turn the direction of writing, Cs are no text at all, Zl and Zp
+    # are line ends.
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in reason):
+        raise click.BadParameter(sentences.REASON_CONTROL, context, parameter)
+    return reason
+
+
+def waiting_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Give the members whose request waits, as far as the one who asks may see them."""
+    from schemas.config import load_settings  # noqa: PLC0415
+    from schemas.errors import TroubleError  # noqa: PLC0415
+    from schemas.names import USERNAME  # noqa: PLC0415
+    from schemas.records import RecordFolders  # noqa: PLC0415
+
+    try:
+        records = RecordFolders(load_settings().requests)
+        owners = {identifier.owner for identifier in records.ids("pending")}
+    except (TroubleError, OSError):
+        return []
+    return _beginning_with(incomplete, {owner for owner in owners if USERNAME.fullmatch(owner)})
+
+
+def active_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Give the members whose alias is active, likewise."""
+    from cli.registry_file import read_registry  # noqa: PLC0415
+    from schemas.config import load_settings  # noqa: PLC0415
+    from schemas.errors import TroubleError  # noqa: PLC0415
+    from schemas.names import USERNAME  # noqa: PLC0415
+
+    try:
+        entries = read_registry(load_settings()).whole().entries
+    except (TroubleError, OSError):
+        return []
+    return _beginning_with(
+        incomplete, {name for name, entry in entries.items() if entry.active and USERNAME.fullmatch(name)}
+    )
+
+
+def _beginning_with(incomplete: str, names: set[str]) -> list[str]:
+    return sorted(name for name in names if name.startswith(incomplete))

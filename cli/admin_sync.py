@@ -1,0 +1,144 @@
+"""`sync`: ask the watcher to look again, or show what it would do.
+
+`sync --dry-run --json` prints one object with these keys, always all of them:
+
+    published   how many aliases the map has now
+    added       a list of {alias, destination}
+    changed     a list of {alias, destination, present}
+    removed     a list of {alias, present}
+    held_back   null, or {published, removed, changed, limit}: the change is too large to be made unasked
+    enabled     whether publishing is switched on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cli import admin_sentences as sentences
+from cli import exits
+from cli.deciding import MARKER_SECONDS, open_desk, open_records
+from cli.mail_flow import find_flow, tell_flow
+from cli.output import Prose, complain, counted, fill, table, tell, tell_json, tell_lines
+from cli.registry_file import read_registry
+from cli.watcher_state import is_down
+from cli.who import operator
+from schemas.config import Settings
+from schemas.decisions import Decision
+from schemas.times import now
+
+if TYPE_CHECKING:
+    from watcher.publish.plan import MassChange, Plan
+
+_COLOURS = {sentences.ADDED: "green", sentences.CHANGED: "yellow", sentences.REMOVED: "red"}
+
+
+def sync(settings: Settings, *, force: bool, wait: bool) -> int:
+    """Have the watcher bring the map into line; with *force*, though the guard would hold this registry back."""
+    with open_desk(settings) as desk:
+        seen = read_registry(settings).whole().sha256 if force else None
+        decision = Decision(
+            decision="sync", operator=operator(), created_at=now(), force=force, registry_sha256=seen
+        )
+        name = desk.drop(decision)
+        if is_down(settings):
+            complain(sentences.KEPT_NOT_RUNNING)
+            return exits.LATER
+        if not wait:
+            tell(sentences.HANDED_IN)
+            return exits.DONE
+        if desk.await_gone([name]):
+            complain(fill(sentences.KEPT_NO_ANSWER, decision=name, seconds=f"{MARKER_SECONDS:g}"))
+            return exits.LATER
+        if reason := desk.failure(name):
+            complain(fill(sentences.SYNC_FAILED, reason=reason))
+            return exits.FAILED
+    flow = find_flow(settings)
+    if flow.state == "off":
+        complain(fill(sentences.SYNC_OFF, config=settings.path))
+        return exits.FAILED
+    if flow.state == "live":
+        tell(fill(sentences.IN_LINE, aliases=_aliases(flow.aliases)))
+    return tell_flow(settings, flow)
+
+
+def dry_run(settings: Settings, *, as_json: bool) -> int:
+    """Show what a publish would change, and hold it against the same guard; changes nothing."""
+    from watcher.publish.mapfiles import published_rows  # noqa: PLC0415
+    from watcher.publish.plan import make_plan, mass_change  # noqa: PLC0415
+
+    registry = read_registry(settings).whole()
+    plan = make_plan(published_rows(settings.config), registry.rows())
+    with open_records(settings) as records:
+        guard = mass_change(plan, registry, lambda user: records.newest_first("approved", user))
+    if as_json:
+        tell_json(_plain(settings, plan, guard))
+    else:
+        _tell_plan(settings, plan)
+    if guard is None:
+        return exits.DONE
+    from watcher.sentences import MASS_CHANGE  # noqa: PLC0415
+
+    complain(
+        fill(
+            MASS_CHANGE,
+            published=guard.published,
+            removed=guard.removed,
+            changed=guard.changed,
+            limit=guard.limit,
+        )
+    )
+    return exits.FAILED
+
+
+def _tell_plan(settings: Settings, plan: Plan) -> None:
+    if not settings.config.enabled:
+        tell(fill(sentences.DRY_RUN_OFF, config=settings.path))
+    if plan.empty:
+        tell(fill(sentences.DRY_RUN_EMPTY, aliases=_aliases(plan.published)))
+        return
+    tell_lines(_plan_lines(plan))
+    tell(
+        fill(
+            sentences.DRY_RUN_COUNTS,
+            added=len(plan.added),
+            changed=len(plan.changed),
+            removed=len(plan.removed),
+            published=_aliases(plan.published),
+        )
+    )
+
+
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    rows = [
+        *([sentences.ADDED, alias, new] for alias, new in plan.added.items()),
+        *(
+            [sentences.CHANGED, alias, sentences.CHANGE.format(present=present, destination=new)]
+            for alias, (present, new) in plan.changed.items()
+        ),
+        *([sentences.REMOVED, alias, present] for alias, present in plan.removed.items()),
+    ]
+    return table((), sorted(rows, key=lambda row: row[1]), _COLOURS)
+
+
+def _plain(settings: Settings, plan: Plan, guard: MassChange | None) -> dict[str, object]:
+    return {
+        "published": plan.published,
+        "added": [{"alias": alias, "destination": new} for alias, new in plan.added.items()],
+        "changed": [
+            {"alias": alias, "destination": new, "present": present} for alias, (present, new) in plan.changed.items()
+        ],
+        "removed": [{"alias": alias, "present": present} for alias, present in plan.removed.items()],
+        "held_back": guard
+        and {
+            "published": guard.published,
+            "removed": guard.removed,
+            "changed": guard.changed,
+            "limit": guard.limit,
+        },
+        "enabled": settings.config.enabled,
+    }
+
+
+def _aliases(count: int) -> Prose:
+    return counted(count, sentences.ALIASES_ONE, sentences.ALIASES_MORE)

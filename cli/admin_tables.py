@@ -1,0 +1,146 @@
+"""`pending` and `list`: what waits, and what the registry holds.
+
+`pending --json` prints a list, oldest first, of objects with these keys, always all of them; a moment is
+`YYYY-MM-DDTHH:MM:SSZ`:
+
+    username, uid, alias, request_id
+    destination           what is asked for
+    current_destination   where mail goes now, or null: then it is not a change
+    created_at            when it was asked
+
+`list --json` prints a list, active aliases first, each group by name, of objects with these keys; all but the first
+three may be null:
+
+    username, alias, status
+    destination
+    created_at            when the alias was first approved
+    updated_at            when its destination or status last changed
+    approved_by
+    uid                   the account that it was approved for
+    reason                why it was revoked
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cli import admin_sentences as sentences
+from cli import exits
+from cli.deciding import open_records
+from cli.output import complain, fill, prose, short_date, short_moment, table, tell, tell_json, tell_lines
+from cli.registry_file import RegistrySnapshot, read_registry
+from cli.sentences import NOTHING
+from schemas.config import Settings
+from schemas.errors import RegistryError, StateError
+from schemas.registry import ACTIVE, Entry
+from schemas.requests import RequestRecord
+
+_COLOURS = {ACTIVE: "green", "revoked": "red"}
+
+
+def pending(settings: Settings, *, as_json: bool) -> int:
+    """List the waiting requests; 1 where something could not be read."""
+    failed = False
+
+    def say(error: Exception) -> None:
+        nonlocal failed
+        failed = True
+        complain(prose(str(error)))
+
+    records = _waiting(settings, say)
+    registry: RegistrySnapshot | None = None
+    try:
+        registry = read_registry(settings) if records else None
+    except RegistryError as error:
+        say(error)
+    present: dict[str, str | None] = {}
+    for record in records:
+        try:
+            present[record.request_id] = _present(registry, record)
+        except RegistryError as error:
+            say(error)
+    if as_json:
+        tell_json([_plain_request(record, present.get(record.request_id)) for record in records])
+    elif records:
+        rows = [
+            [
+                record.username,
+                record.destination or NOTHING,
+                present.get(record.request_id) or NOTHING,
+                short_moment(record.created_at),
+            ]
+            for record in records
+        ]
+        tell_lines(table(sentences.PENDING_HEADINGS, rows))
+    elif not failed:
+        tell(sentences.PENDING_NONE)
+    return exits.FAILED if failed else exits.DONE
+
+
+def _waiting(settings: Settings, say: Callable[[Exception], None]) -> list[RequestRecord]:
+    found: list[RequestRecord] = []
+    with open_records(settings) as folders:
+        for identifier in folders.ids("pending"):
+            try:
+                record = folders.load("pending", identifier)
+            except StateError as error:
+                if isinstance(error.__cause__, PermissionError):
+                    raise
+                say(StateError(fill(sentences.UNREADABLE_RECORD, trouble=prose(str(error)))))
+                continue
+            if record is not None:
+                found.append(record)
+    return found
+
+
+def _present(registry: RegistrySnapshot | None, record: RequestRecord) -> str | None:
+    entry = registry.entry(record.username) if registry else None
+    return entry.destination if entry and entry.active and entry.uid in {None, record.uid} else None
+
+
+def _plain_request(record: RequestRecord, present: str | None) -> dict[str, object]:
+    return {
+        "username": record.username,
+        "uid": record.uid,
+        "alias": record.alias,
+        "request_id": record.request_id,
+        "destination": record.destination,
+        "current_destination": present,
+        "created_at": record.created_at,
+    }
+
+
+def list_aliases(settings: Settings, *, as_json: bool) -> int:
+    """List the registry's entries, the active ones first."""
+    entries = sorted(read_registry(settings).whole().entries.items(), key=lambda item: (not item[1].active, item[0]))
+    if as_json:
+        tell_json([_plain_entry(username, entry) for username, entry in entries])
+    elif entries:
+        rows = [
+            [
+                entry.alias,
+                entry.destination or NOTHING,
+                entry.status,
+                short_date(entry.updated_at or entry.created_at),
+                entry.approved_by or NOTHING,
+            ]
+            for _, entry in entries
+        ]
+        tell_lines(table(sentences.LIST_HEADINGS, rows, _COLOURS))
+    else:
+        tell(sentences.LIST_NONE)
+    return exits.DONE
+
+
+def _plain_entry(username: str, entry: Entry) -> dict[str, object]:
+    return {
+        "username": username,
+        "alias": entry.alias,
+        "status": entry.status,
+        "destination": entry.destination,
+        "created_at": entry.created_at,
+        "updated_at": entry.updated_at,
+        "approved_by": entry.approved_by,
+        "uid": entry.uid,
+        "reason": entry.reason,
+    }

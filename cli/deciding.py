@@ -1,0 +1,101 @@
+"""Handing decisions to the watcher, and waiting until it has applied them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+
+from cli import admin_sentences as sentences
+from cli import exits
+from cli.access import access
+from cli.output import fill, prose
+from cli.waiting import wait_for
+from schemas.config import Settings
+from schemas.decisions import Decision, FailedDecision, marker_name
+from schemas.documents import NotJsonError, ShapeError, parse_record, to_json
+from schemas.errors import StateError, TroubleError
+from schemas.files import Directory
+from schemas.records import RecordFolders
+
+MARKER_SECONDS = 10.0
+_FAILED = "failed"
+_FAILED_LIMIT = 64 * 1024
+
+
+class Desk:
+    """The open directory of the markers."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def drop(self, decision: Decision) -> str:
+        """Hand *decision* in; give the name of its marker."""
+        name = marker_name(decision)
+        with _admin_access(self._directory.path):
+            self._directory.write(name, to_json(decision), 0o600)
+        return name
+
+    def is_waiting(self, name: str) -> bool:
+        """Whether the marker *name* has not been dealt with."""
+        return self._directory.has(name)
+
+    def await_gone(self, names: Iterable[str]) -> set[str]:
+        """Wait until the markers *names* have gone; give those that had not when none had gone for ten seconds."""
+        left = set(names)
+        while left:
+            gone = wait_for(lambda: {name for name in left if not self.is_waiting(name)} or None, MARKER_SECONDS)
+            if gone is None:
+                break
+            left -= gone
+        return left
+
+    def failure(self, name: str) -> str | None:
+        """Why the marker *name*, which has gone, could not be applied; `None` where it was. Escaped."""
+        try:
+            with Directory(os.path.join(self._directory.path, _FAILED)) as failed:
+                data = failed.read(name, _FAILED_LIMIT).data
+                return prose(parse_record(data, FailedDecision).reason)
+        except FileNotFoundError:
+            return None
+        except StateError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
+        except (OSError, TroubleError, NotJsonError, ShapeError):
+            place = os.path.join(self._directory.path, _FAILED, name)
+            return fill(sentences.FAILED_UNREADABLE, place=place)
+
+
+@contextlib.contextmanager
+def open_desk(settings: Settings) -> Iterator[Desk]:
+    """Open the directory of the markers; raise `StateError` with the next step where that is not allowed."""
+    with _admin_access(settings.decisions):
+        directory = Directory(settings.decisions)
+    with directory:
+        yield Desk(directory)
+
+
+def _admin_access(place: str) -> contextlib.AbstractContextManager[None]:
+    return access(
+        place,
+        denied=fill(sentences.RUN_WITH_SUDO, directory=place),
+        missing=fill(sentences.NOT_SET_UP, directory=place),
+    )
+
+
+@contextlib.contextmanager
+def open_records(settings: Settings) -> Iterator[RecordFolders]:
+    """Open the folders of the records; inside, trouble with them comes with the next step."""
+    records = RecordFolders(settings.requests)
+    try:
+        with _admin_access(settings.requests):
+            yield records
+    finally:
+        records.close()
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """Give one exit status for several outcomes: failed before kept for later before done."""
+    found = set(statuses)
+    return exits.FAILED if exits.FAILED in found else max(found, default=exits.DONE)

@@ -1,0 +1,79 @@
+"""Whether mail follows a decision that has been applied: what the watcher's status says of the map."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from cli import admin_sentences as sentences
+from cli import exits
+from cli.deciding import MARKER_SECONDS
+from cli.output import Prose, complain, fill, prose, tell
+from cli.registry_file import RegistrySnapshot, read_registry
+from cli.waiting import wait_for
+from schemas.config import Settings
+from schemas.errors import RegistryError
+from schemas.status import Problem, Status, read_status
+
+PUBLISH_CODES = "publish"
+"""What the codes of problems begin with that keep the map from following."""
+_BESIDES = ("map-not-used", "reload-failed")
+"""Codes of problems that leave the map in line, and yet keep mail from following it."""
+
+
+class Flow(NamedTuple):
+    """What the status says of the map.
+
+    Attributes:
+        state: `live`: the map answers for the registry; `off`: publishing is off; `behind`: neither.
+        problems: why it is behind, or what else keeps mail from flowing. Escaped.
+        registry: what the map answers for, where it is `live`.
+        aliases: how many the map holds then.
+    """
+
+    state: Literal["live", "off", "behind"]
+    problems: list[Prose]
+    registry: RegistrySnapshot | None = None
+    aliases: int = 0
+
+
+def find_flow(settings: Settings) -> Flow:
+    """Say whether the map follows the registry; wait a little where it neither does nor anything stands in the way."""
+    return wait_for(lambda: _look(settings), MARKER_SECONDS) or Flow("behind", [])
+
+
+def _look(settings: Settings) -> Flow | None:
+    status = read_status(settings.config.runtime_dir)
+    if status is None:
+        return Flow("behind", [Prose(sentences.NO_STATUS)])
+    if not status.enabled:
+        return Flow("off", [])
+    try:
+        registry = read_registry(settings)
+    except RegistryError as error:
+        return Flow("behind", [prose(str(error))])
+    if status.published and status.published.registry_sha256 == registry.sha256:
+        besides = [prose(problem.what) for problem in status.problems if problem.code in _BESIDES]
+        return Flow("live", besides, registry, status.published.aliases)
+    # Without any problem the registry has only just been changed once more, and the next status will tell.
+    return Flow("behind", _in_the_way(status)) if status.problems else None
+
+
+def _in_the_way(status: Status) -> list[Prose]:
+    found: list[Problem] = [problem for problem in status.problems if problem.code.startswith(PUBLISH_CODES)]
+    return [prose(problem.what) for problem in found or status.problems]
+
+
+def tell_flow(settings: Settings, flow: Flow) -> int:
+    """Say what keeps mail from flowing, if anything; give the exit status."""
+    if flow.state == "off":
+        tell(fill(sentences.PUBLISHING_OFF, config=settings.path))
+        return exits.DONE
+    if flow.state == "live":
+        for problem in flow.problems:
+            complain(fill(sentences.WARNING, what=problem))
+        return exits.DONE
+    for problem in flow.problems:
+        complain(fill(sentences.PUBLISH_PROBLEM, what=problem))
+    if not flow.problems:
+        complain(sentences.MAP_BEHIND)
+    return exits.FAILED

@@ -1,0 +1,186 @@
+"""`status`: how a member's alias and requests stand, in sentences or as JSON.
+
+The JSON object has these keys, always all of them; a moment is `YYYY-MM-DDTHH:MM:SSZ`:
+
+    username          the account
+    alias             username@domain
+    state             none, pending, active, change-pending (active, and another destination asked for), or how the
+                      newest thing ended: rejected, refused, revoked, cancelled, inactive (some other status in the
+                      registry); unknown where the registry or the records cannot be read
+    active            null, or {destination, since}: what is forwarded now
+    pending           null, or {request_id, destination, since}: what waits for an administrator
+    ended             null, or {status, at, reason}: the registry's entry, where there is one that is not active
+    last              null, or {request_id, action, status, destination, at, reason}: the newest request or cancel
+                      that is not pending; status is approved, rejected, cancelled or refused
+    queued            how many files of the member's have not been taken in yet
+    watcher_running   whether the watcher is there to take them in
+    problems          what could not be read, as sentences; empty when all is well
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cli import exits
+from cli import member_sentences as sentences
+from cli.handing_in import Counter, open_counter
+from cli.member_requests import own_entry
+from cli.output import Prose, complain, counted, fill, moment, prose, tell, tell_json
+from cli.watcher_state import is_down
+from cli.who import Member
+from schemas.config import Settings
+from schemas.errors import TroubleError
+from schemas.names import alias_of
+from schemas.registry import Entry
+from schemas.requests import Folder, RequestRecord
+
+_ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")
+
+
+@dataclass
+class Standing:
+    """What the files tell about one member."""
+
+    username: str
+    alias: str
+    entry: Entry | None = None
+    pending: RequestRecord | None = None
+    last: RequestRecord | None = None
+    queued: int = 0
+    watcher_running: bool = False
+    problems: list[Prose] = field(default_factory=list)
+
+    @property
+    def active(self) -> Entry | None:
+        """The entry, where it is active."""
+        return self.entry if self.entry and self.entry.active else None
+
+    @property
+    def turned_down(self) -> RequestRecord | None:
+        """The newest request or cancel, if it was turned down and nothing has been asked or decided since."""
+        last = self.last
+        if last is None or last.status not in {"rejected", "refused"}:
+            return None
+        if self.pending and self.pending.request_id > last.request_id:
+            return None
+        # An approval by the tools that came before leaves no record: the entry's own time tells.
+        since = self.entry.updated_at if self.entry else None
+        return None if since and (last.decided_at or last.created_at) < since else last
+
+    @property
+    def state(self) -> str:
+        """One word for it all, see the top of this module."""
+        if self.problems:
+            return "unknown"
+        if self.active:
+            return "change-pending" if self.pending else "active"
+        if self.pending:
+            return "pending"
+        if self.turned_down:
+            return self.turned_down.status
+        if self.entry:
+            return self.entry.status if self.entry.status in {"revoked", "cancelled"} else "inactive"
+        return "none"
+
+
+def status(settings: Settings, member: Member, *, as_json: bool) -> int:
+    """Show how *member* stands; 1 where something could not be read."""
+    standing = find_standing(settings, member)
+    if as_json:
+        tell_json(_plain(standing))
+    else:
+        for sentence in _sentences(standing):
+            tell(sentence)
+    for problem in standing.problems:
+        complain(problem)
+    return exits.FAILED if standing.problems else exits.DONE
+
+
+def find_standing(settings: Settings, member: Member) -> Standing:
+    """Read whatever can be read about *member*; what cannot is among the problems."""
+    standing = Standing(member.name, alias_of(member.name, settings.domain), watcher_running=not is_down(settings))
+    try:
+        with open_counter(settings, member) as counter:
+            standing.queued = counter.queued()
+            standing.pending = counter.pending()
+            standing.last = _last(counter)
+    except TroubleError as error:
+        standing.problems.append(prose(str(error)))
+    try:
+        standing.entry = own_entry(settings, member)
+    except TroubleError as error:
+        standing.problems.append(prose(str(error)))
+    return standing
+
+
+def _last(counter: Counter) -> RequestRecord | None:
+    found = [record for folder in _ENDED if (record := counter.newest(folder))]
+    # Ids begin with the moment of the request, and of two of one moment either may count as the last.
+    return max(found, key=lambda record: record.request_id, default=None)
+
+
+def _sentences(standing: Standing) -> Iterator[str]:
+    alias, active, pending, entry = standing.alias, standing.active, standing.pending, standing.entry
+    if active:
+        yield fill(sentences.ACTIVE, alias=alias, destination=active.destination, since=_since(active))
+    elif entry:
+        yield _inactive(alias, entry)
+    if pending:
+        sentence = sentences.CHANGE_PENDING if active else sentences.PENDING
+        since = moment(pending.created_at)
+        yield fill(sentence, alias=alias, destination=pending.destination, since=since)
+    if last := standing.turned_down:
+        sentence = sentences.REJECTED if last.status == "rejected" else sentences.REFUSED
+        when, reason = moment(last.decided_at or last.created_at), prose(last.reason or sentences.NO_REASON)
+        yield fill(sentence, destination=last.destination, when=when, reason=reason)
+    if standing.queued:
+        yield counted(standing.queued, sentences.QUEUED_ONE, sentences.QUEUED_MORE)
+    if standing.state == "none" and not standing.queued:
+        yield sentences.NONE
+    if not standing.watcher_running and (pending or standing.queued):
+        yield sentences.NOT_RUNNING
+
+
+def _inactive(alias: str, entry: Entry) -> Prose:
+    sentence = {"revoked": sentences.REVOKED, "cancelled": sentences.CANCELLED}.get(entry.status, sentences.INACTIVE)
+    reason = prose(entry.reason or sentences.NO_REASON)
+    return fill(sentence, alias=alias, status=entry.status, when=_since(entry), reason=reason)
+
+
+def _since(entry: Entry) -> str:
+    # Of the destination and the status as they are now; created_at tells of the first one.
+    return moment(entry.updated_at or entry.created_at)
+
+
+def _plain(standing: Standing) -> dict[str, object]:
+    active, pending, last, entry = standing.active, standing.pending, standing.last, standing.entry
+    return {
+        "username": standing.username,
+        "alias": standing.alias,
+        "state": standing.state,
+        "active": active
+        and {"destination": active.destination, "since": active.updated_at or active.created_at},
+        "pending": pending
+        and {
+            "request_id": pending.request_id,
+            "destination": pending.destination,
+            "since": pending.created_at,
+        },
+        "ended": entry
+        and not active
+        and {"status": entry.status, "at": entry.updated_at or entry.created_at, "reason": entry.reason}
+        or None,
+        "last": last
+        and {
+            "request_id": last.request_id,
+            "action": last.action,
+            "status": last.status,
+            "destination": last.destination,
+            "at": last.decided_at or last.created_at,
+            "reason": last.reason,
+        },
+        "queued": standing.queued,
+        "watcher_running": standing.watcher_running,
+        "problems": [str(problem) for problem in standing.problems],
+    }

@@ -1,0 +1,201 @@
+"""What reaches the terminal: sentences, aligned columns, JSON; nothing in it can act on the terminal.
+
+Whatever was written by somebody else goes through `fill`, `prose`, `table` or `tell_json`, and each of them escapes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+
+import click
+
+from cli import sentences
+from schemas.text import printable
+
+WIDTH = 80
+"""Columns, where the terminal does not tell its own number."""
+GAP = "  "
+
+_CELL_LIMIT = 400
+_PROSE_LIMIT = 4000
+_NARROWEST = 8
+_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z", re.ASCII)
+
+
+class Prose(str):
+    """Text that has been escaped, and goes into a sentence as it is."""
+
+    __slots__ = ()
+
+
+def fill(sentence: str, **values: object) -> Prose:
+    """Give *sentence* with *values* in its placeholders, each escaped."""
+    return Prose(sentence.format(**{name: _escaped(value) for name, value in values.items()}))
+
+
+def _escaped(value: object) -> str:
+    return value if isinstance(value, Prose) else printable(str(value), _CELL_LIMIT)
+
+
+def prose(text: str) -> Prose:
+    """Escape a *text* that is a sentence itself: as `printable`, but a backslash in it is left single.
+
+    The sentences that the watcher keeps hold escapes already, which would otherwise be escaped once more.
+    """
+    return Prose(printable(text, _PROSE_LIMIT).replace("\\\\", "\\"))
+
+
+def counted(count: int, one: str, more: str) -> Prose:
+    """Give the sentence *one* or *more* with *count* in it."""
+    return fill(one if count == 1 else more, count=count)
+
+
+def moment(text: str | None) -> str:
+    """Give the moment *text*, as files hold it, for a sentence."""
+    found = _MOMENT.fullmatch(text or "")
+    return sentences.MOMENT.format(date=found[1], time=found[2]) if found else _unusual(text)
+
+
+def short_moment(text: str | None) -> str:
+    """Give the moment *text* for a column whose heading says UTC."""
+    found = _MOMENT.fullmatch(text or "")
+    return f"{found[1]} {found[2]}" if found else _unusual(text)
+
+
+def short_date(text: str | None) -> str:
+    """Give the day of the moment *text*, in UTC, for a narrow column."""
+    found = _MOMENT.fullmatch(text or "")
+    return found[1] if found else _unusual(text)
+
+
+def _unusual(text: str | None) -> str:
+    return text or sentences.NOTHING
+
+
+def tell(text: str) -> None:
+    """Print the safe *text* on standard output, broken between words where that is a terminal."""
+    click.echo(_for(sys.stdout, text), color=_colourful(sys.stdout))
+
+
+def complain(text: str) -> None:
+    """Print the safe *text* on standard error, likewise."""
+    click.echo(_for(sys.stderr, text), err=True, color=_colourful(sys.stderr))
+
+
+def tell_lines(lines: Iterable[str]) -> None:
+    """Print *lines* that are laid out already."""
+    for line in lines:
+        click.echo(line, color=_colourful(sys.stdout))
+
+
+def tell_json(value: object) -> None:
+    """Print *value* as JSON in ASCII, so that not even a program's output carries what a terminal acts on."""
+    import json  # noqa: PLC0415
+
+    # ASCII has one control character that JSON leaves as it is.
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f"))
+
+
+def _for(stream: object, text: str) -> str:
+    if not _terminal(stream):
+        return text
+    return "\n".join(wrapped(text))
+
+
+def wrapped(text: str, indent: str = "", later: str | None = None) -> list[str]:
+    """Break *text* between words to the terminal's width; *later* indents every line but the first."""
+    import textwrap  # noqa: PLC0415
+
+    return textwrap.wrap(
+        text,
+        width(),
+        initial_indent=indent,
+        subsequent_indent=indent if later is None else later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def width() -> int:
+    """How many columns there are: those of the terminal, else 80."""
+    for find in (lambda: int(os.environ["COLUMNS"]), lambda: os.get_terminal_size(sys.stdout.fileno()).columns):
+        try:
+            columns = find()
+        except (KeyError, ValueError, OSError):
+            continue
+        if columns > 0:
+            return max(columns, WIDTH // 2)
+    return WIDTH
+
+
+def paint(text: str, colour: str | None) -> str:
+    """Give *text* in *colour*, where standard output is a terminal that wants colour."""
+    return click.style(text, fg=colour) if colour and _colourful(sys.stdout) else text
+
+
+def _terminal(stream: object) -> bool:
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty and isatty())
+
+
+def _colourful(stream: object) -> bool:
+    # no-color.org: any value but the empty one. A dumb terminal has no colours at all.
+    return _terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], colours: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Lay *rows* out under *headings* in columns that fit the terminal.
+
+    A cell that is too wide goes on below itself: an address is never cut short.
+
+    Args:
+        headings: one for each column; none for no line of headings.
+        rows: the cells, not escaped yet.
+        colours: the colour of cells that hold just this text.
+    """
+    cells = [list(headings)] if headings else []
+    cells += ([printable(cell, _CELL_LIMIT) for cell in row] for row in rows)
+    widths = _fitted([max(map(_columns, column)) for column in zip(*cells, strict=True)])
+    for row in cells:
+        pieces = [_pieces(cell, room) for cell, room in zip(row, widths, strict=True)]
+        hues = [(colours or {}).get(cell) for cell in row]
+        for line in zip_longest(*pieces, fillvalue=""):
+            padded = [part + " " * (room - _columns(part)) for part, room in zip(line, widths, strict=True)]
+            padded[-1] = line[-1]
+            yield GAP.join(paint(part, hue) for part, hue in zip(padded, hues, strict=True)).rstrip()
+
+
+def _fitted(widths: list[int]) -> list[int]:
+    room = width() - len(GAP) * (len(widths) - 1)
+    fitted = list(widths)
+    while sum(fitted) > room and max(fitted) > _NARROWEST:
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
+
+
+def _pieces(cell: str, room: int) -> list[str]:
+    if _columns(cell) <= room:
+        return [cell]
+    pieces = [""]
+    for character in cell:
+        if _columns(pieces[-1]) + _columns(character) > room:
+            pieces.append("")
+        pieces[-1] += character
+    return pieces
+
+
+def _columns(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    import unicodedata  # noqa: PLC0415
+
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )

@@ -1,0 +1,65 @@
+"""How both commands run: the one place where trouble becomes a sentence and an exit status."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from cli import exits, sentences
+from cli.output import complain, fill, prose, tell
+from schemas.errors import ConfigError, TroubleError
+
+
+def run(command: click.Command, name: str, arguments: Sequence[str] | None) -> int:
+    """Run *command* as the program *name* and give its exit status.
+
+    Args:
+        command: its callbacks return an exit status.
+        name: how the program is called in its usage text and for shell completion.
+        arguments: the command line without the program; that of the process where `None`.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal in a Latin-1 or plain ASCII locale cannot show every letter: an escape is better than no line.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = command.main(
+            args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
+        )
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        complain(sentences.INTERRUPTED)
+        return exits.INTERRUPTED
+    except ConfigError as error:
+        for line in str(error).split("\n"):
+            complain(prose(line))
+        return exits.CONFIGURATION
+    except TroubleError as error:
+        complain(prose(str(error)))
+        return exits.FAILED
+    except OSError as error:
+        complain(fill(sentences.OUTPUT_TROUBLE, why=str(error)))
+        return exits.FAILED
+    return status if isinstance(status, int) else exits.DONE
+
+
+def version_option(program: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give the option `--version` of *program*, which looks the version up only when it is asked."""
+
+    def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if not wanted or context.resilient_parsing:
+            return
+        from watcher.version import VERSION  # noqa: PLC0415
+
+        tell(fill(sentences.VERSION, program=program, version=VERSION))
+        context.exit()
+
+    return click.option(
+        "--version", is_flag=True, expose_value=False, is_eager=True, callback=show, help=sentences.VERSION_HELP
+    )

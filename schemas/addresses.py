@@ -1,0 +1,112 @@
+"""The rules for an outside address, in one place.
+
+The member command, the watcher at intake and the watcher again when a decision is applied call
+`check_destination`; whatever is published is held against `DESTINATION_ROW` besides.
+"""
+
+from __future__ import annotations
+
+import re
+
+LOCAL_PART_OCTETS = 64  # RFC 5321, section 4.5.3.1.1
+ADDRESS_OCTETS = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
+
+_ATEXT = r"[A-Za-z0-9#$&'*+/=?^_`{|}~-]"  # RFC 5322 atext without '!' and '%', which route mail
+_LOCAL = rf"(?![-/|]){_ATEXT}+(?:\.{_ATEXT}+)*"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+
+LOCAL_PART = re.compile(_LOCAL)
+DESTINATION_ROW = rf"{_LOCAL}@(?:{_LABEL}\.)+{_LABEL}"
+"""What a published destination looks like, as a regular expression without groups: exactly one plain address."""
+
+_SPECIAL_USE = ("alt", "internal")
+"""Special-use domains that email-validator 2.2 does not know: RFC 9476, and ICANN's private-use domain of 2024."""
+
+
+class DestinationRefusedError(ValueError):
+    """An address that mail is never forwarded to; the message says why, in a whole sentence."""
+
+
+def check_destination(text: str, domain: str) -> str:
+    """Give the address that *text* stands for, as mail will be sent to it: ASCII, the domain in lower case.
+
+    An internationalised domain comes back as its A-label (RFC 5891). No DNS is asked.
+
+    Args:
+        text: the address as its author wrote it.
+        domain: the alias domain; forwarding into it, or below it, would be a loop.
+
+    Raises:
+        DestinationRefusedError: *text* is not one plain outside address.
+    """
+    local, _, written_domain = text.rpartition("@")
+    _check_shape(text, local, written_domain)
+    address = _validated(text)
+    ascii_domain = address.rpartition("@")[2]
+    if any(ascii_domain.endswith("." + special) for special in _SPECIAL_USE):
+        raise DestinationRefusedError(
+            f"The domain {ascii_domain} is set apart for special use and receives no mail. Give a public address."
+        )
+    if ascii_domain == domain or ascii_domain.endswith("." + domain):
+        raise DestinationRefusedError(
+            f"The address is in {domain} itself, so mail to it would come back here. Give an address elsewhere."
+        )
+    if len(address) > ADDRESS_OCTETS:
+        raise DestinationRefusedError(
+            f"The address has {len(address)} octets in the form that mail uses, and at most {ADDRESS_OCTETS} fit."
+        )
+    return address
+
+
+def _check_shape(text: str, local: str, written_domain: str) -> None:
+    if not text.strip():
+        raise DestinationRefusedError("The address is empty. Give one address, such as me@example.org.")
+    if text != text.strip() or not text.isprintable() or " " in text:
+        raise DestinationRefusedError("The address has a space or a control character in it. Give one plain address.")
+    if "," in text or ";" in text:
+        raise DestinationRefusedError("The address has a comma or semicolon in it. An alias has exactly one address.")
+    if not local or not written_domain:
+        raise DestinationRefusedError("That is not an address. Give one with a name, an '@' and a domain.")
+    if '"' in local:
+        raise DestinationRefusedError("The part before the '@' is quoted, which is not accepted here.")
+    if "%" in local or "!" in local:
+        raise DestinationRefusedError(
+            "The part before the '@' holds '%' or '!', which some mail servers take for a route."
+        )
+    if local[0] in "-/|":
+        raise DestinationRefusedError(f"The part before the '@' begins with {local[0]!r}, which programs misread.")
+    if not LOCAL_PART.fullmatch(local):
+        raise DestinationRefusedError(
+            "The part before the '@' may only hold unaccented letters, digits, single dots between them and the "
+            "characters # $ & ' * + - / = ? ^ _ ` { | } ~."
+        )
+    if len(local) > LOCAL_PART_OCTETS:
+        raise DestinationRefusedError(
+            f"The part before the '@' has {len(local)} octets, and at most {LOCAL_PART_OCTETS} are allowed."
+        )
+    if written_domain.startswith("["):
+        raise DestinationRefusedError("The part after the '@' is an IP address. Give a domain name.")
+
+
+def _validated(text: str) -> str:
+    # Imported late: the commands that never see an address should not pay for its tables.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
+    try:
+        found = validate_email(
+            text,
+            allow_smtputf8=False,
+            allow_empty_local=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            allow_display_name=False,
+            check_deliverability=False,
+            test_environment=False,
+            globally_deliverable=True,
+        ).ascii_email
+    except (EmailNotValidError, ValueError) as error:
+        raise DestinationRefusedError(f"The address is not accepted: {error}") from error
+    if found is None or not re.fullmatch(DESTINATION_ROW, found):
+        raise DestinationRefusedError("The address is not one plain address in the form that mail uses.")
+    local, _, domain = found.rpartition("@")
+    return f"{local}@{domain.lower()}"

@@ -1,0 +1,198 @@
+"""The configuration file and what it says once the environment has had its word."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from schemas.documents import NotJsonError, ShapeError, parse_object
+from schemas.errors import ConfigError, TroubleError
+from schemas.files import read_plain
+from schemas.text import printable
+
+DEFAULT_PATH = "/etc/runv-member-mail.json"
+PATH_VARIABLE = "RUNV_MEMBER_MAIL_CONFIG"
+SIZE_LIMIT = 1024 * 1024
+
+Backend = Literal["postfix-hash", "postfix-btree", "postfix-lmdb", "postfix-cdb", "postfix-texthash"]
+AbsolutePath = Annotated[str, Meta(pattern="^/[^\\0\\n]*$")]
+Command = Annotated[list[str], Meta(min_length=1)]
+
+_DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`/etc/runv-member-mail.json`. Every key may be left out."""
+
+    enabled: Annotated[
+        bool,
+        Meta(description="Publish to Postfix. When false, requests and decisions work, and Postfix is not touched."),
+    ] = False
+    backend: Annotated[Backend, Meta(description="`postfix-` and the type of the lookup table, see postconf -m.")] = (
+        "postfix-hash"
+    )
+    virtual_alias_file: Annotated[
+        AbsolutePath, Meta(description="The map's source text; the database beside it carries the type's suffix.")
+    ] = "/etc/postfix/runv-member-aliases"
+    file_mode: Annotated[
+        str, Meta(pattern="^0?o?[0-7]{3}$", description="Mode of the map's files, in octal.", examples=["0o644"])
+    ] = "0o644"
+    check_maps: Annotated[
+        bool, Meta(description="Check that virtual_alias_maps of Postfix names the map, and say so where it does not.")
+    ] = True
+    run_postmap: Annotated[
+        bool, Meta(description="When false, only the source text is written and somebody else builds the database.")
+    ] = True
+    postmap_command: Annotated[
+        Command,
+        Meta(
+            description="Plain `postmap`, with or without the map, means the safe build: aside, proved, renamed into "
+            "place. Any other command is run exactly as given, after the source text is in place."
+        ),
+    ] = msgspec.field(default_factory=lambda: ["postmap"])
+    reload_postfix: Annotated[
+        bool | Literal["auto"],
+        Meta(description="Reload Postfix after each new map. `auto`: only for the types that need it."),
+    ] = "auto"
+    reload_command: Annotated[Command, Meta(description="How Postfix is reloaded.")] = msgspec.field(
+        default_factory=lambda: ["systemctl", "reload", "postfix"]
+    )
+    auto_sync_on_approve: Annotated[
+        bool | None, Meta(description="Accepted from older installations; has no effect, since every change syncs.")
+    ] = None
+    state_dir: Annotated[AbsolutePath, Meta(description="Where registry, queue, records and decisions live.")] = (
+        "/var/lib/runv"
+    )
+    runtime_dir: Annotated[AbsolutePath, Meta(description="Where the status file lives.")] = "/run/runv-email-alias"
+    group: Annotated[str, Meta(min_length=1, description="The members' group.")] = "runv-members"
+    domain: Annotated[str, Meta(pattern=_DOMAIN, description="The alias domain, in lower case.")] = "runv.club"
+    reserved: Annotated[
+        list[str], Meta(description="Names no member may have as an alias, besides the built-in ones.")
+    ] = msgspec.field(default_factory=list)
+    max_request_age_days: Annotated[
+        int, Meta(ge=1, le=3650, description="A queue file older than this is refused.")
+    ] = 7
+
+    @property
+    def map_type(self) -> str:
+        """The type of the lookup table, as Postfix calls it: `hash`, `lmdb` and so on."""
+        return self.backend.removeprefix("postfix-")
+
+    @property
+    def mode(self) -> int:
+        """`file_mode` as a number."""
+        return int(self.file_mode.removeprefix("0o"), 8)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A config together with the paths that it and the environment lead to."""
+
+    config: Config
+    path: str
+    domain: str
+    registry: str
+    lock: str
+    queue: str
+
+    @property
+    def requests(self) -> str:
+        """The folder of the request records."""
+        return os.path.join(self.config.state_dir, "email-alias-requests")
+
+    @property
+    def decisions(self) -> str:
+        """The folder of the administrator's markers."""
+        return os.path.join(self.config.state_dir, "email-alias-decisions")
+
+
+def load_settings(path: str | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the config and apply the overrides of the environment.
+
+    Args:
+        path: the config file; else the one that `RUNV_MEMBER_MAIL_CONFIG` names; else the default, which may be absent.
+        environment: where `RUNV_EMAIL_ALIASES_PATH`, `RUNV_EMAIL_ALIASES_LOCK_PATH`, `RUNV_EMAIL_ALIAS_QUEUE_DIR` and
+            `RUNV_EMAIL_ALIAS_DOMAIN` are looked up.
+
+    Raises:
+        ConfigError: everything that is wrong with the file, in one message, one line each.
+    """
+    named = path or environment.get(PATH_VARIABLE)
+    place = named or DEFAULT_PATH
+    try:
+        data = read_plain(place, SIZE_LIMIT).data
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if named:
+            raise ConfigError(f"The config file {place} is not there. Make it, or name another.") from error
+        data = b"{}"
+    except (OSError, TroubleError) as error:
+        if isinstance(error.__cause__, FileNotFoundError) and not named:
+            data = b"{}"
+        else:
+            raise ConfigError(f"The config file {place} cannot be read: {error}") from error
+    return _with_environment(parse_config(data, place), place, environment)
+
+
+def parse_config(data: bytes, place: str) -> Config:
+    """Parse a config; *place* is how messages call it. Raises `ConfigError` that tells all that is wrong."""
+    try:
+        given = parse_object(data)
+    except (NotJsonError, ShapeError) as error:
+        raise ConfigError(f"The config file {place} was expected to be one JSON object. {error}") from error
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    troubles = [
+        _unknown(key, kinds) if key not in kinds else trouble
+        for key, value in given.items()
+        if key not in kinds or (trouble := _trouble(key, value, kinds[key]))
+    ]
+    if troubles:
+        raise ConfigError("\n".join(f"{place}: {trouble}" for trouble in troubles))
+    return msgspec.convert(given, Config)
+
+
+def _trouble(key: str, value: object, kind: object) -> str | None:
+    if key == "backend" and value not in get_args(Backend):
+        return f"`backend` is {printable(str(value))!r}; one of {', '.join(get_args(Backend))} was expected."
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        return f"`{key}`: {printable(str(error))}."
+    if key == "file_mode" and isinstance(value, str):
+        mode = int(value.removeprefix("0o"), 8)
+        if mode & 0o133 or not mode & 0o400:
+            return (
+                f"`file_mode` is {value}: the map must be readable by its owner, writable by nobody else, and no "
+                "program. 0o644 is usual."
+            )
+    return None
+
+
+def _unknown(key: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0)
+    return f"The key `{printable(key)}` is not known; the nearest known one is `{near[0]}`."
+
+
+def _with_environment(config: Config, place: str, environment: Mapping[str, str]) -> Settings:
+    def override(variable: str, otherwise: str) -> str:
+        value = environment.get(variable) or otherwise
+        if not value.startswith("/"):
+            raise ConfigError(
+                f"The environment variable {variable} is {printable(value)!r}; a path from / was expected."
+            )
+        return value
+
+    domain = environment.get("RUNV_EMAIL_ALIAS_DOMAIN") or config.domain
+    if not re.fullmatch(_DOMAIN, domain):
+        raise ConfigError(
+            f"The environment variable RUNV_EMAIL_ALIAS_DOMAIN is {printable(domain)!r}; a domain in lower case was "
+            "expected."
+        )
+    registry = override("RUNV_EMAIL_ALIASES_PATH", os.path.join(config.state_dir, "email-aliases.json"))
+    lock = override("RUNV_EMAIL_ALIASES_LOCK_PATH", os.path.join(config.state_dir, "email-aliases.lock"))
+    queue = override("RUNV_EMAIL_ALIAS_QUEUE_DIR", os.path.join(config.state_dir, "email-alias-queue"))
+    return Settings(config=config, path=place, domain=domain, registry=registry, lock=lock, queue=queue)

@@ -1,0 +1,71 @@
+"""JSON from anywhere, parsed into a typed record or refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+import msgspec
+
+from schemas.text import printable
+
+Record = TypeVar("Record")
+
+
+class NotJsonError(ValueError):
+    """The bytes are not one whole JSON text; they may yet become one while somebody is writing."""
+
+
+class ShapeError(ValueError):
+    """The bytes are JSON, but not the record that belongs here; the message says where and why."""
+
+
+def parse_object(data: bytes) -> dict[str, object]:
+    """Parse *data* as one JSON object (RFC 8259) in which no key stands twice, at any depth.
+
+    Raises:
+        NotJsonError: not one whole JSON text in UTF-8.
+        ShapeError: JSON, but not an object, or with a key that stands twice or nested too deep to read.
+    """
+    try:
+        # msgspec is the strict judge of what is JSON; the json module, which is not, is asked for the key pairs only.
+        msgspec.json.decode(data)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_without_repeats)
+    except RecursionError:
+        raise ShapeError("It is nested too deep.") from None
+    except ShapeError:
+        raise
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise NotJsonError(f"It is not JSON: {printable(str(error))}.") from None
+    if not isinstance(value, dict):
+        raise ShapeError(f"It is JSON, but not an object: a {type(value).__name__} was found.")
+    return value
+
+
+def parse_record(data: bytes, kind: type[Record]) -> Record:
+    """Parse *data* into a *kind*, with the exceptions of `parse_object`."""
+    return to_record(parse_object(data), kind)
+
+
+def to_record(value: object, kind: type[Record]) -> Record:
+    """Convert plain *value* to a *kind*; raise `ShapeError` that names the field where it does not fit."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ShapeError(f"{printable(str(error))}.") from None
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ShapeError(f"The key `{printable(key)}` stands twice.")
+            seen.add(key)
+    return found
+
+
+def to_json(record: object) -> bytes:
+    """Write *record* as indented JSON with a line end, the way every file of ours is written."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"

@@ -1,0 +1,244 @@
+"""The registry of aliases: the "active JSON" that the map is made from.
+
+It belongs to the administrator as much as to us: entries, fields, their order and every value that we did not change
+come back byte for byte. Only the keys' notation and the white space between entries are ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from schemas.addresses import ADDRESS_OCTETS, DESTINATION_ROW
+from schemas.documents import NotJsonError, ShapeError, parse_object
+from schemas.errors import RegistryError
+from schemas.requests import Moment
+from schemas.text import printable
+
+SIZE_LIMIT = 256 * 1024 * 1024
+ACTIVE = "active"
+
+_LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
+_DESTINATION = re.compile(DESTINATION_ROW)
+
+
+class Entry(msgspec.Struct, gc=False, frozen=True, kw_only=True):
+    """One alias, as far as we read it. Only `status: active` is published; other statuses stay as history."""
+
+    alias: Annotated[str, Meta(description="`key@domain`.", examples=["pablo@runv.club"])]
+    status: Annotated[str, Meta(examples=["active", "cancelled", "revoked"])]
+    username: Annotated[str, Meta(description="If given, the entry's key.")] | None = None
+    destination: Annotated[str, Meta(examples=["p@example.org"])] | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
+    approved_by: str | None = None
+    uid: Annotated[int, Meta(ge=0, description="The account that the approval was for.")] | None = None
+    updated_by: Annotated[str, Meta(description="The decision or cancel that last changed the entry.")] | None = None
+    reason: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it is published."""
+        return self.status == ACTIVE
+
+
+RegistryFile = dict[str, Entry]
+"""The whole file: entries by username."""
+
+_RAWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENTRY = msgspec.json.Decoder(Entry)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """One state of the registry file, never changed in place.
+
+    Attributes:
+        domain: the alias domain it was checked against.
+        data: the file's bytes.
+        entries: the entries, typed, in the file's order.
+        raws: the same entries as the bytes that stand in the file.
+        quotes: how many quotation marks the file must have if no key stands twice.
+    """
+
+    domain: str
+    data: bytes = field(repr=False)
+    entries: Mapping[str, Entry]
+    raws: Mapping[str, bytes] = field(repr=False)
+    quotes: int
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the file's bytes, in hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def rows(self) -> dict[str, str]:
+        """What the map should hold: alias in lower case -> destination, its domain in lower case."""
+        return {
+            entry.alias.lower(): _row_destination(entry.destination)
+            for entry in self.entries.values()
+            if entry.status == ACTIVE and entry.destination is not None
+        }
+
+
+class Draft:
+    """A registry in the making: changes are laid over *base* one by one, and the file's bytes made once at the end.
+
+    Args:
+        base: the state to start from, which stays as it is.
+        place: how messages call the file.
+    """
+
+    def __init__(self, base: Registry, place: str) -> None:
+        self._base = base
+        self._place = place
+        self._raws: dict[str, bytes] = {}
+        self._entries: dict[str, Entry] = {}
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was set."""
+        return bool(self._raws)
+
+    def get(self, key: str) -> Entry | None:
+        """The entry *key* as the changes so far leave it."""
+        return self._entries.get(key) or self._base.entries.get(key)
+
+    def set(self, key: str, fields: Mapping[str, object]) -> None:
+        """Set *fields* of the entry *key*; one set to `None` is removed, and those not named stay as they are.
+
+        Raises:
+            RegistryError: the entry would break the schema; nothing was set.
+        """
+        raw = _changed_entry(self._raws.get(key) or self._base.raws.get(key), fields)
+        entry = _typed(key, raw, self._place)
+        _check_entry(key, entry, self._base.domain, self._place)
+        self._raws[key] = raw
+        self._entries[key] = entry
+
+    def finish(self) -> Registry:
+        """The state after all changes. New entries come last; changed ones keep their place."""
+        base = self._base
+        quotes = base.quotes + sum(_quotes(raw) for raw in self._raws.values())
+        quotes -= sum(_quotes(base.raws[key]) for key in self._raws if key in base.raws)
+        raws = {**base.raws, **self._raws}
+        lines = [b"  %b: %b" % (msgspec.json.encode(key), raw) for key, raw in raws.items()]
+        data = b"{\n" + b",\n".join(lines) + b"\n}\n" if lines else b"{}\n"
+        entries = {**base.entries, **self._entries}
+        return Registry(domain=base.domain, data=data, entries=entries, raws=raws, quotes=quotes)
+
+
+def parse_registry(data: bytes, domain: str, place: str, known: Registry | None = None) -> Registry:
+    """Parse the registry's bytes and hold every entry against the schema.
+
+    Args:
+        data: the file's contents.
+        domain: the alias domain.
+        place: how messages call the file.
+        known: an earlier state; entries that are the same in it are not examined again.
+
+    Raises:
+        RegistryError: which entry is wrong, what was expected, what was found, and what to do.
+    """
+    try:
+        raws = {key: bytes(raw) for key, raw in _RAWS.decode(data).items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _broken(place, f"It was expected to be a JSON object of aliases. {printable(str(error))}.") from None
+    if not known or known.domain != domain:
+        known = Registry(domain=domain, data=b"", entries={}, raws={}, quotes=0)
+    entries: dict[str, Entry] = {}
+    fresh: list[str] = []
+    for key, raw in raws.items():
+        if known.raws.get(key) == raw:
+            entries[key] = known.entries[key]
+        else:
+            entries[key] = _typed(key, raw, place)
+            fresh.append(key)
+    gone = [key for key in fresh if key in known.raws] + list(known.raws.keys() - raws.keys())
+    quotes = known.quotes + sum(_quotes(raws[key]) for key in fresh)
+    quotes -= sum(_quotes(known.raws[key]) for key in gone)
+    _refuse_repeats(data, raws, fresh, quotes, place)
+    for key in fresh:
+        _check_entry(key, entries[key], domain, place)
+    return Registry(domain=domain, data=data, entries=entries, raws=raws, quotes=quotes)
+
+
+def _broken(place: str, what: str) -> RegistryError:
+    return RegistryError(
+        f"The registry {place} cannot be used. {what} Mend the file; until then the published map stays as it is and "
+        "decisions wait."
+    )
+
+
+def _typed(key: str, raw: bytes, place: str) -> Entry:
+    try:
+        return _ENTRY.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _broken(place, f"The entry `{printable(key)}` breaks the schema: {printable(str(error))}.") from None
+
+
+def _quotes(raw: bytes) -> int:
+    # A quotation mark inside a key is not counted here, which merely costs the slow look below.
+    return 2 + raw.count(b'"')
+
+
+def _refuse_repeats(data: bytes, raws: Mapping[str, bytes], fresh: list[str], quotes: int, place: str) -> None:
+    # Of a key that stands twice the last wins silently in every JSON reader. Quotation marks stand in keys and values
+    # only, so more of them than the entries found account for betray a second one, without parsing it all again.
+    try:
+        if quotes != data.count(b'"'):
+            parse_object(data)
+    except (NotJsonError, ShapeError) as error:
+        raise _broken(place, str(error)) from None
+    for key in fresh:
+        try:
+            parse_object(raws[key])
+        except (NotJsonError, ShapeError) as error:
+            raise _broken(place, f"In the entry `{printable(key)}`: {error}") from None
+
+
+def _check_entry(key: str, entry: Entry, domain: str, place: str) -> None:
+    if entry.username is not None and entry.username != key:
+        raise _broken(
+            place, f"The entry `{printable(key)}` has the username `{printable(entry.username)}`; its key was expected."
+        )
+    if not entry.active:
+        return
+    # Keys are unique and in lower case, so this also keeps two active entries from sharing one alias.
+    if not _LOCAL_PART.fullmatch(key) or entry.alias.lower() != f"{key}@{domain}":
+        raise _broken(
+            place,
+            f"The entry `{printable(key)}` has the alias `{printable(entry.alias)}`; "
+            f"`{printable(key)}@{domain}` was expected.",
+        )
+    destination = entry.destination
+    if destination is None or len(destination) > ADDRESS_OCTETS or not _DESTINATION.fullmatch(destination):
+        raise _broken(
+            place,
+            f"The entry `{printable(key)}` has the destination `{printable(str(destination))}`; one plain address was "
+            "expected.",
+        )
+
+
+def _row_destination(destination: str) -> str:
+    local, _, domain = destination.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def _changed_entry(raw: bytes | None, fields: Mapping[str, object]) -> bytes:
+    values = dict(_RAWS.decode(raw)) if raw is not None else {}
+    for name, value in fields.items():
+        if value is None:
+            values.pop(name, None)
+        else:
+            values[name] = msgspec.Raw(msgspec.json.encode(value))
+    lines = [b"    %b: %b" % (json.dumps(name).encode(), bytes(value)) for name, value in values.items()]
+    return b"{\n" + b",\n".join(lines) + b"\n  }"

@@ -1,0 +1,83 @@
+"""What became of a queue file: the record that root keeps of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from schemas.times import stamp
+
+Folder = Literal["pending", "approved", "rejected", "cancelled", "refused"]
+FOLDERS: tuple[Folder, ...] = ("pending", "approved", "rejected", "cancelled", "refused")
+"""A record is in exactly one of these folders, and its `status` is the folder's name."""
+
+SIZE_LIMIT = 64 * 1024
+REFUSED_KEPT = 32
+"""How many refused records are kept of each member; the older ones are only counted."""
+
+_ID = re.compile(r"(?P<stamp>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)-(?P<owner>.+)-(?P<digest>[0-9a-f]{10})")
+
+Moment = Annotated[
+    str, Meta(description="UTC, `YYYY-MM-DDTHH:MM:SSZ`.", examples=["2026-05-19T20:55:18Z"])
+]
+
+
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A request or cancel of a member, and what became of it."""
+
+    request_id: Annotated[str, Meta(examples=["20260519T205518.123456Z-pablo-0123456789"])]
+    username: Annotated[str, Meta(description="The account that owned the queue file.", examples=["pablo"])]
+    uid: Annotated[int, Meta(ge=0, description="Its uid at that time.")]
+    alias: Annotated[str, Meta(examples=["pablo@runv.club"])]
+    destination: Annotated[str, Meta(examples=["p@example.org"])] | None = None
+    action: Annotated[
+        Literal["request", "cancel", "unknown"],
+        Meta(description="`unknown` where the file was refused before this could be read."),
+    ] = "request"
+    status: Folder = "pending"
+    file: Annotated[str, Meta(description="The queue file's name, with unprintable characters escaped.")]
+    client_id: Annotated[str, Meta(description="The `request_id` that the file itself carried.")] | None = None
+    created_at: Moment
+    decided_at: Moment | None = None
+    decided_by: str | None = None
+    decision_id: Annotated[str, Meta(description="The decision that closed the request.")] | None = None
+    reason: Annotated[str, Meta(description="Why it was refused or rejected.")] | None = None
+
+
+class RequestId(NamedTuple):
+    """The parts of a request id. Compare `stamp` values as text: they sort as the moments do."""
+
+    stamp: str
+    owner: str
+    digest: str
+
+    def __str__(self) -> str:
+        """The id as it is written."""
+        return f"{self.stamp}-{self.owner}-{self.digest}"
+
+
+def request_id(owner: str, name: str, status: os.stat_result) -> RequestId:
+    """Make the id of the queue file *name* of *owner* from the file itself, so that it is the same when seen again.
+
+    The moment is the file's mtime, but never one past its ctime: an owner can set the first to any year, and an id
+    from the future would make all that follows look old.
+    """
+    mark = f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}:".encode() + os.fsencode(name)
+    moment = min(status.st_mtime_ns, status.st_ctime_ns)
+    return RequestId(stamp(moment), owner, hashlib.sha256(mark).hexdigest()[:10])
+
+
+def parse_request_id(text: str) -> RequestId | None:
+    """Take a request id apart, or give `None` where *text* is something else."""
+    found = _ID.fullmatch(text)
+    return RequestId(found["stamp"], found["owner"], found["digest"]) if found else None
+
+
+def record_name(identifier: RequestId | str) -> str:
+    """The file name of the record *identifier*."""
+    return f"{identifier}.json"

@@ -1,0 +1,98 @@
+"""What the watcher last did, for people and programs to read."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from schemas.documents import NotJsonError, ShapeError, parse_record
+from schemas.errors import StateError, TroubleError
+from schemas.files import read_plain
+from schemas.requests import Moment
+
+SIZE_LIMIT = 1024 * 1024
+
+
+class Published(msgspec.Struct, frozen=True):
+    """The registry that the map answers for."""
+
+    registry_sha256: Annotated[str, Meta(description="SHA-256 of the registry file's bytes, in hexadecimal.")]
+    at: Moment
+    aliases: Annotated[int, Meta(ge=0, description="How many aliases the map holds.")]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that a person should act on."""
+
+    code: Annotated[str, Meta(description="A stable word for programs.", examples=["publish-failed"])]
+    what: Annotated[str, Meta(description="What is wrong and what to do, in whole sentences.")]
+    since: Moment
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The status file, `status.json`."""
+
+    pid: Annotated[int, Meta(gt=0)]
+    start_time: Annotated[
+        int, Meta(ge=0, description="When that process started: field 22 of /proc/<pid>/stat, proc_pid_stat(5).")
+    ]
+    version: str
+    started_at: Moment
+    updated_at: Moment
+    backend: Annotated[str, Meta(examples=["postfix-hash"])]
+    enabled: Annotated[bool, Meta(description="Whether anything is published to Postfix.")]
+    published: Annotated[
+        Published | None, Meta(description="`null` while nothing has been published, or publishing is switched off.")
+    ]
+    pending: Annotated[int, Meta(ge=0, description="Requests that wait for an administrator.")]
+    refused: Annotated[int, Meta(ge=0, description="Queue entries refused since the watcher started.")]
+    left_alone: Annotated[int, Meta(ge=0, description="Directories in the queue, which are left where they are.")]
+    problems: Annotated[list[Problem], Meta(description="Empty when all is well.")]
+
+
+def start_time(pid: int | str = "self") -> int | None:
+    """When process *pid* started, in clock ticks since boot; `None` where there is no such process.
+
+    Field 22 of /proc/<pid>/stat, proc_pid_stat(5); the name in field 2 may hold spaces and parentheses.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def read_status(runtime_dir: str) -> Status | None:
+    """Read the status file, or give `None` where the watcher has not written one since the machine started.
+
+    Raises:
+        StateError: it is there and cannot be read.
+    """
+    path = os.path.join(runtime_dir, "status.json")
+    if not os.path.lexists(path):
+        return None
+    try:
+        return parse_record(read_plain(path, SIZE_LIMIT).data, Status)
+    except FileNotFoundError:
+        return None
+    except (OSError, NotJsonError, ShapeError, TroubleError) as error:
+        raise StateError(f"The status file {path} cannot be read: {error}") from error
+
+
+def is_running(status: Status | None) -> bool:
+    """Whether the watcher that wrote *status* is alive: its process is there, and is no other with the same pid."""
+    if status is None:
+        return False
+    started = start_time(status.pid)
+    if started is None:
+        # With /proc mounted hidepid=, a member sees no process of root's: kill(2) still tells whether it is there.
+        try:
+            os.kill(status.pid, 0)
+        except PermissionError:
+            return not os.path.exists(f"/proc/{status.pid}")
+        except OSError:
+            return False
+    return started == status.start_time

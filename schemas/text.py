@@ -1,0 +1,27 @@
+"""Untrusted text on its way to a person: a terminal, a log line, a status file."""
+
+from __future__ import annotations
+
+import os
+
+
+def printable(text: str | bytes, limit: int = 200) -> str:
+    r"""Give *text* on one line with every character that a terminal could act on written as an escape.
+
+    Control characters, line ends, bidirectional overrides, unassigned code points and bytes that are not UTF-8 come
+    out as `\n`, `\x1b`, `\u202e` and so on; a backslash is doubled, so that what is shown can be told from what was
+    there. At most *limit* characters of the original are shown, with `...` behind them where some were cut.
+    """
+    value = os.fsdecode(text) if isinstance(text, bytes) else text
+    shown = "".join(_escape(character) for character in value[:limit])
+    return shown + "..." if len(value) > limit else shown
+
+
+def _escape(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # surrogateescape: a byte that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")

@@ -1,0 +1,1 @@
+"""The tests, laid out as the code is; what they share is in tests/support."""

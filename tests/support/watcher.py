@@ -1,0 +1,84 @@
+"""The watcher as a running process, as its service manager sees it."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .notify import NotifySocket
+from .waiting import wait_exit
+
+
+class RunningWatcher:
+    """One watcher process, started by `Site.start_watcher`.
+
+    `process` is there for signals, `notify` has what it told the service manager, `log` what it wrote.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], directory: Path, number: int) -> None:
+        """Start *command*; its socket and its log are made in *directory*, numbered with *number*."""
+        self.notify = NotifySocket(directory / f"notify-{number}")
+        self._log = directory / f"watcher-{number}.log"
+        try:
+            with self._log.open("wb") as log:
+                self.process = subprocess.Popen(
+                    command,
+                    env={**environment, **self.notify.environment()},
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+        except BaseException:
+            self.notify.close()
+            raise
+        self.notify.follow(self.process, "the watcher")
+
+    @property
+    def log(self) -> str:
+        """All that it wrote to stdout and stderr."""
+        return self._log.read_text(encoding="utf-8", errors="backslashreplace")
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self.process.poll() is None
+
+    def wait_ready(self, timeout: float = 20.0) -> None:
+        """Return when it said READY=1; otherwise end it and raise AssertionError with its log."""
+        try:
+            self.notify.wait_for("READY=1", timeout=timeout)
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}; exit status {self.process.returncode}; its log:\n{self.log}") from None
+
+    def wait_exit(self, timeout: float = 20.0) -> int:
+        """Return its exit status once it ends by itself; raises AssertionError with its log if it does not."""
+        try:
+            status = wait_exit(self.process, what="the watcher", timeout=timeout)
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}; its log:\n{self.log}") from None
+        self.notify.close()
+        return status
+
+    def stop(self, timeout: float = 20.0) -> int:
+        """End it as the service manager does, by SIGTERM, and return its exit status."""
+        self.process.terminate()
+        return self.wait_exit(timeout)
+
+    def kill(self) -> None:
+        """End it at once, by SIGKILL, at whatever it is doing; also one that was stopped or has already ended."""
+        self.process.kill()
+        self.process.wait()
+        self.notify.close()
+
+    def cpu_seconds(self) -> float:
+        """Processor time it has used so far, in user and system mode."""
+        fields = Path("/proc", str(self.process.pid), "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def reload(self) -> None:
+        """Ask it to read its configuration again, by SIGHUP."""
+        self.process.send_signal(signal.SIGHUP)

@@ -1,0 +1,1 @@
+"""What reacts: events in, passes over the state, maps out."""

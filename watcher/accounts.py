@@ -1,0 +1,70 @@
+"""Who owns a file: a uid, its account, and whether that account is a member."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from typing import NamedTuple
+
+from schemas.errors import TroubleError
+from watcher import sentences
+
+
+class GroupMissingError(TroubleError):
+    """The members' group does not exist, so nobody can be told to be a member."""
+
+
+class Account(NamedTuple):
+    """An account, as the system's name services know it."""
+
+    name: str
+    uid: int
+    member: bool
+
+
+class Accounts:
+    """Looks accounts up once for each pass: members come and go, but not within one."""
+
+    def __init__(self, group: str) -> None:
+        self._group_name = group
+        self._group: grp.struct_group | None = None
+        self._by_uid: dict[int, Account | None] = {}
+
+    def forget(self) -> None:
+        """A new pass: ask the system again."""
+        self._group = None
+        self._by_uid.clear()
+
+    @property
+    def gid(self) -> int:
+        """The members' group. Raises `GroupMissingError`."""
+        return self._members().gr_gid
+
+    def of_uid(self, uid: int) -> Account | None:
+        """The account of *uid*, or `None` where there is none. Raises `GroupMissingError`."""
+        if uid not in self._by_uid:
+            try:
+                self._by_uid[uid] = self._account(pwd.getpwuid(uid))
+            except KeyError:
+                self._by_uid[uid] = None
+        return self._by_uid[uid]
+
+    def of_name(self, name: str) -> Account | None:
+        """The account called *name*, or `None` where there is none. Raises `GroupMissingError`."""
+        try:
+            return self._account(pwd.getpwnam(name))
+        except (KeyError, ValueError):
+            return None
+
+    def _account(self, entry: pwd.struct_passwd) -> Account:
+        members = self._members()
+        member = entry.pw_gid == members.gr_gid or entry.pw_name in members.gr_mem
+        return Account(entry.pw_name, entry.pw_uid, member)
+
+    def _members(self) -> grp.struct_group:
+        if self._group is None:
+            try:
+                self._group = grp.getgrnam(self._group_name)
+            except KeyError:
+                raise GroupMissingError(sentences.GROUP_MISSING.format(group=self._group_name)) from None
+        return self._group

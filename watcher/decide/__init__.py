@@ -1,0 +1,1 @@
+"""From an administrator's marker, or a member's active cancel, to the registry."""

@@ -1,0 +1,153 @@
+"""Applying decisions: one write of the registry for all of a pass, then the records, and what failed is kept."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from schemas.config import Settings
+from schemas.errors import RegistryError
+from schemas.registry import Draft, Registry
+from schemas.text import printable
+from watcher import sentences
+from watcher.accounts import Accounts
+from watcher.decide.markers import Marker, Markers
+from watcher.decide.rules import Applied, DecisionFailedError, Rules, cancel_active
+from watcher.intake.intake import Intake
+from watcher.intake.judge import Verdict
+from watcher.records import RecordStore
+from watcher.registry_store import RegistryStore
+
+log = logging.getLogger("runv.decide")
+
+
+@dataclass
+class Decided:
+    """What the decisions of a pass came to.
+
+    Attributes:
+        registry: the registry after them.
+        spent: markers to remove once the status tells of them.
+        force: the sync markers that force a publish, by the registry that each holds for.
+        handled: decisions and active cancels dealt with.
+    """
+
+    registry: Registry
+    spent: list[Marker] = field(default_factory=list)
+    force: list[Marker] = field(default_factory=list)
+    handled: int = 0
+
+
+@dataclass
+class _Outcome:
+    applied: list[tuple[Marker, Applied]] = field(default_factory=list)
+    failed: list[tuple[Marker, str]] = field(default_factory=list)
+    cancelled: list[Verdict] = field(default_factory=list)
+    refused: list[Verdict] = field(default_factory=list)
+
+
+class Decide:
+    """Applies the decisions of a pass."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: RegistryStore,
+        records: RecordStore,
+        accounts: Accounts,
+        markers: Markers,
+        intake: Intake,
+    ) -> None:
+        self._registry = registry
+        self._records = records
+        self._accounts = accounts
+        self._markers = markers
+        self._intake = intake
+        self._rules = Rules(settings, records, accounts)
+
+    def apply(self, markers: list[Marker], cancels: list[Verdict]) -> Decided:
+        """Apply *markers* and members' active *cancels*, all in the order of their files' mtime, then name.
+
+        Raises:
+            RegistryError: the registry cannot be used; nothing was changed.
+            RegistryBusyError: another program holds its lock; nothing was changed.
+            StateError: the lock or a record cannot be read.
+            OSError: something could not be written; doing it again completes it.
+        """
+        if not markers and not cancels:
+            return Decided(self._registry.current())
+        syncs = [marker for marker in markers if marker.decision.decision == "sync"]
+        rest = [marker for marker in markers if marker.decision.decision != "sync"]
+        registry = self._change(rest, cancels) if rest or cancels else self._registry.current()
+        decided = Decided(registry, spent=rest, handled=len(rest) + len(cancels))
+        for marker in syncs:
+            if marker.decision.force and marker.decision.registry_sha256 != registry.sha256:
+                self._markers.fail(marker, sentences.FORCE_OUTDATED)
+                decided.spent.append(marker)
+            elif marker.decision.force:
+                decided.force.append(marker)
+            else:
+                decided.spent.append(marker)
+        return decided
+
+    def _change(self, markers: list[Marker], cancels: list[Verdict]) -> Registry:
+        with self._registry.lock():
+            registry = self._registry.current()
+            draft = Draft(registry, self._registry.path)
+            outcome = self._lay_over(draft, markers, cancels)
+            if draft.changed:
+                registry = draft.finish()
+                self._registry.write(registry, self._accounts.gid)
+        self._close(outcome)
+        return registry
+
+    def _lay_over(self, draft: Draft, markers: list[Marker], cancels: list[Verdict]) -> _Outcome:
+        outcome = _Outcome()
+        steps: list[tuple[int, str, Marker | Verdict]] = [(m.mtime_ns, m.name, m) for m in markers]
+        steps += [(verdict.item.mtime_ns, verdict.item.name, verdict) for verdict in cancels]
+        pending = dict(self._records.pending)
+        for _, _, step in sorted(steps, key=lambda step: step[:2]):
+            if isinstance(step, Verdict):
+                done = step.record is not None and cancel_active(step.record, draft)
+                (outcome.cancelled if done else outcome.refused).append(step)
+                continue
+            try:
+                applied = self._rules.apply(step, draft, pending)
+            except (DecisionFailedError, RegistryError) as error:
+                outcome.failed.append((step, str(error)))
+                continue
+            if applied.closes is not None:
+                del pending[applied.closes.username]
+            outcome.applied.append((step, applied))
+        return outcome
+
+    def _close(self, outcome: _Outcome) -> None:
+        gid = self._accounts.gid
+        for _, applied in outcome.applied:
+            if applied.closes is not None:
+                self._records.close_pending(applied.closes, gid)
+        for verdict in outcome.cancelled:
+            if verdict.record is not None:
+                self._records.add(verdict.record, gid)
+        self._records.settle()
+        for marker, reason in outcome.failed:
+            self._markers.fail(marker, reason)
+        for verdict in outcome.refused:
+            if verdict.record is not None:
+                reason = sentences.NO_ACTIVE_ALIAS
+                record = msgspec.structs.replace(verdict.record, status="refused", reason=reason, decided_by="watcher")
+                self._intake.refuse(replace(verdict, record=record, refused=reason))
+        self._records.settle()
+        for verdict in outcome.cancelled + outcome.refused:
+            self._intake.discard(verdict)
+        self._tell(outcome)
+
+    def _tell(self, outcome: _Outcome) -> None:
+        for _, applied in outcome.applied:
+            if applied.told is not None:
+                log.info(printable(applied.told, 1000))
+        for verdict in outcome.cancelled:
+            if verdict.record is not None:
+                log.info(sentences.LOG_CANCELLED.format(id=verdict.record.request_id, alias=verdict.record.alias))

@@ -1,0 +1,134 @@
+"""The administrator's markers: reading them, keeping those that failed, removing those that are done."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.decisions import NAME, SIZE_LIMIT, Decision, FailedDecision, parse_decision
+from schemas.documents import NotJsonError, ShapeError, to_json
+from schemas.errors import TroubleError
+from schemas.files import Directory, signature_of
+from schemas.text import printable
+from schemas.times import now
+from watcher import sentences
+from watcher.settling import Settling
+
+FAILED_FOLDER_MODE = 0o700
+FAILED_MODE = 0o600
+_SHOWN_OCTETS = 1000
+
+log = logging.getLogger("runv.decide")
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A marker that was read.
+
+    Attributes:
+        name: its file name.
+        inode: of the file that was read.
+        mtime_ns: when it was made; markers are applied in this order, then by name.
+        decision: what it says.
+    """
+
+    name: str
+    inode: int
+    mtime_ns: int
+    decision: Decision
+
+    @property
+    def id(self) -> str:
+        """The decision's id: the name without its ending."""
+        return self.name.removesuffix(".json")
+
+
+class Markers:
+    """The decisions directory."""
+
+    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._directory = Directory(path)
+        self._directory.make("failed", FAILED_FOLDER_MODE)
+        self._failed = Directory(os.path.join(path, "failed"))
+        self.settling = Settling(clock)
+        for name in self._failed.names():
+            if name.startswith("."):
+                self._failed.remove(name)
+
+    @property
+    def fd(self) -> int:
+        """The directory's descriptor, which the one watcher locks."""
+        return self._directory.fd
+
+    def close(self) -> None:
+        """Let go of the directory, and of the lock on it."""
+        self._failed.close()
+        self._directory.close()
+
+    def read(self) -> list[Marker]:
+        """Every marker that is whole, in the order in which they are applied; those that are none go to `failed/`.
+
+        Raises:
+            OSError: the directory cannot be read, or `failed/` cannot be written.
+        """
+        names = [name for name in self._directory.names() if not name.startswith(".") and name != "failed"]
+        self.settling.forget_all_but(names)
+        markers = [marker for name in names if (marker := self._read_one(name)) is not None]
+        return sorted(markers, key=lambda marker: (marker.mtime_ns, marker.name))
+
+    def _read_one(self, name: str) -> Marker | None:
+        signature = self._directory.signature(name)
+        if signature is None or self.settling.waits(name, signature):
+            return None
+        data = b""
+        try:
+            found = self._directory.read(name, SIZE_LIMIT)
+            data = found.data
+            if not NAME.fullmatch(name):
+                raise ShapeError(sentences.MARKER_BAD_NAME)
+            if found.status.st_uid not in {0, os.geteuid()}:
+                raise ShapeError(sentences.MARKER_FOREIGN.format(uid=found.status.st_uid))
+            return Marker(name, found.status.st_ino, found.status.st_mtime_ns, parse_decision(data))
+        except FileNotFoundError:
+            return None
+        except NotJsonError as error:
+            if self.settling.hopeless(name, signature_of(found.status)):
+                self._set_aside(name, str(error), printable(data, _SHOWN_OCTETS))
+        except ShapeError as error:
+            self._set_aside(name, str(error), printable(data, _SHOWN_OCTETS))
+        except (OSError, TroubleError) as error:
+            told = sentences.MARKER_UNREADABLE.format(error=error)
+            self._set_aside(name, told, "")
+        return None
+
+    def fail(self, marker: Marker, reason: str) -> None:
+        """Keep *marker* in `failed/` with the reason. The marker itself stays until `remove`."""
+        self._keep(marker.name, reason, marker.decision)
+
+    def _set_aside(self, name: str, reason: str, contents: str) -> None:
+        self._keep(name, reason, contents)
+        self._take_away(name)
+
+    def _keep(self, name: str, reason: str, marker: Decision | str) -> None:
+        identifier = printable(name.removesuffix(".json"))
+        record = FailedDecision(decision_id=identifier, reason=reason, failed_at=now(), marker=marker)
+        # A copy, never a rename: after a rename out of a watched directory its events come half a second late.
+        kept_as = name if NAME.fullmatch(name) else f"unnamed-{time.time_ns()}.json"
+        self._failed.write(kept_as, to_json(record), FAILED_MODE)
+        log.error(sentences.LOG_FAILED.format(id=identifier, reason=reason))
+
+    def remove(self, marker: Marker) -> None:
+        """*marker* is dealt with and told of."""
+        status = self._directory.status(marker.name)
+        if status is not None and status.st_ino == marker.inode:
+            self._directory.remove(marker.name)
+
+    def _take_away(self, name: str) -> None:
+        try:
+            self._directory.remove(name)
+        except IsADirectoryError:
+            # Whoever can write here is root: a directory is theirs to remove.
+            return

@@ -1,0 +1,195 @@
+"""What each decision does to the registry and to the request; pure, but for asking who is a member."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from schemas.addresses import DestinationRefusedError, check_destination
+from schemas.config import Settings
+from schemas.errors import TroubleError
+from schemas.names import NameRefusedError, check_username
+from schemas.registry import ACTIVE, Draft, Entry
+from schemas.requests import Folder, RequestRecord
+from schemas.times import now
+from watcher import sentences
+from watcher.accounts import Accounts
+from watcher.decide.markers import Marker
+from watcher.records import RecordStore
+
+
+class DecisionFailedError(TroubleError):
+    """A decision cannot be applied; the message says why, for `failed/`."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a decision came to.
+
+    Attributes:
+        closes: the request record as it should be from now on, if the decision closes one.
+        told: the line for the journal; `None` for a repeat.
+    """
+
+    closes: RequestRecord | None = None
+    told: str | None = None
+
+
+class Rules:
+    """Applies decisions to a draft of the registry."""
+
+    def __init__(self, settings: Settings, records: RecordStore, accounts: Accounts) -> None:
+        self._settings = settings
+        self._records = records
+        self._accounts = accounts
+
+    def apply(self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord]) -> Applied:
+        """Apply an approval, rejection or revocation. Doing it again changes nothing.
+
+        Args:
+            marker: the decision.
+            draft: the registry so far, which is changed.
+            pending: the pending request of each member that has one, so far.
+
+        Raises:
+            DecisionFailedError: it cannot be applied; the draft is as it was.
+            RegistryError: the entry would break the registry's schema; the draft is as it was.
+        """
+        if marker.decision.decision == "approve":
+            return self._approve(marker, draft, pending)
+        if marker.decision.decision == "reject":
+            return self._reject(marker, pending)
+        return self._revoke(marker, draft)
+
+    def _approve(self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord]) -> Applied:
+        decision = marker.decision
+        username = decision.username or ""
+        record = pending.get(username)
+        if record is None:
+            self._refuse_unless_repeat(marker, username)
+            return Applied()
+        if (record.request_id, record.destination) != (decision.request_id, decision.destination):
+            raise DecisionFailedError(
+                sentences.REQUEST_CHANGED.format(
+                    seen_id=decision.request_id,
+                    seen=decision.destination,
+                    id=record.request_id,
+                    destination=record.destination,
+                )
+            )
+        destination = self._checked(record)
+        entry = draft.get(username)
+        if entry is None or entry.updated_by != marker.id:
+            draft.set(username, self._approved_entry(marker, record, destination, entry))
+        told = sentences.LOG_APPROVED.format(
+            id=marker.id, operator=decision.operator, alias=record.alias, destination=destination
+        )
+        return Applied(_closed(record, "approved", marker), told)
+
+    def _checked(self, record: RequestRecord) -> str:
+        account = self._accounts.of_name(record.username)
+        if account is None or account.uid != record.uid:
+            raise DecisionFailedError(sentences.ACCOUNT_GONE.format(username=record.username, uid=record.uid))
+        if not account.member:
+            group = self._settings.config.group
+            raise DecisionFailedError(sentences.MEMBER_NO_MORE.format(username=record.username, group=group))
+        try:
+            check_username(record.username, self._settings.config.reserved)
+            return check_destination(record.destination or "", self._settings.domain)
+        except (NameRefusedError, DestinationRefusedError) as error:
+            raise DecisionFailedError(str(error)) from error
+
+    def _approved_entry(
+        self, marker: Marker, record: RequestRecord, destination: str, entry: Entry | None
+    ) -> dict[str, object]:
+        moment = now()
+        # The alias goes on for the same person: it exists since it was first approved.
+        goes_on = entry is not None and entry.active and entry.uid in {None, record.uid}
+        return {
+            "username": record.username,
+            "alias": record.alias,
+            "destination": destination,
+            "status": ACTIVE,
+            "created_at": (entry.created_at if entry and goes_on else None) or moment,
+            "updated_at": moment,
+            "approved_by": marker.decision.operator,
+            "uid": record.uid,
+            "updated_by": marker.id,
+            "reason": None,
+        }
+
+    def _reject(self, marker: Marker, pending: Mapping[str, RequestRecord]) -> Applied:
+        decision = marker.decision
+        username = decision.username or ""
+        record = pending.get(username)
+        if record is None:
+            self._refuse_unless_repeat(marker, username)
+            return Applied()
+        if decision.request_id not in {None, record.request_id}:
+            raise DecisionFailedError(
+                sentences.REQUEST_REPLACED.format(username=username, seen_id=decision.request_id)
+            )
+        told = sentences.LOG_REJECTED.format(
+            id=marker.id, operator=decision.operator, alias=record.alias, destination=record.destination
+        )
+        return Applied(_closed(record, "rejected", marker), told)
+
+    def _refuse_unless_repeat(self, marker: Marker, username: str) -> None:
+        folder: Folder = "approved" if marker.decision.decision == "approve" else "rejected"
+        for record in self._records.folders.newest_first(folder, username):
+            if record.decision_id == marker.id:
+                return
+        raise DecisionFailedError(sentences.NO_PENDING.format(username=username))
+
+    def _revoke(self, marker: Marker, draft: Draft) -> Applied:
+        decision = marker.decision
+        username = decision.username or ""
+        entry = draft.get(username)
+        if entry is not None and entry.updated_by == marker.id:
+            return Applied()
+        if entry is None or not entry.active:
+            raise DecisionFailedError(sentences.NO_ACTIVE_ENTRY.format(username=username))
+        if decision.destination not in {None, entry.destination}:
+            raise DecisionFailedError(
+                sentences.DESTINATION_CHANGED.format(
+                    username=username, destination=entry.destination, seen=decision.destination
+                )
+            )
+        draft.set(username, switched_off("revoked", marker.id, decision.reason))
+        told = sentences.LOG_REVOKED.format(id=marker.id, operator=decision.operator, alias=entry.alias)
+        return Applied(told=told)
+
+
+def cancel_active(record: RequestRecord, draft: Draft) -> bool:
+    """Switch the alias off that *record*, a member's cancel, is about; say whether there is one of theirs.
+
+    Doing it again changes nothing and says yes again.
+    """
+    entry = draft.get(record.username)
+    if entry is None:
+        return False
+    if entry.updated_by == record.request_id:
+        return True
+    # An entry bound to another uid is what an earlier holder of the name left behind.
+    if not entry.active or entry.uid not in {None, record.uid}:
+        return False
+    draft.set(record.username, switched_off("cancelled", record.request_id, None))
+    return True
+
+
+def switched_off(status: str, by: str, reason: str | None) -> dict[str, object]:
+    """The fields of an entry that is not published any more."""
+    return {"status": status, "updated_at": now(), "updated_by": by, "reason": reason}
+
+
+def _closed(record: RequestRecord, status: Folder, marker: Marker) -> RequestRecord:
+    return replace(
+        record,
+        status=status,
+        decided_at=now(),
+        decided_by=marker.decision.operator,
+        decision_id=marker.id,
+        reason=marker.decision.reason,
+    )

@@ -1,0 +1,189 @@
+"""Watching directories, and noticing when watching has gone deaf.
+
+watchdog says nothing when a watched directory is removed, renamed away or mounted over, nor when the kernel's queue
+overflows. So an event is only ever a hint, and `Ears.deaf` compares what is watched with what is there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers.inotify import InotifyObserver
+
+from schemas.errors import TroubleError
+from watcher import sentences
+from watcher.wake import Wake
+
+# Created covers what comes from outside the directory, Moved what is renamed within it, Closed what is written in
+# place. Without a filter our own reads would wake us.
+_APPEARED: tuple[type[FileSystemEvent], ...] = (
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileClosedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+)
+_VANISHED: tuple[type[FileSystemEvent], ...] = (FileDeletedEvent, DirDeletedEvent)
+
+
+class DeafError(TroubleError):
+    """Watching has broken in a way that only a new process mends."""
+
+
+@dataclass
+class Watch:
+    """One directory to watch.
+
+    Attributes:
+        path: the directory.
+        names: the entries that matter; `None`: every one that is not hidden.
+        required: whether the watcher can do without it for a while.
+        departures: whether it matters that an entry is gone.
+    """
+
+    path: str
+    names: set[str] | None = field(default_factory=set)
+    required: bool = False
+    departures: bool = True
+
+
+def merged(watches: Iterable[Watch]) -> list[Watch]:
+    """One watch for each directory, however many purposes it serves."""
+    found: dict[str, Watch] = {}
+    for watch in watches:
+        path = os.path.normpath(watch.path)
+        known = found.get(path)
+        if known is None:
+            names = None if watch.names is None else set(watch.names)
+            found[path] = Watch(path, names, watch.required, watch.departures)
+            continue
+        known.names = None if known.names is None or watch.names is None else known.names | watch.names
+        known.required |= watch.required
+        known.departures |= watch.departures
+    return list(found.values())
+
+
+class _Handler(FileSystemEventHandler):
+    """Turns an event into a reason for a pass. It raises nothing: that would end watchdog's thread without a word."""
+
+    def __init__(self, watch: Watch, wake: Wake) -> None:
+        self._watch = watch
+        self._wake = wake
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        paths = (os.fsdecode(event.dest_path or ""), os.fsdecode(event.src_path))
+        if any(self._matters(os.path.basename(path)) for path in paths if path):
+            self._wake.now()
+        else:
+            self._wake.soon()
+
+    def _matters(self, name: str) -> bool:
+        return not name.startswith(".") if self._watch.names is None else name in self._watch.names
+
+
+class Ears:
+    """Watches directories and wakes *wake*."""
+
+    def __init__(self, watches: Iterable[Watch], wake: Wake) -> None:
+        self._watches = merged(watches)
+        self._wake = wake
+        self._observer: InotifyObserver | None = None
+        self._identities: dict[str, tuple[int, int] | None] = {}
+
+    def missing(self) -> list[str]:
+        """The required directories that are not there."""
+        return [watch.path for watch in self._watches if watch.required and _identity(watch.path) is None]
+
+    def arm(self) -> None:
+        """Watch every directory that is there, anew. Read the state only after this.
+
+        Raises:
+            FileNotFoundError: a required directory is not there.
+            DeafError: the kernel has no watch left to give (see inotify(7), /proc interfaces), or will not watch.
+        """
+        self.disarm()
+        identities = {watch.path: _identity(watch.path) for watch in self._watches}
+        try:
+            observer = InotifyObserver()
+            self._observer = observer
+            observer.start()
+            for watch in self._watches:
+                if identities[watch.path] is not None:
+                    self._schedule(observer, watch, identities)
+                elif watch.required:
+                    raise FileNotFoundError(watch.path)
+        except FileNotFoundError:
+            self.disarm()
+            raise
+        except OSError as error:
+            self.disarm()
+            raise DeafError(sentences.CANNOT_WATCH.format(error=error)) from error
+        self._identities = identities
+
+    def _schedule(
+        self, observer: InotifyObserver, watch: Watch, identities: dict[str, tuple[int, int] | None]
+    ) -> None:
+        kinds = list(_APPEARED + _VANISHED if watch.departures else _APPEARED)
+        try:
+            observer.schedule(_Handler(watch, self._wake), watch.path, recursive=False, event_filter=kinds)
+        except (FileNotFoundError, NotADirectoryError):
+            if watch.required:
+                raise FileNotFoundError(watch.path) from None
+            identities[watch.path] = None
+
+    def deaf(self) -> bool:
+        """Whether what is watched is no longer what is there, so that `arm` is due.
+
+        Raises:
+            DeafError: a thread that only ends by a fault has ended.
+        """
+        observer = self._observer
+        if observer is None:
+            return True
+        reader = getattr(observer, "_inotify_fd", None)  # watchdog 7 reads for all watches in one thread
+        if not observer.is_alive() or (isinstance(reader, threading.Thread) and not reader.is_alive()):
+            raise DeafError(sentences.THREAD_DIED)
+        # An emitter ends when its directory is removed, and a new directory may well get the same inode number.
+        if not all(_emitter_alive(emitter) for emitter in list(observer.emitters)):
+            return True
+        return any(_identity(path) != identity for path, identity in self._identities.items())
+
+    def disarm(self) -> None:
+        """Stop watching."""
+        observer, self._observer = self._observer, None
+        self._identities = {}
+        if observer is not None and observer.is_alive():
+            observer.stop()
+            observer.join()
+
+    @property
+    def watched(self) -> Mapping[str, tuple[int, int] | None]:
+        """The directories and the device and inode under which each is watched; `None` where it is not there."""
+        return self._identities
+
+
+def _emitter_alive(emitter: threading.Thread) -> bool:
+    reader = getattr(emitter, "_inotify", None)  # watchdog 6 has one reading thread for each watch
+    return emitter.is_alive() and (not isinstance(reader, threading.Thread) or reader.is_alive())
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,1 @@
+"""From the queue, where any member may write anything, to records of root's own."""

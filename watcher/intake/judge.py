@@ -1,0 +1,203 @@
+"""What one queue entry asks for, and whether it may."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from schemas.addresses import DestinationRefusedError, check_destination
+from schemas.config import Settings
+from schemas.documents import NotJsonError, ShapeError
+from schemas.errors import TooLargeError, UnsafeFileError
+from schemas.files import Directory, FoundFile, signature_of
+from schemas.names import NameRefusedError, alias_of, check_username
+from schemas.queue import NAME, SIZE_LIMIT, QueueFile, parse_queue_file
+from schemas.requests import RequestId, RequestRecord, request_id
+from schemas.text import printable
+from schemas.times import now
+from watcher import sentences
+from watcher.accounts import Account, Accounts
+from watcher.intake.census import Item
+from watcher.records import RecordStore
+from watcher.settling import Settling
+
+_DAY_NS = 24 * 3600 * 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judged entry.
+
+    Attributes:
+        item: the entry.
+        inode: of the file that was judged; another file that took its name since is not meant.
+        record: what to write, its status saying where; `None` where there is nobody to tell or nothing new to say.
+        active_cancel: whether the record stands for switching the active alias off, which is still to be done.
+        withdraws: the pending record that a cancel takes back.
+        refused: why it was refused, if it was.
+    """
+
+    item: Item
+    inode: int
+    record: RequestRecord | None = None
+    active_cancel: bool = False
+    withdraws: RequestRecord | None = None
+    refused: str | None = None
+
+
+class Judge:
+    """Judges entries of *queue*, one at a time; changes nothing."""
+
+    def __init__(
+        self, settings: Settings, queue: Directory, records: RecordStore, accounts: Accounts, settling: Settling
+    ) -> None:
+        self._settings = settings
+        self._queue = queue
+        self._records = records
+        self._accounts = accounts
+        self._settling = settling
+
+    def judge(self, item: Item) -> Verdict | None:
+        """The verdict on *item*, or `None`: it is gone, is still being written, or has to be left alone.
+
+        Raises:
+            GroupMissingError: nobody can be told to be a member.
+            OSError: the entry cannot be read, which says nothing against it.
+        """
+        status = self._queue.status(item.name)
+        if status is None:
+            return None
+        account = self._accounts.of_uid(status.st_uid)
+        item = item._replace(uid=status.st_uid, inode=status.st_ino, mode=status.st_mode)
+        if item.directory:
+            return None
+        identifier = request_id(account.name if account else "", item.name, status)
+        case = _Case(item, account, identifier)
+        if not NAME.fullmatch(item.name):
+            return self._refusal(case, sentences.BAD_NAME)
+        if not item.regular:
+            return self._refusal(case, sentences.NOT_A_FILE)
+        if account is None:
+            return self._refusal(case, sentences.NO_ACCOUNT)
+        if self._settling.waits(item.name, signature_of(status)):
+            return None
+        try:
+            found = self._queue.read(item.name, SIZE_LIMIT)
+        except FileNotFoundError:
+            return None
+        except UnsafeFileError:
+            return self._refusal(case, sentences.LINKED)
+        except TooLargeError:
+            return self._refusal(case, sentences.TOO_LARGE.format(limit=SIZE_LIMIT))
+        if found.status.st_ino != status.st_ino or found.status.st_uid != status.st_uid:
+            return None  # swapped under our hands: whatever it is now, it has its own event
+        case = _Case(item, account, request_id(account.name, item.name, found.status))
+        return self._file(case, account, found)
+
+    def _file(self, case: _Case, account: Account, found: FoundFile) -> Verdict | None:
+        if self._records.known(case.identifier):
+            return Verdict(case.item, case.item.inode)
+        trouble = self._owner_trouble(account, found) or self._time_trouble(case.identifier, found)
+        if trouble:
+            return self._refusal(case, trouble)
+        try:
+            asked = parse_queue_file(found.data)
+        except NotJsonError as error:
+            if not self._settling.hopeless(case.item.name, signature_of(found.status)):
+                return None
+            return self._refusal(case, sentences.NOT_JSON.format(error=error))
+        except ShapeError as error:
+            return self._refusal(case, sentences.BAD_SHAPE.format(error=error))
+        alias = alias_of(account.name, self._settings.domain)
+        if asked.username not in (None, account.name) or (asked.alias or alias).lower() != alias:
+            return self._refusal(case, sentences.FORGED.format(owner=account.name, alias=alias), asked)
+        return self._request(case, asked) if asked.action == "request" else self._cancel(case, asked)
+
+    def _owner_trouble(self, account: Account, found: FoundFile) -> str | None:
+        if not account.member:
+            return sentences.NOT_A_MEMBER.format(group=self._settings.config.group)
+        if found.status.st_mode & 0o022:
+            return sentences.WRITABLE_BY_OTHERS
+        try:
+            check_username(account.name, self._settings.config.reserved)
+        except NameRefusedError as error:
+            return str(error)
+        return None
+
+    def _time_trouble(self, identifier: RequestId, found: FoundFile) -> str | None:
+        days = self._settings.config.max_request_age_days
+        if time.time_ns() - found.status.st_mtime_ns > days * _DAY_NS:
+            return sentences.TOO_OLD.format(days=days)
+        return sentences.OUTDATED if self._records.outdated(identifier, found.status) else None
+
+    def _request(self, case: _Case, asked: QueueFile) -> Verdict:
+        try:
+            destination = check_destination(asked.destination or "", self._settings.domain)
+        except DestinationRefusedError as error:
+            return self._refusal(case, str(error), asked)
+        pending = self._pending(case)
+        if pending is not None:
+            told = sentences.ALREADY_PENDING.format(destination=pending.destination, since=pending.created_at)
+            return self._refusal(case, told, asked)
+        return Verdict(case.item, case.item.inode, replace(self._record(case, asked), destination=destination))
+
+    def _cancel(self, case: _Case, asked: QueueFile) -> Verdict:
+        record = replace(
+            self._record(case, asked), status="cancelled", decided_at=now(), decided_by=case.identifier.owner
+        )
+        if asked.scope == "active":
+            return Verdict(case.item, case.item.inode, record, active_cancel=True)
+        pending = self._pending(case) or self._withdrawn_by(case)
+        if pending is None:
+            return self._refusal(case, sentences.NOTHING_PENDING, asked)
+        record = replace(record, destination=pending.destination)
+        return Verdict(case.item, case.item.inode, record, withdraws=pending)
+
+    def _pending(self, case: _Case) -> RequestRecord | None:
+        found = self._records.pending.get(case.identifier.owner)
+        # A pending request of an earlier holder of the name is nobody's: it cannot be approved any more.
+        return found if found is not None and found.uid == case.item.uid else None
+
+    def _withdrawn_by(self, case: _Case) -> RequestRecord | None:
+        # After a kill between moving the request and recording the cancel, the request is in its folder already.
+        for record in self._records.folders.newest_first("cancelled", case.identifier.owner):
+            if record.decision_id == str(case.identifier):
+                return record
+        return None
+
+    def _record(self, case: _Case, asked: QueueFile | None) -> RequestRecord:
+        return RequestRecord(
+            request_id=str(case.identifier),
+            username=case.identifier.owner,
+            uid=case.item.uid,
+            alias=alias_of(case.identifier.owner, self._settings.domain),
+            destination=asked.destination if asked else None,
+            action=asked.action if asked else "unknown",
+            file=printable(case.item.name),
+            client_id=asked.request_id if asked else None,
+            created_at=case.created_at,
+        )
+
+    def _refusal(self, case: _Case, reason: str, asked: QueueFile | None = None) -> Verdict:
+        if case.account is None or "/" in case.account.name or case.account.name.startswith("."):
+            return Verdict(case.item, case.item.inode, refused=reason)
+        record = replace(
+            self._record(case, asked), status="refused", reason=reason, decided_at=now(), decided_by="watcher"
+        )
+        return Verdict(case.item, case.item.inode, record, refused=reason)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """An entry, its owner, and the id that its record has."""
+
+    item: Item
+    account: Account | None
+    identifier: RequestId
+
+    @property
+    def created_at(self) -> str:
+        stamp = self.identifier.stamp
+        return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:11]}:{stamp[11:13]}:{stamp[13:15]}Z"

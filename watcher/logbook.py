@@ -1,0 +1,27 @@
+"""Where the log goes: to the journal with its priorities, or to a terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class _Journal(logging.Formatter):
+    """Prefixes each line with its priority, sd-daemon(3)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"<{_PRIORITIES.get(record.levelno, 5)}>{super().format(record)}"
+
+
+def set_up() -> None:
+    """Send the log to standard error, in the form that the journal wants if that is where it goes."""
+    handler = logging.StreamHandler(sys.stderr)
+    journal = "JOURNAL_STREAM" in os.environ
+    handler.setFormatter(_Journal("%(message)s") if journal else logging.Formatter("%(levelname)s: %(message)s"))
+    root = logging.getLogger("runv")
+    root.setLevel(logging.INFO)
+    root.addHandler(handler)
+    root.propagate = False

@@ -1,0 +1,101 @@
+"""The one way in which another program is run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from schemas.errors import TroubleError
+from schemas.text import printable
+
+TIMEOUT = 30.0
+"""Seconds that a program may take: well below the systemd watchdog's minute, and ten times a map of a million rows."""
+
+_PASSED_ON = ("MAIL_CONFIG", "TZ")
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class CommandError(TroubleError):
+    """A program could not be run, failed, or complained; the message shows what it said."""
+
+
+class Answer(NamedTuple):
+    """What a program answered; *complaints* are the lines of its standard error, escaped."""
+
+    status: int
+    output: bytes
+    complaints: tuple[str, ...]
+
+
+def run(command: Sequence[str], given: bytes = b"", timeout: float = TIMEOUT) -> Answer:
+    """Run *command* with *given* on its standard input, in the C locale and an environment of few named variables.
+
+    MAIL_CONFIG is passed on, since every Postfix program looks there for its configuration (see postconf(1)).
+
+    Raises:
+        CommandError: it is not there, cannot be executed, or took longer than *timeout* seconds (it and its children
+            are killed then).
+    """
+    environment = {"PATH": _search_path(), "LC_ALL": "C"}
+    environment.update({name: os.environ[name] for name in _PASSED_ON if name in os.environ})
+    program = shutil.which(command[0], path=environment["PATH"])
+    if program is None:
+        raise CommandError(
+            f"The program {printable(command[0])} was not found or cannot be executed. Install it, or mend the config."
+        )
+    try:
+        process = subprocess.Popen(
+            [program, *command[1:]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandError(f"The program {printable(program)} could not be started: {error.strerror}.") from error
+    with process:
+        try:
+            output, complaint = process.communicate(given, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise CommandError(
+                f"The command `{shown(command)}` did not end within {timeout:g} seconds and was killed. "
+                "Run it by hand to see what it waits for."
+            ) from None
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    complaints = tuple(printable(line, 500) for line in complaint.splitlines()[:20] if line.strip())
+    return Answer(process.returncode, output, complaints)
+
+
+def run_well(command: Sequence[str], given: bytes = b"", timeout: float = TIMEOUT) -> bytes:
+    """Run *command* and give its output; raise `CommandError` unless it ends with 0."""
+    answer = run(command, given, timeout)
+    if answer.status != 0:
+        raise CommandError(failure(command, answer))
+    return answer.output
+
+
+def failure(command: Sequence[str], answer: Answer) -> str:
+    """The sentence for a command that failed."""
+    said = " / ".join(answer.complaints) or "it said nothing."
+    return f"The command `{shown(command)}` failed with exit status {answer.status}: {said}"
+
+
+def shown(command: Sequence[str]) -> str:
+    """*command* on one line, for a message."""
+    return printable(" ".join(command), 400)
+
+
+def _search_path() -> str:
+    # cron, su and some logins leave the sbin directories out, and Postfix's programs live there.
+    own = os.environ.get("PATH")
+    return f"{own}:{_SYSTEM_PATH}" if own else _SYSTEM_PATH

@@ -1,0 +1,64 @@
+"""Whether Postfix asks our map at all."""
+
+from __future__ import annotations
+
+import os
+
+from schemas.config import Config
+from schemas.files import Signature, signature_of
+from watcher import sentences
+from watcher.publish.commands import CommandError, run_well
+
+_SEPARATORS = str.maketrans(",\t\n", "   ")
+
+
+def main_cf() -> str:
+    """Where Postfix's main.cf is, by the rule of postconf(1)."""
+    return os.path.join(os.environ.get("MAIL_CONFIG") or "/etc/postfix", "main.cf")
+
+
+class MapCheck:
+    """Asks `postconf virtual_alias_maps`, and again only when main.cf has changed."""
+
+    def __init__(self, config: Config) -> None:
+        self._map = f"{config.map_type}:{config.virtual_alias_file}"
+        self._wanted = config.check_maps and config.enabled
+        self._asked: Signature | None = None
+        self._trouble: str | None = None
+
+    def changed(self) -> bool:
+        """Whether main.cf is another than the one that was asked about."""
+        return self._wanted and _signature() != self._asked
+
+    def trouble(self) -> str | None:
+        """What is wrong, with the line that mends it; `None` when Postfix names the map, or nobody wants to know."""
+        if self.changed():
+            self._asked = _signature()
+            self._trouble = self._ask()
+        return self._trouble
+
+    def _ask(self) -> str | None:
+        try:
+            value = run_well(["postconf", "-h", "virtual_alias_maps"]).decode("utf-8", "replace").strip()
+            if self._named_in(value) or self._named_in(_expanded()):
+                return None
+        except CommandError as error:
+            self._asked = None
+            return sentences.MAPS_UNKNOWN.format(map=self._map, error=error)
+        line = f"{value}, {self._map}" if value else self._map
+        return sentences.MAP_NOT_USED.format(map=self._map, line=line)
+
+    def _named_in(self, value: str) -> bool:
+        names = value.translate(_SEPARATORS).split()
+        return self._map in names or f"proxy:{self._map}" in names
+
+
+def _expanded() -> str:
+    return run_well(["postconf", "-hx", "virtual_alias_maps"]).decode("utf-8", "replace")
+
+
+def _signature() -> Signature | None:
+    try:
+        return signature_of(os.stat(main_cf()))
+    except OSError:
+        return None

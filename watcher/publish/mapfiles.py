@@ -1,0 +1,243 @@
+"""The map's files: the source text that people read and the table that Postfix reads.
+
+A table that is in use is never written to: killed half way, or on a full disk, that leaves a broken map. The next one
+is built under a temporary name in the same directory, asked, synced and renamed over. The old table's inode must go
+away with that, since Postfix knows a replaced table by its link count, so nothing here keeps a second name for it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from schemas.addresses import DESTINATION_ROW
+from schemas.config import Config
+from schemas.errors import StateError, TroubleError
+from schemas.files import Directory, Signature, read_plain, settle, signature_of
+from watcher import sentences
+from watcher.publish.postmap import DUMPABLE, SUFFIXES, Postmap, is_plain_postmap
+
+SIZE_LIMIT = 1024 * 1024 * 1024
+
+_ROWS = re.compile(rf"(?:[a-z0-9][a-z0-9._-]{{0,63}}@[a-z0-9.-]+\t{DESTINATION_ROW}\n)*")
+_LEFTOVERS = ("", ".db", ".lmdb", ".lmdb-lock", ".cdb", ".cdb.tmp")
+
+
+class MapError(TroubleError):
+    """A map could not be made or read; the message says what to do."""
+
+
+class MapSignature(NamedTuple):
+    """What tells that both files of a map are the ones that were put there."""
+
+    text: Signature | None
+    table: Signature | None
+
+
+class MapFiles:
+    """The files of one map.
+
+    Attributes:
+        path: of the source text; the table's name adds the suffix of its type.
+        map_type: of the lookup table.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.path = config.virtual_alias_file
+        self.map_type = config.map_type
+        self._mode = config.mode
+        self._folder, self._name = os.path.split(self.path)
+        self._suffix = SUFFIXES[self.map_type]
+        self._next = f".{self._name}.next"
+        plain = is_plain_postmap(config.postmap_command, self.map_type, self.path)
+        self.postmap = Postmap(config.postmap_command[0] if plain else "postmap", self.map_type)
+
+    @property
+    def folder(self) -> str:
+        """The directory of the map."""
+        return self._folder
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the map's files."""
+        return {self._name, self._name + self._suffix}
+
+    def signature(self) -> MapSignature:
+        """The map as it lies there. Raises `MapError` where the directory cannot be opened."""
+        with self._directory() as directory:
+            return MapSignature(directory.signature(self._name), directory.signature(self._name + self._suffix))
+
+    def text_rows(self) -> dict[str, str] | None:
+        """The rows of the source text, `None` where there is none. Lines that are no rows of ours are passed over."""
+        try:
+            data = read_plain(self.path, SIZE_LIMIT).data
+        except FileNotFoundError:
+            return None
+        except (OSError, TroubleError) as error:
+            raise MapError(sentences.MAP_UNREADABLE.format(path=self.path, error=error)) from error
+        rows: dict[str, str] = {}
+        for line in data.decode("utf-8", "surrogateescape").split("\n"):
+            alias, _, destination = line.partition("\t")
+            if alias and destination and not line.startswith("#"):
+                rows[alias] = destination
+        return rows
+
+    def write_text(self, rows: Mapping[str, str]) -> MapSignature:
+        """Put the source text in place, and nothing else; what a type without a table, or somebody else's, needs."""
+        text = render(rows, self.path)
+        with self._directory() as directory:
+            try:
+                directory.write_aside(self._next, text, self._mode)
+                if directory.read(self._next, SIZE_LIMIT).data != text:
+                    raise MapError(sentences.MAP_BAD_ROW.format(path=self.path))
+                directory.rename(self._next, self._name)
+                directory.sync()
+            except OSError as error:
+                raise self._unwritable(error) from error
+            finally:
+                self._tidy(directory)
+        return self.signature()
+
+    def build(self, rows: Mapping[str, str]) -> MapSignature:
+        """Make the whole map from *rows*, prove every row of it, and rename it into place."""
+        text = render(rows, self.path)
+        with self._directory() as directory:
+            try:
+                # The text comes first: of a table older than its source every Postfix process warns.
+                directory.write_aside(self._next, text, self._mode)
+                self.postmap.build(self._at(self._next))
+                self._prove(self._next, rows)
+                return self._put_in_place(directory, directory.signature(self._next))
+            except OSError as error:
+                raise self._unwritable(error) from error
+            finally:
+                self._tidy(directory)
+
+    def amend(
+        self, rows: Mapping[str, str], changed: Mapping[str, str], removed: Iterable[str], known: MapSignature
+    ) -> MapSignature | None:
+        """Make the map hold *rows* by changing a copy of its table, which is *known*, by a few keys.
+
+        Returns:
+            The signature of the new map, or `None` where the table is not the one that is known.
+        """
+        text = render(rows, self.path)
+        gone = list(removed)
+        with self._directory() as directory:
+            try:
+                source = directory.write_aside(self._next, text, self._mode)
+                if self._copy_table(directory) != known.table:
+                    return None
+                if changed:
+                    self.postmap.update(self._at(self._next), changed)
+                if gone:
+                    self.postmap.delete(self._at(self._next), gone)
+                self._prove(self._next, changed, gone)
+                return self._put_in_place(directory, source)
+            except OSError as error:
+                raise self._unwritable(error) from error
+            finally:
+                self._tidy(directory)
+
+    def prove_live(self, changed: Mapping[str, str], removed: Iterable[str] = ()) -> None:
+        """Ask the map that Postfix reads. Raises `MapError` where it answers something else."""
+        if self._suffix:
+            self._prove(self._name, changed, removed)
+        elif self.text_rows() is None:
+            raise MapError(sentences.MAP_UNREADABLE.format(path=self.path, error="it is not there"))
+
+    def tidy(self) -> None:
+        """Remove what a kill left half built."""
+        with self._directory() as directory:
+            self._tidy(directory)
+
+    def _prove(self, name: str, expected: Mapping[str, str], absent: Iterable[str] = ()) -> None:
+        keys = [*expected, *absent]
+        found = self.postmap.ask(self._at(name), keys) if keys else {}
+        if found == expected:
+            return
+        for alias in keys:
+            if found.get(alias) != expected.get(alias):
+                raise MapError(
+                    sentences.MAP_WRONG.format(
+                        alias=alias,
+                        found=found.get(alias, sentences.NO_ANSWER),
+                        expected=expected.get(alias, sentences.NO_ANSWER),
+                    )
+                )
+
+    def _put_in_place(self, directory: Directory, source: Signature | None) -> MapSignature:
+        table = self._next + self._suffix
+        fd = os.open(table, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.fd)
+        try:
+            settle(fd, self._mode)
+            built = signature_of(os.fstat(fd))
+        finally:
+            os.close(fd)
+        directory.rename(table, self._name + self._suffix)
+        directory.rename(self._next, self._name)
+        directory.sync()
+        return MapSignature(source, built)
+
+    def _copy_table(self, directory: Directory) -> Signature:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        source = os.open(self._name + self._suffix, flags, dir_fd=directory.fd)
+        try:
+            status = os.fstat(source)
+            copy = self._next + self._suffix
+            directory.remove(copy)
+            target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory.fd)
+            try:
+                left = status.st_size
+                while left > 0 and (copied := os.sendfile(target, source, None, left)):
+                    left -= copied
+            finally:
+                os.close(target)
+            return signature_of(status)
+        finally:
+            os.close(source)
+
+    def _tidy(self, directory: Directory) -> None:
+        for suffix in _LEFTOVERS:
+            directory.remove(self._next + suffix)
+
+    def _directory(self) -> Directory:
+        try:
+            return Directory(self._folder)
+        except StateError as error:
+            raise MapError(str(error)) from error
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+    def _unwritable(self, error: OSError) -> MapError:
+        return MapError(sentences.MAP_DIRECTORY.format(path=self._folder, error=error.strerror or error))
+
+
+def render(rows: Mapping[str, str], path: str) -> bytes:
+    """The source text of *rows*, sorted: the same rows give the same bytes. See virtual(5) for the format.
+
+    Raises:
+        MapError: a row is not one alias and one plain address.
+    """
+    text = "".join(f"{alias}\t{rows[alias]}\n" for alias in sorted(rows))
+    if not _ROWS.fullmatch(text):
+        raise MapError(sentences.MAP_BAD_ROW.format(path=path))
+    return text.encode("ascii")
+
+
+def published_rows(config: Config) -> dict[str, str]:
+    """What the map holds, for reading only: of its table where that can be told, else of its source text.
+
+    Raises:
+        TroubleError: it cannot be read.
+    """
+    files = MapFiles(config)
+    table = files.signature().table
+    if not config.run_postmap:
+        return files.text_rows() or {}
+    if table is None:
+        return {}
+    return files.postmap.dump(files.path) if files.map_type in DUMPABLE else files.text_rows() or {}

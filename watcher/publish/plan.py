@@ -1,0 +1,96 @@
+"""What a publish would change, and whether that is too much to do unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from schemas.registry import Registry
+from schemas.requests import RequestRecord
+
+GUARD_FLOOR = 10
+"""With fewer published rows than this, no change counts as a mass change."""
+GUARD_PERCENT = 30
+"""More than this share of the published rows removed, or pointed elsewhere, waits for an administrator."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The difference between what is published and what should be, in the order of the aliases."""
+
+    published: int
+    added: Mapping[str, str]
+    changed: Mapping[str, tuple[str, str]]
+    removed: Mapping[str, str]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.added or self.changed or self.removed)
+
+    @property
+    def keys(self) -> int:
+        """How many aliases differ."""
+        return len(self.added) + len(self.changed) + len(self.removed)
+
+
+@dataclass(frozen=True)
+class MassChange:
+    """A plan that the guard holds back: counts of what nobody's decision explains, and the limit."""
+
+    published: int
+    removed: int
+    changed: int
+    limit: int
+
+
+def make_plan(published: Mapping[str, str], desired: Mapping[str, str]) -> Plan:
+    """Compare two tables of alias -> destination."""
+    if published == desired:
+        return Plan(len(published), {}, {}, {})
+    touched = sorted({alias for alias, _ in published.items() ^ desired.items()})
+    return Plan(
+        published=len(published),
+        added={alias: desired[alias] for alias in touched if alias not in published},
+        changed={
+            alias: (published[alias], desired[alias]) for alias in touched if alias in published and alias in desired
+        },
+        removed={alias: published[alias] for alias in touched if alias not in desired},
+    )
+
+
+def mass_change(
+    plan: Plan, registry: Registry, approvals: Callable[[str], Iterable[RequestRecord]]
+) -> MassChange | None:
+    """Say whether *plan* removes or redirects more than the guard allows, leaving out what decisions explain.
+
+    Args:
+        plan: what would be published.
+        registry: the registry that it was made from.
+        approvals: gives the approved records of a username, the newest first; asked only where it may matter.
+    """
+    limit = plan.published * GUARD_PERCENT // 100
+    if plan.published < GUARD_FLOOR or max(len(plan.removed), len(plan.changed)) <= limit:
+        return None
+    removed = sum(not _removal_explained(registry, alias, approvals) for alias in plan.removed)
+    changed = sum(
+        not any(record.destination == new for record in approvals(_username(alias)))
+        for alias, (_, new) in plan.changed.items()
+    )
+    if max(removed, changed) <= limit:
+        return None
+    return MassChange(published=plan.published, removed=removed, changed=changed, limit=limit)
+
+
+def _username(alias: str) -> str:
+    return alias.rpartition("@")[0]
+
+
+def _removal_explained(
+    registry: Registry, alias: str, approvals: Callable[[str], Iterable[RequestRecord]]
+) -> bool:
+    entry = registry.entries.get(_username(alias))
+    if entry is None or entry.active or entry.updated_by is None:
+        return False
+    # The mark of an approval says that the entry was switched on; who switched it off afterwards left none.
+    return all(record.decision_id != entry.updated_by for record in approvals(_username(alias)))

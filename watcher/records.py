@@ -1,0 +1,151 @@
+"""Writing request records: into a folder, from one folder to the next, and no more refused ones than are kept."""
+
+from __future__ import annotations
+
+import os
+
+from schemas.documents import to_json
+from schemas.errors import StateError
+from schemas.files import Directory, Signature
+from schemas.records import RecordFolders
+from schemas.requests import (
+    FOLDERS,
+    REFUSED_KEPT,
+    Folder,
+    RequestId,
+    RequestRecord,
+    parse_request_id,
+    record_name,
+    request_id,
+)
+
+MODE = 0o640
+FOLDER_MODE = 0o750
+
+
+class RecordStore:
+    """The record folders of the one process that writes them.
+
+    Attributes:
+        folders: the same, for reading.
+        pending: the pending record of each member that has one.
+        troubles: records that cannot be read, in words; they are left where they are.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.folders = RecordFolders(path)
+        self.pending: dict[str, RequestRecord] = {}
+        self.troubles: list[str] = []
+        self._newest: dict[str, str] = {}
+        self._pending_seen: Signature | None = None
+        self._touched: set[Folder] = set()
+        self._make_folders(path)
+        for folder in FOLDERS:
+            self._take_stock(folder)
+
+    def _make_folders(self, path: str) -> None:
+        parent, name = os.path.split(path)
+        with Directory(parent) as directory:
+            directory.make(name, FOLDER_MODE)
+        with Directory(path) as directory:
+            for folder in FOLDERS:
+                directory.make(folder, FOLDER_MODE)
+
+    def _take_stock(self, folder: Folder) -> None:
+        directory = self.folders.folder(folder)
+        for name in directory.names():
+            # Only this process writes here, so what is hidden is what a kill left half written.
+            if name.startswith("."):
+                directory.remove(name)
+        for identifier in self.folders.ids(folder):
+            self._note(identifier)
+
+    def close(self) -> None:
+        """Let go of the folders."""
+        self.folders.close()
+
+    def refresh(self) -> None:
+        """Read the pending folder again if somebody else has changed it; close what a kill left half closed."""
+        directory = self.folders.folder("pending")
+        seen = directory.signature(".")
+        if seen == self._pending_seen:
+            return
+        self.pending = {}
+        self.troubles = []
+        for identifier in self.folders.ids("pending"):
+            try:
+                record = self.folders.load("pending", identifier)
+            except StateError as error:
+                self.troubles.append(str(error))
+                continue
+            if record is None:
+                continue
+            if record.status == "pending":
+                self.pending[record.username] = record
+            else:
+                self._rename(record, "pending")
+        self.settle()
+        self._pending_seen = directory.signature(".")
+
+    def known(self, identifier: RequestId) -> bool:
+        """Whether the queue file of *identifier* has been taken in before."""
+        name = record_name(identifier)
+        return any(self.folders.folder(folder).has(name) for folder in FOLDERS)
+
+    def outdated(self, identifier: RequestId, status: os.stat_result) -> bool:
+        """Whether a queue file must not speak: it is older than its owner's newest record, or the very same file."""
+        newest = self._newest.get(identifier.owner, "")
+        if identifier.stamp != newest:
+            return identifier.stamp < newest
+        # Two files may share a moment; one file that comes back under another name shares all but the name.
+        return any(
+            record is not None and request_id(identifier.owner, record.file, status).digest == found.digest
+            for folder in FOLDERS
+            for found in self.folders.ids(folder, identifier.owner)
+            if found.stamp == identifier.stamp
+            for record in [self.folders.load(folder, found)]
+        )
+
+    def add(self, record: RequestRecord, gid: int) -> None:
+        """Write a new record into the folder of its status. Not durable before `settle`."""
+        self._write(record.status, record, gid)
+        identifier = parse_request_id(record.request_id)
+        if identifier is not None:
+            self._note(identifier)
+        if record.status == "pending":
+            self.pending[record.username] = record
+
+    def close_pending(self, record: RequestRecord, gid: int) -> None:
+        """Rewrite a pending record, whose status now is another, and move it to that folder. Durable by `settle`."""
+        self._write("pending", record, gid)
+        self._rename(record, "pending")
+        self.pending.pop(record.username, None)
+
+    def prune_refused(self, owner: str) -> None:
+        """Keep the newest refused records of *owner* only."""
+        directory = self.folders.folder("refused")
+        for identifier in self.folders.ids("refused", owner)[:-REFUSED_KEPT]:
+            directory.remove(record_name(identifier))
+            self._touched.add("refused")
+
+    def settle(self) -> None:
+        """Make all that was written since the last call durable."""
+        for folder in self._touched:
+            self.folders.folder(folder).sync()
+        if "pending" in self._touched:
+            self._pending_seen = self.folders.folder("pending").signature(".")
+        self._touched.clear()
+
+    def _write(self, folder: Folder, record: RequestRecord, gid: int) -> None:
+        directory = self.folders.folder(folder)
+        directory.write(record_name(record.request_id), to_json(record), MODE, gid, durable=False)
+        self._touched.add(folder)
+
+    def _rename(self, record: RequestRecord, folder: Folder) -> None:
+        name = record_name(record.request_id)
+        self.folders.folder(folder).rename(name, name, self.folders.folder(record.status))
+        self._touched |= {folder, record.status}
+
+    def _note(self, identifier: RequestId) -> None:
+        if identifier.stamp > self._newest.get(identifier.owner, ""):
+            self._newest[identifier.owner] = identifier.stamp

@@ -1,0 +1,109 @@
+"""Reading the registry when it has changed, and writing it under its lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+
+from schemas.errors import RegistryBusyError, RegistryError, StateError, TroubleError
+from schemas.files import Directory, FoundFile, Signature, signature_of
+from schemas.registry import SIZE_LIMIT, Registry, parse_registry
+from watcher import sentences
+
+MODE = 0o640
+
+_YOUNG_NS = 50_000_000
+
+
+class RegistryStore:
+    """The registry file *path*, guarded for writing by a flock(2) on *lock* that the server's other tools take too."""
+
+    def __init__(self, path: str, lock: str, domain: str) -> None:
+        self.path = path
+        self._folder, self._name = os.path.split(path)
+        self._lock = lock
+        self._domain = domain
+        self._seen: Signature | None = None
+        self._registry: Registry | None = None
+        self._trouble: RegistryError | None = None
+
+    def tidy(self) -> None:
+        """Remove what a kill left half written."""
+        with Directory(self._folder) as directory:
+            directory.remove(f".{self._name}.tmp")
+
+    def current(self) -> Registry:
+        """The registry as it is on disk; read again only if its signature has changed.
+
+        Raises:
+            RegistryError: it is missing, cannot be read, or breaks its schema.
+        """
+        try:
+            with Directory(self._folder) as directory:
+                if self._seen is not None and directory.signature(self._name) == self._seen:
+                    if self._trouble is not None:
+                        raise self._trouble
+                    if self._registry is not None:
+                        return self._registry
+                found = directory.read(self._name, SIZE_LIMIT)
+        except FileNotFoundError:
+            self._seen = None
+            raise RegistryError(sentences.REGISTRY_MISSING.format(path=self.path)) from None
+        except RegistryError:
+            raise
+        except (OSError, TroubleError) as error:
+            self._seen = None
+            raise RegistryError(sentences.REGISTRY_UNREADABLE.format(path=self.path, error=error)) from error
+        return self._parse(found)
+
+    def _parse(self, found: FoundFile) -> Registry:
+        # The clock of file times ticks in steps of milliseconds: of a file changed just now, one more change in place
+        # may leave every part of the signature as it is. So such a one is read again when the next event comes.
+        young = time.time_ns() - found.status.st_mtime_ns < _YOUNG_NS
+        self._seen = None if young else signature_of(found.status)
+        try:
+            self._registry = parse_registry(found.data, self._domain, self.path, self._registry)
+        except RegistryError as error:
+            self._trouble = error
+            raise
+        self._trouble = None
+        return self._registry
+
+    def lock(self) -> RegistryLock:
+        """Take the lock; give it back with the `with` statement's end.
+
+        Raises:
+            RegistryBusyError: another program holds it.
+            StateError: the lock file cannot be opened.
+        """
+        return RegistryLock(self._lock)
+
+    def write(self, registry: Registry, gid: int) -> None:
+        """Put *registry* in the file's place; only while holding the lock. Raises `OSError`: nothing was changed."""
+        with Directory(self._folder) as directory:
+            self._seen = directory.write(self._name, registry.data, MODE, gid)
+        self._registry = registry
+        self._trouble = None
+
+
+class RegistryLock:
+    """The lock, held until the `with` block ends."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(sentences.LOCK_UNUSABLE.format(path=path, error=error.strerror)) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise RegistryBusyError(sentences.REGISTRY_BUSY.format(path=path)) from None
+
+    def __enter__(self) -> None:
+        """Hold it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        os.close(self._fd)

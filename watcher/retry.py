@@ -1,0 +1,38 @@
+"""When to try again what failed for a reason that no event will tell the end of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+FIRST_SECONDS = 1.0
+LONGEST_SECONDS = 60.0
+
+
+class Retry:
+    """A delay that doubles with each failure in a row, from *first* to *longest* seconds."""
+
+    def __init__(
+        self,
+        first: float = FIRST_SECONDS,
+        longest: float = LONGEST_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._first = first
+        self._longest = longest
+        self._clock = clock
+        self._delay = 0.0
+        self.due: float | None = None
+
+    def failed(self) -> None:
+        """It failed. A failure before the next try was due does not put that try off."""
+        now = self._clock()
+        if self.due is not None and now < self.due:
+            return
+        self._delay = min(self._longest, self._delay * 2 or self._first)
+        self.due = now + self._delay
+
+    def worked(self) -> None:
+        """It worked: nothing is due, and the next failure begins anew."""
+        self._delay = 0.0
+        self.due = None

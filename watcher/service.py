@@ -1,0 +1,240 @@
+"""The life of one watcher: watch, pass, wait, until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from types import FrameType
+
+from schemas.config import Settings, load_settings
+from schemas.errors import ConfigError, StateError
+from schemas.files import Signature, signature_of
+from schemas.times import now
+from watcher import sentences
+from watcher.ears import DeafError, Ears, Watch
+from watcher.notify import Notifier
+from watcher.passes import Passes, Result
+from watcher.publish.mapcheck import main_cf
+from watcher.publish.mapfiles import MapFiles
+from watcher.report.problems import Problems
+from watcher.rooms import Rooms
+from watcher.version import VERSION
+from watcher.wake import Wake
+
+CHECK_SECONDS = 30.0
+"""How often the ears are checked when nothing happens."""
+MISSING_SECONDS = 10.0
+"""How long a missing directory is waited for before the process ends, for systemd to start it afresh."""
+MISSING_INTERVAL = 0.5
+
+log = logging.getLogger("runv.watcher")
+
+
+class Service:
+    """A watcher for the configuration at *path*, or at its usual place.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self._path = path
+        self._settings = load_settings(path)
+        self._config_seen = _config_signature(self._settings)
+        self._notifier = Notifier()
+        self._problems = Problems()
+        self._started_at = now()
+        self._wake = Wake()
+        self._stopping = False
+        self._reload_asked = False
+        self._config_trouble: dict[str, str] = {}
+        self._ears: Ears | None = None
+        self._rooms: Rooms | None = None
+        self._passes: Passes | None = None
+        self._checked = 0.0
+
+    def once(self) -> Result:
+        """Make passes until nothing more is to be done at once, and give the last one's result.
+
+        Raises:
+            SecondWatcherError, StateError, OSError: as `watcher.rooms.Rooms`.
+        """
+        with Rooms(self._settings, self._problems, self._notifier, self._started_at) as rooms:
+            passes = Passes(rooms, lambda: False)
+            while (result := passes.run({})).more:
+                pass
+            return result
+
+    def run(self) -> None:
+        """Watch until SIGTERM or SIGINT.
+
+        Raises:
+            SecondWatcherError, StateError, OSError: as `watcher.rooms.Rooms`.
+            DeafError: watching has broken in a way that only a new process mends.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        try:
+            self._open()
+            self._say_started()
+            self._pass()
+            self._notifier.ready()
+            while not self._stopping:
+                self._turn()
+        finally:
+            self._notifier.stopping()
+            self._close()
+        log.info(sentences.LOG_STOPPING)
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        self._wake.nudge()
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reload_asked = True
+        self._wake.nudge()
+
+    def _turn(self) -> None:
+        due = self._passes.due if self._passes else None
+        check = self._checked + CHECK_SECONDS
+        timer = min(due, check) if due is not None else check
+        woken = self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
+        if self._stopping:
+            return
+        if self._reload_asked or _config_signature(self._settings) != self._config_seen:
+            self._reload()
+            woken = True
+        if woken or (due is not None and due <= time.monotonic()):
+            self._pass()
+        self._listen()
+
+    def _pass(self) -> None:
+        passes = self._passes
+        if passes is None:
+            return
+        more = True
+        while more and not self._stopping:
+            self._wake.begin_pass()
+            result = passes.run(self._config_trouble)
+            self._wake.end_pass(result.changes)
+            more = result.more
+
+    def _listen(self) -> None:
+        if self._ears is not None and self._ears.deaf():
+            self._close_rooms()
+            self._open()
+            log.warning(sentences.LOG_REARMED)
+            self._pass()
+        self._checked = time.monotonic()
+        self._notifier.alive()
+
+    def _open(self) -> None:
+        # The state is read only after the watches stand: what changes from then on is told.
+        self._arm()
+        if self._stopping:
+            return
+        self._rooms = Rooms(self._settings, self._problems, self._notifier, self._started_at)
+        self._passes = Passes(self._rooms, self._wake.pending)
+        self._passes.announce(self._config_trouble)
+        self._checked = time.monotonic()
+
+    def _arm(self) -> None:
+        _make_decisions(self._settings)
+        if self._ears is not None:
+            self._ears.disarm()
+        ears = self._ears = Ears(_watches(self._settings), self._wake)
+        given_up = time.monotonic() + MISSING_SECONDS
+        while not self._stopping:
+            try:
+                ears.arm()
+            except FileNotFoundError as error:
+                if time.monotonic() >= given_up:
+                    raise DeafError(sentences.DIRECTORY_MISSING.format(path=error)) from error
+                self._wake.begin_pass()
+                self._wake.wait(time.monotonic() + MISSING_INTERVAL, lambda: self._stopping)
+            else:
+                return
+
+    def _reload(self) -> None:
+        self._reload_asked = False
+        self._notifier.reloading()
+        before = self._settings
+        try:
+            self._config_seen = _config_signature(self._settings)
+            settings = load_settings(self._path)
+        except ConfigError as error:
+            self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=error)}
+        else:
+            self._config_trouble = {}
+            try:
+                self._reopen(settings)
+                self._say_started()
+            except (OSError, StateError) as error:
+                self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=error)}
+                self._reopen(before)
+        log.info(sentences.LOG_RELOADED)
+        self._notifier.ready()
+
+    def _reopen(self, settings: Settings) -> None:
+        self._close_rooms()
+        self._settings = settings
+        self._open()
+
+    def _say_started(self) -> None:
+        config = self._settings.config
+        log.info(
+            sentences.LOG_STARTED.format(
+                version=VERSION,
+                backend=config.backend,
+                switch="on" if config.enabled else "off",
+                state_dir=config.state_dir,
+            )
+        )
+        if config.auto_sync_on_approve is not None:
+            log.warning(sentences.LOG_NO_EFFECT.format(path=self._settings.path))
+
+    def _close_rooms(self) -> None:
+        rooms, self._rooms, self._passes = self._rooms, None, None
+        if rooms is not None:
+            rooms.close()
+
+    def _close(self) -> None:
+        if self._ears is not None:
+            self._ears.disarm()
+        self._close_rooms()
+
+
+def _watches(settings: Settings) -> list[Watch]:
+    config = settings.config
+    folder, name = os.path.split(settings.registry)
+    watches = [
+        Watch(settings.queue, None, required=True, departures=False),
+        Watch(settings.decisions, None, required=True, departures=False),
+        Watch(folder, {name}, required=True),
+        Watch(os.path.dirname(settings.path) or ".", {os.path.basename(settings.path)}),
+    ]
+    if config.enabled:
+        files = MapFiles(config)
+        watches.append(Watch(files.folder, files.names))
+        if config.check_maps:
+            watches.append(Watch(os.path.dirname(main_cf()), {"main.cf"}))
+    return watches
+
+
+def _make_decisions(settings: Settings) -> None:
+    parent, name = os.path.split(settings.decisions)
+    try:
+        os.mkdir(os.path.join(parent, name), 0o700)
+    except OSError:
+        # It is there, or its parent is not: watching says so.
+        return
+
+
+def _config_signature(settings: Settings) -> Signature | None:
+    try:
+        return signature_of(os.stat(settings.path))
+    except OSError:
+        return None

@@ -1,0 +1,61 @@
+"""Telling a file that is still being written from one that never will be whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from schemas.files import Signature
+
+QUIET_SECONDS = 2.0
+LONGEST_SECONDS = 60.0
+
+
+@dataclass
+class _Unfinished:
+    signature: Signature
+    first: float
+    changed: float
+
+    @property
+    def due(self) -> float:
+        return min(self.changed + QUIET_SECONDS, self.first + LONGEST_SECONDS)
+
+
+class Settling:
+    """Remembers the files of one directory that did not parse, by this process's own clock: no member sets that."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._files: dict[str, _Unfinished] = {}
+
+    def waits(self, name: str, signature: Signature) -> bool:
+        """Whether *name* is known to be unfinished, has not changed since, and is not due: no need to look."""
+        found = self._files.get(name)
+        return found is not None and found.signature == signature and self._clock() < found.due
+
+    def hopeless(self, name: str, signature: Signature) -> bool:
+        """Note that *name* does not parse; say whether it has had its time."""
+        now = self._clock()
+        found = self._files.get(name)
+        if found is None or found.signature.inode != signature.inode:
+            found = self._files[name] = _Unfinished(signature, now, now)
+        elif found.signature != signature:
+            found.signature = signature
+            found.changed = now
+        return now >= found.due
+
+    def forget_all_but(self, names: Collection[str]) -> None:
+        """Only *names* are still there."""
+        for name in [name for name in self._files if name not in names]:
+            del self._files[name]
+
+    def forget(self, name: str) -> None:
+        """*name* has been dealt with."""
+        self._files.pop(name, None)
+
+    @property
+    def next_due(self) -> float | None:
+        """The moment, on this clock, when the next file has had its time."""
+        return min((file.due for file in self._files.values()), default=None)

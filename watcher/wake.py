@@ -1,0 +1,110 @@
+"""When the next pass is due: woken by events, signals and timers, and spaced out while a burst lasts.
+
+watchdog's threads and the signal handlers only set a flag and write one byte (the self-pipe of select_tut(2)); one
+thread reads it and does everything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Callable
+
+SOFT_DELAY = 0.25
+"""Seconds until a pass that only looks whether something was missed."""
+LONGEST_GAP = 0.25
+SHORTEST_GAP = 0.02
+_GAP_PER_CHANGE = 0.004
+
+
+class Wake:
+    """Collects reasons for a pass, and waits until one is due.
+
+    Args:
+        clock: gives seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poller = select.poll()
+        self._poller.register(self._read_end, select.POLLIN)
+        self._hard = False
+        self._soft = False
+        self._soft_due = 0.0
+        self._quiet_until = 0.0
+        self._gap = 0.0
+
+    def now(self) -> None:
+        """Something that matters has changed. Safe from any thread and from a signal handler; never raises."""
+        if not self._hard:
+            self._hard = True
+            self.nudge()
+
+    def soon(self) -> None:
+        """Something has happened that concerns nobody, so events may have been lost behind it. Safe as `now` is."""
+        if not self._soft:
+            self._soft = True
+            self.nudge()
+
+    def nudge(self) -> None:
+        """End the wait in progress, so that its caller looks at its own flags."""
+        # A full pipe is as good as one byte in it; a closed one has no reader left.
+        with contextlib.suppress(OSError):
+            os.write(self._write_end, b"\0")
+
+    def pending(self) -> bool:
+        """Whether something that matters has changed since the pass began."""
+        return self._hard
+
+    def begin_pass(self) -> None:
+        """A pass begins: whatever comes from here on makes one more."""
+        self._hard = self._soft = False
+        self._soft_due = 0.0
+
+    def end_pass(self, changes: int) -> None:
+        """A pass has ended that found *changes* things to do.
+
+        A lone change is no burst and keeps nobody waiting. Several in one pass are: then the gap before the next pass
+        grows, the faster the more there were, so that a thousand changes cost a handful of map builds.
+        """
+        if changes > 1:
+            grown = max(SHORTEST_GAP, self._gap * 2, changes * _GAP_PER_CHANGE)
+            self._gap = min(LONGEST_GAP, grown)
+        else:
+            self._gap = 0.0
+        self._quiet_until = self._clock() + self._gap
+
+    def wait(self, timer: float | None, ready: Callable[[], bool]) -> bool:
+        """Wait until a pass is due, until the moment *timer*, or until *ready* says that its caller has work.
+
+        Returns:
+            Whether a pass is due.
+        """
+        while not ready():
+            now = self._clock()
+            due = self._due(now)
+            if due is not None and due <= now:
+                return True
+            if timer is not None and timer <= now:
+                return False
+            moments = [moment for moment in (due, timer) if moment is not None]
+            self._poller.poll(max(0, min(moments) - now) * 1000 + 0.5 if moments else None)
+            with contextlib.suppress(BlockingIOError):
+                while len(os.read(self._read_end, 4096)) == 4096:
+                    pass
+        return False
+
+    def _due(self, now: float) -> float | None:
+        if self._soft and not self._soft_due:
+            self._soft_due = now + SOFT_DELAY
+        if self._hard:
+            return self._quiet_until
+        return max(self._soft_due, self._quiet_until) if self._soft else None
+
+    def close(self) -> None:
+        """Let go of the pipe. Late events find nobody, and are told so by the kernel."""
+        os.close(self._read_end)
+        os.close(self._write_end)
