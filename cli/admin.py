@@ -13,7 +13,7 @@ import click
 from cli import admin_sentences as sentences
 from cli.admin_arguments import active_users, check_reason, waiting_users
 from cli.output import fill
-from cli.program import run, version_option
+from cli.program import CONTEXT, run, version_option
 
 if TYPE_CHECKING:
     from schemas.config import Settings
@@ -23,7 +23,7 @@ _no_wait = click.option("--no-wait", is_flag=True, help=sentences.NO_WAIT_HELP)
 _reason = click.option("--reason", required=True, metavar="TEXT", callback=check_reason, help=sentences.REASON_HELP)
 
 
-@click.group(help=sentences.PROGRAM_HELP, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(help=sentences.PROGRAM_HELP, no_args_is_help=False, context_settings=CONTEXT)
 @version_option(sentences.PROGRAM)
 def admin_command() -> None:
     """Gather the commands."""

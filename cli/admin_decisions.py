@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from cli import admin_sentences as sentences
-from cli import exits
-from cli.deciding import MARKER_SECONDS, Desk, open_desk, open_records, worst
+from cli import exits, waiting
+from cli.deciding import Desk, open_desk, open_records, reading, worst
 from cli.mail_flow import Flow, find_flow, tell_flow
+from cli.outcomes import Case, await_applied, sort_out, unless_awaited
 from cli.output import complain, fill, moment, prose, tell
 from cli.registry_file import read_registry
-from cli.waiting import wait_for
-from cli.watcher_state import is_down
 from cli.who import operator
 from schemas.config import Settings
 from schemas.decisions import Decision
@@ -22,15 +20,6 @@ from schemas.records import RecordFolders
 from schemas.registry import Entry
 from schemas.requests import RequestRecord
 from schemas.times import now
-
-
-class Case(NamedTuple):
-    """A decision that was handed in."""
-
-    username: str
-    alias: str
-    destination: str
-    marker: str
 
 
 def approve(settings: Settings, users: Sequence[str], *, sync_mail: bool, wait: bool) -> int:
@@ -65,10 +54,10 @@ def reject(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
         record = _waiting_request(settings, records, user)
         marker = desk.drop(_about("reject", record, reason))
         case = Case(user, record.alias, record.destination or "", marker)
-        handed_in = _unawaited(settings, wait=wait)
+        handed_in = unless_awaited(settings, wait=wait)
         if handed_in is not None:
             return handed_in
-        status, applied = _await_applied(settings, desk, [case])
+        status, applied = await_applied(settings, desk, [case])
     for done in applied:
         tell(fill(sentences.REJECTED, alias=done.alias, destination=done.destination, username=user))
     return status
@@ -90,10 +79,10 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
             created_at=now(),
         )
         case = Case(user, alias_of(user, settings.domain), entry.destination, desk.drop(decision))
-        handed_in = _unawaited(settings, wait=wait)
+        handed_in = unless_awaited(settings, wait=wait)
         if handed_in is not None:
             return handed_in
-        status, applied = _await_applied(settings, desk, [case])
+        status, applied = await_applied(settings, desk, [case])
     if not applied:
         return status
     flow = find_flow(settings)
@@ -116,7 +105,8 @@ def _about(kind: str, record: RequestRecord, reason: str | None = None) -> Decis
 
 def _waiting_request(settings: Settings, records: RecordFolders, user: str) -> RequestRecord:
     _refuse_bad_name(user)
-    record = next(records.newest_first("pending", user), None)
+    with reading(settings):
+        record = next(records.newest_first("pending", user), None)
     if record is not None and record.username == user:
         return record
     from watcher.accounts import Accounts  # noqa: PLC0415
@@ -148,47 +138,17 @@ def _entry(settings: Settings, username: str) -> Entry | None:
         return None  # The watcher lets decisions wait, and its status says why.
 
 
-def _unawaited(settings: Settings, *, wait: bool) -> int | None:
-    if is_down(settings):
-        complain(sentences.KEPT_NOT_RUNNING)
-        return exits.LATER
-    if not wait:
-        tell(sentences.HANDED_IN)
-        return exits.DONE
-    return None
-
-
-def _await_applied(settings: Settings, desk: Desk, cases: Sequence[Case]) -> tuple[int, list[Case]]:
-    left = desk.await_gone(case.marker for case in cases)
-    return _sorted_out(desk, cases, left)
-
-
-def _sorted_out(desk: Desk, cases: Sequence[Case], left: set[str]) -> tuple[int, list[Case]]:
-    status = exits.DONE
-    applied: list[Case] = []
-    for case in cases:
-        if case.marker in left:
-            complain(fill(sentences.KEPT_NO_ANSWER, decision=case.marker, seconds=f"{MARKER_SECONDS:g}"))
-            status = worst([status, exits.LATER])
-        elif reason := desk.failure(case.marker):
-            complain(fill(sentences.FAILED, username=case.username, reason=reason))
-            status = exits.FAILED
-        else:
-            applied.append(case)
-    return status, applied
-
-
 def _follow_approvals(settings: Settings, desk: Desk, cases: Sequence[Case], *, sync_mail: bool, wait: bool) -> int:
-    handed_in = _unawaited(settings, wait=wait)
+    handed_in = unless_awaited(settings, wait=wait)
     if handed_in is not None:
         return handed_in
     if not sync_mail:
         left = {case.marker for case in cases if not _registered(settings, desk, case)}
-        status, applied = _sorted_out(desk, cases, left)
+        status, applied = sort_out(settings, desk, cases, left)
         for case in applied:
             tell(fill(sentences.APPROVED_REGISTERED, alias=case.alias, destination=case.destination))
         return status
-    status, applied = _await_applied(settings, desk, cases)
+    status, applied = await_applied(settings, desk, cases)
     if not applied:
         return status
     flow = find_flow(settings)
@@ -206,7 +166,7 @@ def _registered(settings: Settings, desk: Desk, case: Case) -> bool:
         found = entry and entry.active and entry.destination == case.destination and entry.updated_by == identifier
         return True if found else None
 
-    return wait_for(look, MARKER_SECONDS) is True
+    return waiting.wait_for(look, waiting.MARKER_SECONDS) is True
 
 
 def _tell_approved(flow: Flow, case: Case) -> int:

@@ -35,7 +35,7 @@ HANDED_IN = "Handed in. `runv-admin-email-alias status` tells of problems."
 FAILED = "{username}: {reason}"
 SYNC_FAILED = "The sync was not done: {reason}"
 FAILED_UNREADABLE = "The decision could not be applied; {place} says why, but cannot be read."
-BAD_USERNAME = "{username}: no account with an alias can have this name. Look it up with: runv-admin-email-alias pending"
+BAD_USERNAME = "{username}: nobody with an alias can have this name. Look it up with: runv-admin-email-alias pending"
 NO_ACCOUNT = "{username}: there is no account of this name."
 NOT_A_MEMBER = "{username} is not a member of the group {group} and has no request waiting."
 NOTHING_PENDING = "{username} has no request waiting. See: runv-admin-email-alias pending"
@@ -78,8 +78,8 @@ APPROVED_LIVE = "Approved: mail to {alias} now goes to {destination}."
 APPROVED = "Approved: {alias} -> {destination}."
 APPROVED_REGISTERED = "Approved: the registry has {alias} -> {destination}; the mail server's map follows."
 APPROVED_BUT_CHANGED = (
-    "The approval was applied, but the registry has no {alias} -> {destination} any more: something has changed it since. "
-    "See: runv-admin-email-alias list"
+    "The approval was applied, but the registry does not have {alias} -> {destination} any more: something has changed "
+    "it since. See: runv-admin-email-alias list"
 )
 
 # reject

@@ -33,9 +33,7 @@ def _lines(found: Status | None, running: bool) -> Iterator[str]:
         yield from _line("watcher", sentences.NEVER_RAN, "red")
         return
     if running:
-        yield from _line(
-            "watcher", fill(sentences.RUNNING, since=moment(found.started_at), pid=found.pid), "green"
-        )
+        yield from _line("watcher", fill(sentences.RUNNING, since=moment(found.started_at), pid=found.pid), "green")
     else:
         yield from _line("watcher", fill(sentences.STOPPED, updated=moment(found.updated_at)), "red")
     yield from _line("version", prose(found.version))
@@ -45,7 +43,7 @@ def _lines(found: Status | None, running: bool) -> Iterator[str]:
     yield from _line("pending", fill(sentences.WAITING, count=found.pending))
     yield from _line("refused", fill(sentences.REFUSED_SINCE, count=found.refused))
     yield from _line("left_alone", fill(sentences.LEFT_ALONE, count=found.left_alone))
-    yield from _line("problems", str(len(found.problems) or sentences.NO_PROBLEMS), found.problems and "red" or None)
+    yield from _line("problems", str(len(found.problems) or sentences.NO_PROBLEMS), "red" if found.problems else None)
     for problem in found.problems:
         told = fill(sentences.PROBLEM, what=prose(problem.what), since=moment(problem.since))
         yield from wrapped(told, "  - ", "    ")

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from cli import admin_sentences as sentences
 from cli import exits
-from cli.deciding import MARKER_SECONDS, open_desk, open_records
-from cli.mail_flow import find_flow, tell_flow
+from cli.deciding import open_desk, open_records, reading
+from cli.mail_flow import find_flow, tell_flow, tell_problems
+from cli.outcomes import tell_kept, unless_awaited
 from cli.output import Prose, complain, counted, fill, table, tell, tell_json, tell_lines
 from cli.registry_file import read_registry
-from cli.watcher_state import is_down
 from cli.who import operator
 from schemas.config import Settings
 from schemas.decisions import Decision
@@ -37,18 +37,14 @@ def sync(settings: Settings, *, force: bool, wait: bool) -> int:
     """Have the watcher bring the map into line; with *force*, though the guard would hold this registry back."""
     with open_desk(settings) as desk:
         seen = read_registry(settings).whole().sha256 if force else None
-        decision = Decision(
-            decision="sync", operator=operator(), created_at=now(), force=force, registry_sha256=seen
-        )
+        decision = Decision(decision="sync", operator=operator(), created_at=now(), force=force, registry_sha256=seen)
         name = desk.drop(decision)
-        if is_down(settings):
-            complain(sentences.KEPT_NOT_RUNNING)
-            return exits.LATER
-        if not wait:
-            tell(sentences.HANDED_IN)
-            return exits.DONE
+        handed_in = unless_awaited(settings, wait=wait)
+        if handed_in is not None:
+            return handed_in
         if desk.await_gone([name]):
-            complain(fill(sentences.KEPT_NO_ANSWER, decision=name, seconds=f"{MARKER_SECONDS:g}"))
+            tell_kept(name)
+            tell_problems(settings)
             return exits.LATER
         if reason := desk.failure(name):
             complain(fill(sentences.SYNC_FAILED, reason=reason))
@@ -69,7 +65,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
 
     registry = read_registry(settings).whole()
     plan = make_plan(published_rows(settings.config), registry.rows())
-    with open_records(settings) as records:
+    with open_records(settings) as records, reading(settings):
         guard = mass_change(plan, registry, lambda user: records.newest_first("approved", user))
     if as_json:
         tell_json(_plain(settings, plan, guard))

@@ -22,12 +22,10 @@ three may be null:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from cli import admin_sentences as sentences
 from cli import exits
-from cli.deciding import open_records
-from cli.output import complain, fill, prose, short_date, short_moment, table, tell, tell_json, tell_lines
+from cli.deciding import open_records, reading
+from cli.output import Prose, complain, fill, prose, short_date, short_moment, table, tell, tell_json, tell_lines
 from cli.registry_file import RegistrySnapshot, read_registry
 from cli.sentences import NOTHING
 from schemas.config import Settings
@@ -40,25 +38,18 @@ _COLOURS = {ACTIVE: "green", "revoked": "red"}
 
 def pending(settings: Settings, *, as_json: bool) -> int:
     """List the waiting requests; 1 where something could not be read."""
-    failed = False
-
-    def say(error: Exception) -> None:
-        nonlocal failed
-        failed = True
-        complain(prose(str(error)))
-
-    records = _waiting(settings, say)
+    records, troubles = _waiting(settings)
     registry: RegistrySnapshot | None = None
     try:
         registry = read_registry(settings) if records else None
     except RegistryError as error:
-        say(error)
+        troubles.append(prose(str(error)))
     present: dict[str, str | None] = {}
     for record in records:
         try:
             present[record.request_id] = _present(registry, record)
         except RegistryError as error:
-            say(error)
+            troubles.append(prose(str(error)))
     if as_json:
         tell_json([_plain_request(record, present.get(record.request_id)) for record in records])
     elif records:
@@ -72,25 +63,26 @@ def pending(settings: Settings, *, as_json: bool) -> int:
             for record in records
         ]
         tell_lines(table(sentences.PENDING_HEADINGS, rows))
-    elif not failed:
+    elif not troubles:
         tell(sentences.PENDING_NONE)
-    return exits.FAILED if failed else exits.DONE
+    for trouble in dict.fromkeys(troubles):
+        complain(trouble)
+    return exits.FAILED if troubles else exits.DONE
 
 
-def _waiting(settings: Settings, say: Callable[[Exception], None]) -> list[RequestRecord]:
+def _waiting(settings: Settings) -> tuple[list[RequestRecord], list[Prose]]:
     found: list[RequestRecord] = []
-    with open_records(settings) as folders:
+    troubles: list[Prose] = []
+    with open_records(settings) as folders, reading(settings):
         for identifier in folders.ids("pending"):
             try:
                 record = folders.load("pending", identifier)
             except StateError as error:
-                if isinstance(error.__cause__, PermissionError):
-                    raise
-                say(StateError(fill(sentences.UNREADABLE_RECORD, trouble=prose(str(error)))))
+                troubles.append(fill(sentences.UNREADABLE_RECORD, trouble=prose(str(error))))
                 continue
             if record is not None:
                 found.append(record)
-    return found
+    return found, troubles
 
 
 def _present(registry: RegistrySnapshot | None, record: RequestRecord) -> str | None:

@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 
 from cli import admin_sentences as sentences
-from cli import exits
+from cli import exits, waiting
 from cli.access import access
 from cli.output import fill, prose
-from cli.waiting import wait_for
 from schemas.config import Settings
 from schemas.decisions import Decision, FailedDecision, marker_name
 from schemas.documents import NotJsonError, ShapeError, parse_record, to_json
@@ -18,7 +17,6 @@ from schemas.errors import StateError, TroubleError
 from schemas.files import Directory
 from schemas.records import RecordFolders
 
-MARKER_SECONDS = 10.0
 _FAILED = "failed"
 _FAILED_LIMIT = 64 * 1024
 
@@ -43,10 +41,11 @@ class Desk:
     def await_gone(self, names: Iterable[str]) -> set[str]:
         """Wait until the markers *names* have gone; give those that had not when none had gone for ten seconds."""
         left = set(names)
-        while left:
-            gone = wait_for(lambda: {name for name in left if not self.is_waiting(name)} or None, MARKER_SECONDS)
-            if gone is None:
-                break
+
+        def look() -> set[str] | None:
+            return {name for name in left if not self.is_waiting(name)} or None
+
+        while left and (gone := waiting.wait_for(look, waiting.MARKER_SECONDS)):
             left -= gone
         return left
 
@@ -86,13 +85,17 @@ def _admin_access(place: str) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def open_records(settings: Settings) -> Iterator[RecordFolders]:
-    """Open the folders of the records; inside, trouble with them comes with the next step."""
+    """Give the folders of the records, which are opened as they are needed; see `reading`."""
     records = RecordFolders(settings.requests)
     try:
-        with _admin_access(settings.requests):
-            yield records
+        yield records
     finally:
         records.close()
+
+
+def reading(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Trouble with the records comes with the next step inside; nothing but the reading belongs there."""
+    return _admin_access(settings.requests)
 
 
 def worst(statuses: Iterable[int]) -> int:

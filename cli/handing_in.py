@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from cli import member_sentences as sentences
+from cli import waiting
 from cli.access import access, is_missing
 from cli.output import fill
-from cli.waiting import wait_for
 from cli.who import Member
 from schemas.config import Settings
 from schemas.documents import to_json
@@ -18,9 +18,7 @@ from schemas.errors import StateError
 from schemas.files import Directory, signature_of, temporary_name
 from schemas.queue import QueueFile
 from schemas.records import RecordFolders
-from schemas.requests import FOLDERS, RequestId, RequestRecord, request_id
-
-VERDICT_SECONDS = 3.0
+from schemas.requests import FOLDERS, Folder, RequestId, RequestRecord, request_id
 
 
 class Verdict(NamedTuple):
@@ -56,7 +54,7 @@ class Counter:
         """The member's own request that waits for an administrator."""
         return self.newest("pending")
 
-    def newest(self, folder: Literal["pending", "approved", "rejected", "cancelled", "refused"]) -> RequestRecord | None:
+    def newest(self, folder: Folder) -> RequestRecord | None:
         """The member's newest record in *folder*; not one of an earlier account of the same name."""
         with self._access(self.settings.requests):
             try:
@@ -77,7 +75,7 @@ class Counter:
 
     def hand_in(self, contents: QueueFile) -> HandedIn:
         """Put *contents* in the queue, whole or not at all."""
-        name = f"{self.member.name}-{secrets.token_hex(8)}.json"
+        name = f"{self.member.name}-{os.urandom(8).hex()}.json"
         temporary = temporary_name(name)
         with self._access(self.queue.path):
             written = self.queue.write_aside(temporary, to_json(contents), 0o600)
@@ -95,7 +93,7 @@ class Counter:
 
     def await_verdict(self, handed_in: HandedIn) -> Verdict | None:
         """Wait until the watcher has dealt with *handed_in*; `None` where it has not in time."""
-        return wait_for(lambda: self._verdict(handed_in), VERDICT_SECONDS)
+        return waiting.wait_for(lambda: self._verdict(handed_in), waiting.VERDICT_SECONDS)
 
     def _verdict(self, handed_in: HandedIn) -> Verdict | None:
         record = self.find(handed_in.identifier)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from cli import admin_sentences as sentences
-from cli import exits
-from cli.deciding import MARKER_SECONDS
+from cli import exits, waiting
 from cli.output import Prose, complain, fill, prose, tell
 from cli.registry_file import RegistrySnapshot, read_registry
-from cli.waiting import wait_for
 from schemas.config import Settings
 from schemas.errors import RegistryError
 from schemas.status import Problem, Status, read_status
@@ -38,7 +36,7 @@ class Flow(NamedTuple):
 
 def find_flow(settings: Settings) -> Flow:
     """Say whether the map follows the registry; wait a little where it neither does nor anything stands in the way."""
-    return wait_for(lambda: _look(settings), MARKER_SECONDS) or Flow("behind", [])
+    return waiting.wait_for(lambda: _look(settings), waiting.MARKER_SECONDS) or Flow("behind", [])
 
 
 def _look(settings: Settings) -> Flow | None:
@@ -61,6 +59,13 @@ def _look(settings: Settings) -> Flow | None:
 def _in_the_way(status: Status) -> list[Prose]:
     found: list[Problem] = [problem for problem in status.problems if problem.code.startswith(PUBLISH_CODES)]
     return [prose(problem.what) for problem in found or status.problems]
+
+
+def tell_problems(settings: Settings) -> None:
+    """Say what the watcher has on its mind, when it does not answer."""
+    status = read_status(settings.config.runtime_dir)
+    for problem in status.problems if status else ():
+        complain(fill(sentences.WARNING, what=prose(problem.what)))
 
 
 def tell_flow(settings: Settings, flow: Flow) -> int:

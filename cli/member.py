@@ -13,13 +13,13 @@ import click
 from cli import exits
 from cli import member_sentences as sentences
 from cli.output import complain, fill
-from cli.program import run, version_option
+from cli.program import CONTEXT, run, version_option
 
 if TYPE_CHECKING:
     from cli.who import Member
 
 
-@click.group(help=sentences.PROGRAM_HELP, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(help=sentences.PROGRAM_HELP, no_args_is_help=False, context_settings=CONTEXT)
 @version_option(sentences.PROGRAM)
 def member_command() -> None:
     """Gather the commands."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cli import exits
+from cli import exits, waiting
 from cli import member_sentences as sentences
-from cli.handing_in import VERDICT_SECONDS, Counter, HandedIn, Verdict, open_counter
+from cli.handing_in import Counter, HandedIn, Verdict, open_counter
 from cli.output import complain, fill, moment, prose, tell
 from cli.registry_file import read_registry
 from cli.watcher_state import is_down
@@ -31,9 +31,7 @@ def request(settings: Settings, member: Member, destination: str, *, wait: bool)
     alias = alias_of(member.name, settings.domain)
     with open_counter(settings, member) as counter:
         if pending := counter.pending():
-            complain(
-                fill(sentences.ALREADY_PENDING, destination=pending.destination, since=moment(pending.created_at))
-            )
+            complain(fill(sentences.ALREADY_PENDING, destination=pending.destination, since=moment(pending.created_at)))
             return exits.FAILED
         present = _present_destination(settings, member)
         if present == accepted:
@@ -49,6 +47,11 @@ def request(settings: Settings, member: Member, destination: str, *, wait: bool)
 
 def cancel(settings: Settings, member: Member, *, active: bool, wait: bool) -> int:
     """Withdraw the pending request; with *active*, switch the alias off."""
+    try:
+        check_username(member.name, settings.config.reserved)
+    except NameRefusedError as error:
+        complain(prose(str(error)))
+        return exits.FAILED
     return _switch_off(settings, member, wait=wait) if active else _withdraw(settings, member, wait=wait)
 
 
@@ -113,7 +116,7 @@ def _follow(counter: Counter, handed_in: HandedIn, tell_verdict: Callable[[Reque
         return exits.DONE
     verdict: Verdict | None = counter.await_verdict(handed_in)
     if verdict is None:
-        complain(fill(sentences.KEPT_NO_ANSWER, seconds=f"{VERDICT_SECONDS:g}"))
+        complain(fill(sentences.KEPT_NO_ANSWER, seconds=f"{waiting.VERDICT_SECONDS:g}"))
         return exits.LATER
     if verdict.record is None:
         complain(fill(sentences.VANISHED, file=counter.queue.place(handed_in.name)))

@@ -28,8 +28,8 @@ NOT_SET_UP = (
     "The directory {directory} is not there, so the alias service is not set up on this server. Tell an administrator."
 )
 INTERFERED = (
-    "Somebody changed the file in {directory} while it was being written, so nothing was handed in. Try again, and tell "
-    "an administrator if it happens again."
+    "Somebody changed the file in {directory} while it was being written, so nothing was handed in. Try again, and "
+    "tell an administrator if it happens again."
 )
 KEPT_NOT_RUNNING = (
     "It is kept in the queue and will be taken in when the watcher starts, which is not running now. "

@@ -159,18 +159,16 @@ def _plain(standing: Standing) -> dict[str, object]:
         "username": standing.username,
         "alias": standing.alias,
         "state": standing.state,
-        "active": active
-        and {"destination": active.destination, "since": active.updated_at or active.created_at},
+        "active": active and {"destination": active.destination, "since": active.updated_at or active.created_at},
         "pending": pending
         and {
             "request_id": pending.request_id,
             "destination": pending.destination,
             "since": pending.created_at,
         },
-        "ended": entry
-        and not active
-        and {"status": entry.status, "at": entry.updated_at or entry.created_at, "reason": entry.reason}
-        or None,
+        "ended": None
+        if entry is None or active
+        else {"status": entry.status, "at": entry.updated_at or entry.created_at, "reason": entry.reason},
         "last": last
         and {
             "request_id": last.request_id,

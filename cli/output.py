@@ -18,11 +18,13 @@ from schemas.text import printable
 
 WIDTH = 80
 """Columns, where the terminal does not tell its own number."""
+NARROWEST = 40
+"""Columns that are used even where the terminal has fewer: below, columns could not be read."""
 GAP = "  "
 
 _CELL_LIMIT = 400
 _PROSE_LIMIT = 4000
-_NARROWEST = 8
+_NARROWEST_COLUMN = 8
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z", re.ASCII)
 
 
@@ -122,14 +124,12 @@ def wrapped(text: str, indent: str = "", later: str | None = None) -> list[str]:
 
 def width() -> int:
     """How many columns there are: those of the terminal, else 80."""
-    for find in (lambda: int(os.environ["COLUMNS"]), lambda: os.get_terminal_size(sys.stdout.fileno()).columns):
-        try:
-            columns = find()
-        except (KeyError, ValueError, OSError):
-            continue
-        if columns > 0:
-            return max(columns, WIDTH // 2)
-    return WIDTH
+    told = os.environ.get("COLUMNS", "")
+    try:
+        columns = int(told) if told.isdecimal() else os.get_terminal_size(sys.stdout.fileno()).columns
+    except (ValueError, OSError):
+        return WIDTH
+    return max(columns, NARROWEST) if columns else WIDTH
 
 
 def paint(text: str, colour: str | None) -> str:
@@ -174,7 +174,7 @@ def table(
 def _fitted(widths: list[int]) -> list[int]:
     room = width() - len(GAP) * (len(widths) - 1)
     fitted = list(widths)
-    while sum(fitted) > room and max(fitted) > _NARROWEST:
+    while sum(fitted) > room and max(fitted) > _NARROWEST_COLUMN:
         fitted[fitted.index(max(fitted))] -= 1
     return fitted
 

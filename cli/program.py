@@ -13,6 +13,9 @@ from cli import exits, sentences
 from cli.output import complain, fill, prose, tell
 from schemas.errors import ConfigError, TroubleError
 
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+"""What both command lines have in common."""
+
 
 def run(command: click.Command, name: str, arguments: Sequence[str] | None) -> int:
     """Run *command* as the program *name* and give its exit status.

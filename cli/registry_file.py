@@ -60,9 +60,12 @@ def read_registry(settings: Settings) -> RegistrySnapshot:
     """Read the registry; raise `RegistryError` where it is missing or cannot be read."""
     try:
         data = read_plain(settings.registry, SIZE_LIMIT).data
-    except FileNotFoundError as error:
-        raise RegistryError(fill(sentences.REGISTRY_MISSING, place=settings.registry)) from error
     except (OSError, TroubleError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(cause, PermissionError):
+            raise RegistryError(fill(sentences.REGISTRY_DENIED, place=settings.registry)) from error
+        if isinstance(cause, FileNotFoundError):
+            raise RegistryError(fill(sentences.REGISTRY_MISSING, place=settings.registry)) from error
         why = prose((error.strerror if isinstance(error, OSError) else None) or str(error))
         raise RegistryError(fill(sentences.REGISTRY_UNREADABLE, place=settings.registry, why=why)) from error
     return RegistrySnapshot(data=data, domain=settings.domain, place=settings.registry)

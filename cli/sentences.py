@@ -6,10 +6,11 @@ VERSION_HELP = "Show the version and exit."
 VERSION = "{program} {version}"
 
 INTERRUPTED = "Interrupted. What was handed in before that stays, and is dealt with."
-FILE_TROUBLE = "{place} cannot be used ({why}). Try again later, or look at the disk and the directory's owner and mode."
+FILE_TROUBLE = "{place} cannot be used ({why}). Look for a full disk, or a wrong owner or mode, and try again."
 OUTPUT_TROUBLE = "A file or the output cannot be used: {why}."
 
 REGISTRY_UNREADABLE = "The registry {place} cannot be read ({why})."
+REGISTRY_DENIED = "You may not read the registry {place}: only root and the members' group may."
 REGISTRY_MISSING = "The registry {place} is not there. An administrator makes it, at first with the contents {{}}."
 REGISTRY_NO_JSON = "The registry {place} cannot be used: a JSON object of aliases was expected. Mend the file."
 

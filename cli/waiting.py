@@ -8,6 +8,11 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
+VERDICT_SECONDS = 3.0
+"""How long a member waits to hear what became of a file."""
+MARKER_SECONDS = 10.0
+"""How long an administrator waits for a decision to be applied."""
+
 FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.05
 """Seconds between looks. The answer is mostly there after a few milliseconds; looking without a pause would hold up

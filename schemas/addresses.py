@@ -58,6 +58,11 @@ def check_destination(text: str, domain: str) -> str:
     return address
 
 
+def warm_up() -> None:
+    """Load the tables of domain names now, so that the first address does not wait for them."""
+    check_destination("someone@example.org", "example.net")
+
+
 def _check_shape(text: str, local: str, written_domain: str) -> None:
     if not text.strip():
         raise DestinationRefusedError("The address is empty. Give one address, such as me@example.org.")

@@ -8,6 +8,7 @@ import signal
 import time
 from types import FrameType
 
+from schemas.addresses import warm_up
 from schemas.config import Settings, load_settings
 from schemas.errors import ConfigError, StateError
 from schemas.files import Signature, signature_of
@@ -42,6 +43,7 @@ class Service:
     def __init__(self, path: str | None = None) -> None:
         self._path = path
         self._settings = load_settings(path)
+        warm_up()
         self._config_seen = _config_signature(self._settings)
         self._notifier = Notifier()
         self._problems = Problems()

@@ -44,6 +44,8 @@ class MailConfig:
         }
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.write()
+        # postconf warns where there is none, and a warning is a failure to who asks postconf.
+        self.write_services("")
 
     @property
     def path(self) -> Path:
@@ -53,10 +55,11 @@ class MailConfig:
     def write(self, **settings: str) -> None:
         """Change *settings* and replace main.cf by rename; a running Postfix reads it at its next reload."""
         self.settings |= settings
-        temporary = self.directory / ".main.cf.tmp"
-        temporary.write_text("".join(f"{key} = {value}\n" for key, value in self.settings.items()), encoding="utf-8")
-        temporary.chmod(0o644)
-        temporary.rename(self.path)
+        self._replace("main.cf", "".join(f"{key} = {value}\n" for key, value in self.settings.items()))
+
+    def write_services(self, text: str) -> None:
+        """Replace master.cf, in which a running Postfix finds what to run."""
+        self._replace("master.cf", text)
 
     def environment(self) -> dict[str, str]:
         """What a process must be started with to find this configuration."""
@@ -83,8 +86,11 @@ class MailConfig:
             raise AssertionError(f"postmap -q {key} {table} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout.rstrip("\n") if done.returncode == 0 else None
 
-    def clean(self) -> None:
-        """Remove main.cf, and the directory if nothing else is in it."""
-        self.path.unlink(missing_ok=True)
-        if not os.listdir(self.directory):
-            self.directory.rmdir()
+    def _replace(self, name: str, text: str) -> None:
+        temporary = self.directory / f".{name}.tmp"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(0o644)
+        # Every Postfix program waits until main.cf has been left alone for two seconds; it can be told that it was.
+        past = temporary.stat().st_mtime - 60
+        os.utime(temporary, (past, past))
+        temporary.rename(self.directory / name)

@@ -53,7 +53,8 @@ class Sink:
         """Listen; `port` says where."""
         for attempt in range(10):
             self.port = free_port()
-            controller = Controller(self, hostname="127.0.0.1", port=self.port)
+            # Without a name of its own it would ask the resolver for one, for seconds where there is no DNS.
+            controller = Controller(self, hostname="127.0.0.1", port=self.port, server_hostname="sink.elsewhere.test")
             try:
                 controller.start()
             except OSError as error:

@@ -113,8 +113,15 @@ class Site:
         self.watchers.append(watcher)
         return watcher
 
-    def start_postfix(self) -> PrivatePostfix:
-        """Start a Postfix that reads this server's map, and the outside world (`sink`) that it relays to."""
+    def start_postfix(self, *, make_map: bool = True) -> PrivatePostfix:
+        """Start a Postfix that reads this server's map, and the outside world (`sink`) that it relays to.
+
+        With *make_map* an empty map is made first if there is none: see `PrivatePostfix.start`.
+        """
+        if make_map and not self.paths.map.exists():
+            put(self.paths.map, b"", 0o644)
+            if (done := self.mail.run("postmap", self.table)).returncode:
+                raise AssertionError(f"no empty map could be made: {done.stderr}")
         self.sink = Sink()
         self.sink.start()
         self.postfix = PrivatePostfix(self.mail, relay_port=self.sink.port)

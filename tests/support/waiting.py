@@ -59,24 +59,37 @@ class Watch:
 
     A file that is moved *out* of one of the directories, to a place not given here, is noticed half a second
     late: watchdog waits that long for the other half of a rename. Give both directories where the time matters.
+
+    *process* is one without which nothing awaited can come: its end ends the waiting.
     """
 
-    def __init__(self, *directories: Path) -> None:
+    def __init__(self, *directories: Path, process: subprocess.Popen[bytes] | None = None) -> None:
         self._directories = directories
+        self._process = process
         self._changed = threading.Event()
         self._handler = _Wake(self._changed)
         self._observer = InotifyObserver()
         # Each watched directory is held open: while it is, no new directory can be given its inode number.
         self._armed: dict[Path, int] = {}
+        self._leave = -1
+        self._follower: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._observer.start()
         self._arm()
+        if self._process is not None and self._process.poll() is None:
+            self._leave = os.eventfd(0)
+            self._follower = threading.Thread(target=self._follow, args=(os.pidfd_open(self._process.pid),))
+            self._follower.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._follower is not None:
+            os.eventfd_write(self._leave, 1)
+            self._follower.join()
+            os.close(self._leave)
         self._observer.stop()
         self._observer.join()
         self._release()
@@ -84,19 +97,32 @@ class Watch:
     def until(self, predicate: Callable[[], T], *, what: str, timeout: float = 10.0) -> T:
         """Return what *predicate* returns, as soon as that is true.
 
-        It is asked at once and after every change. After *timeout* seconds the AssertionError says *what* was awaited.
+        It is asked at once and after every change. After *timeout* seconds, or at the end of the process, the
+        AssertionError says *what* was awaited.
         """
         deadline = time.monotonic() + timeout
         while True:
             self._changed.clear()
             self._arm()
+            over = self._process is not None and self._process.poll() is not None
             if result := predicate():
                 return result
+            if over and self._process is not None:
+                raise AssertionError(f"waited in vain for {what}: the process ended with {self._process.returncode}")
             if not self._changed.wait(max(0.0, deadline - time.monotonic())):
                 # The last look: a test must not report as missing what is plainly there.
                 if result := predicate():
                     return result
                 raise AssertionError(f"waited {timeout:g} s in vain for {what}")
+
+    def _follow(self, descriptor: int) -> None:
+        """Wake the waiting thread when the process ends; return then, or when the block is left."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.register(self._leave, select.POLLIN)
+        poll.poll()
+        os.close(descriptor)
+        self._changed.set()
 
     def _wanted(self) -> list[Path]:
         """The directories and the parent of each: the parent tells when a directory itself goes or comes."""
@@ -132,14 +158,21 @@ class Watch:
         self._armed.clear()
 
 
-def wait_for(predicate: Callable[[], T], *directories: Path, what: str, timeout: float = 10.0) -> T:
+def wait_for(
+    predicate: Callable[[], T],
+    *directories: Path,
+    what: str,
+    timeout: float = 10.0,
+    process: subprocess.Popen[bytes] | None = None,
+) -> T:
     """Return what *predicate* returns, once that is true; it is asked after every change in *directories*.
 
-    Raises AssertionError, saying *what* was awaited, after *timeout* seconds. See `Watch` for what is noticed.
+    Raises AssertionError, saying *what* was awaited, after *timeout* seconds or when *process* has ended. See
+    `Watch` for what is noticed.
     """
     if result := predicate():
         return result
-    with Watch(*directories) as watch:
+    with Watch(*directories, process=process) as watch:
         return watch.until(predicate, what=what, timeout=timeout)
 
 

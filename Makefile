@@ -1,0 +1,48 @@
+# make demo    set up what it needs and play the whole journey, from a request to forwarded mail
+# make test    set up what it needs and pass every test, with Debian 13's libraries and with the newest ones
+# make lint    ruff and mypy
+# make bench   the figures of docs/performance.md, measured here
+# make schemas write schemas/*.schema.json anew after a record has changed
+# make clean   remove what was set up here
+
+# Debian's own interpreter first: one below /root, as version managers put it, cannot be executed by the members
+# that the tests play.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+VENV = .venv
+NEWEST = .venv-newest
+
+.PHONY: demo test test-debian13 test-newest lint bench schemas clean packages
+
+demo: $(VENV)/ready packages
+	$(VENV)/bin/python -m tests.demo
+
+test: test-debian13 test-newest
+
+test-debian13: $(VENV)/ready packages
+	$(VENV)/bin/python -m pytest
+
+test-newest: $(NEWEST)/ready packages
+	$(NEWEST)/bin/python -m pytest
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/ready packages
+	$(VENV)/bin/python -m tests.benchmarks
+
+schemas: $(VENV)/ready
+	$(VENV)/bin/python -m schemas.published
+
+packages:
+	@sh tests/setup/packages
+
+$(VENV)/ready: setup.cfg pyproject.toml tests/setup/debian-13.txt tests/setup/venv
+	@sh tests/setup/venv $(PYTHON) $(VENV) -c tests/setup/debian-13.txt -e '.[test,lint]'
+
+$(NEWEST)/ready: setup.cfg pyproject.toml tests/setup/venv
+	@sh tests/setup/venv $(PYTHON) $(NEWEST) --upgrade --upgrade-strategy eager -e '.[test]'
+
+clean:
+	rm -rf $(VENV) $(NEWEST) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

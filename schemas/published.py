@@ -1,0 +1,172 @@
+"""The JSON Schema of each file on disk, made from the records themselves.
+
+`python -m schemas.published` writes them beside this module; a test says when one is stale.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.config import Config
+from schemas.decisions import Decision, FailedDecision
+from schemas.queue import QueueFile
+from schemas.registry import RegistryFile
+from schemas.requests import RequestRecord
+from schemas.status import Status
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_CANCEL = {"properties": {"action": {"const": "cancel"}}, "required": ["action"]}
+_MOMENT = "2026-05-19T20:55:18Z"
+_REQUEST_ID = "20260519T205518.123456Z-pablo-0123456789"
+_DECISION_ID = "20260520T081500.000000Z-pablo-a1b2c3"
+
+
+class _Published(NamedTuple):
+    record: Any
+    title: str
+    examples: list[dict[str, object]]
+    more: Mapping[str, object] | None = None
+
+
+_ALL: dict[str, _Published] = {
+    "queue-file": _Published(
+        QueueFile,
+        "A file that a member drops in the queue",
+        [
+            {"action": "request", "destination": "me@example.org"},
+            {"action": "cancel"},
+            {"action": "cancel", "scope": "active"},
+        ],
+        {
+            "if": _CANCEL,
+            "then": {"properties": {"destination": {"type": "null"}}},
+            "else": {"required": ["destination"], "properties": {"scope": {"type": "null"}}},
+        },
+    ),
+    "request-record": _Published(
+        RequestRecord,
+        "What became of a queue file",
+        [
+            {
+                "request_id": _REQUEST_ID,
+                "username": "pablo",
+                "uid": 1001,
+                "alias": "pablo@runv.club",
+                "destination": "p@example.org",
+                "action": "request",
+                "status": "rejected",
+                "file": "pablo-5f2c.json",
+                "client_id": None,
+                "created_at": _MOMENT,
+                "decided_at": _MOMENT,
+                "decided_by": "pmurad-admin",
+                "decision_id": _DECISION_ID,
+                "reason": "Please give an address that is yours.",
+            }
+        ],
+    ),
+    "decision": _Published(
+        Decision,
+        "The marker that an administrator drops",
+        [
+            {
+                "decision": "approve",
+                "username": "pablo",
+                "request_id": _REQUEST_ID,
+                "destination": "p@example.org",
+                "operator": "pmurad-admin",
+                "created_at": _MOMENT,
+            },
+            {"decision": "revoke", "username": "pablo", "operator": "pmurad-admin", "reason": "The account is closed."},
+            {"decision": "sync", "operator": "root"},
+        ],
+    ),
+    "failed-decision": _Published(
+        FailedDecision,
+        "A marker that could not be applied",
+        [
+            {
+                "decision_id": _DECISION_ID,
+                "reason": "pablo has no pending request. See `runv-admin-email-alias pending`.",
+                "failed_at": _MOMENT,
+                "marker": {"decision": "reject", "username": "pablo", "operator": "pmurad-admin"},
+            }
+        ],
+    ),
+    "registry": _Published(
+        RegistryFile,
+        "The registry of aliases: entries by username",
+        [
+            {
+                "pablo": {
+                    "username": "pablo",
+                    "alias": "pablo@runv.club",
+                    "destination": "p@example.org",
+                    "status": "active",
+                    "created_at": _MOMENT,
+                    "updated_at": _MOMENT,
+                    "approved_by": "pmurad-admin",
+                    "uid": 1001,
+                    "updated_by": _DECISION_ID,
+                }
+            }
+        ],
+    ),
+    "config": _Published(
+        Config,
+        "The configuration, /etc/runv-member-mail.json",
+        [{"enabled": True, "backend": "postfix-hash", "domain": "runv.club", "reserved": ["staff"]}],
+    ),
+    "status": _Published(
+        Status,
+        "What the watcher last did",
+        [
+            {
+                "pid": 812,
+                "start_time": 4711,
+                "version": "0.1.0",
+                "started_at": _MOMENT,
+                "updated_at": _MOMENT,
+                "backend": "postfix-hash",
+                "enabled": True,
+                "published": {"registry_sha256": "0" * 64, "at": _MOMENT, "aliases": 12},
+                "pending": 1,
+                "refused": 0,
+                "left_alone": 0,
+                "problems": [],
+            }
+        ],
+    ),
+}
+
+
+def published() -> dict[str, bytes]:
+    """Every schema by its file name."""
+    return {f"{name}.schema.json": _schema(name, kind) for name, kind in _ALL.items()}
+
+
+def _schema(name: str, kind: _Published) -> bytes:
+    head = {
+        "$schema": DIALECT,
+        "$id": f"urn:runv-email-alias:{name}",
+        "title": kind.title,
+        "examples": kind.examples,
+    }
+    body = {**head, **msgspec.json.schema(kind.record), **(kind.more or {})}
+    return json.dumps(body, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def main() -> None:
+    """Write every schema beside this module."""
+    for name, data in published().items():
+        Path(__file__).with_name(name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands, run in the test's own process on real directories; `conftest.Player` takes the watcher's part."""

@@ -1,0 +1,1 @@
+"""The journey from a request to forwarded mail, played with the real programs: `make demo`."""
