@@ -96,7 +96,10 @@ def _present_destination(settings: Settings, member: Member) -> str | None:
         entry = own_entry(settings, member)
     except RegistryError:
         return None  # The watcher waits until somebody has mended it, and judges then.
-    return entry.destination if entry and entry.active else None
+    if entry is None or not entry.active or entry.destination is None:
+        return None
+    local, _, domain = entry.destination.rpartition("@")
+    return f"{local}@{domain.lower()}"
 
 
 def _may_be_active(settings: Settings, member: Member) -> bool:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -164,30 +165,41 @@ class Directory:
         """
         temporary = temporary_name(name)
         signature = self.write_aside(temporary, data, mode, gid)
-        try:
-            os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        except OSError:
-            self.remove(temporary)
-            raise
-        if durable:
-            self.sync()
+        with self._naming(name):
+            try:
+                os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            except OSError:
+                self.remove(temporary)
+                raise
+            if durable:
+                self.sync()
         return signature
 
     def write_aside(self, temporary: str, data: bytes, mode: int, gid: int | None = None) -> Signature:
         """Write *data* to the file *temporary*, whole and synced, in place of any leftover of that name."""
-        self.remove(temporary)
-        fd = os.open(temporary, _WRITE_FLAGS, 0o600, dir_fd=self.fd)
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            settle(fd, mode, gid)
-            return signature_of(os.fstat(fd))
-        except OSError:
+        with self._naming(temporary):
             self.remove(temporary)
+            fd = os.open(temporary, _WRITE_FLAGS, 0o600, dir_fd=self.fd)
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+                settle(fd, mode, gid)
+                return signature_of(os.fstat(fd))
+            except OSError:
+                self.remove(temporary)
+                raise
+            finally:
+                os.close(fd)
+
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        # A write or fsync that fails does not say of which file; whoever must make room needs to know.
+        try:
+            yield
+        except OSError as error:
+            error.filename = self.place(name)
             raise
-        finally:
-            os.close(fd)
 
     def rename(self, name: str, new: str, into: Directory | None = None) -> None:
         """Rename *name* to *new*, here or in *into*, and sync neither directory."""

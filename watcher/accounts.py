@@ -22,12 +22,17 @@ class Account(NamedTuple):
     member: bool
 
 
+class _Group(NamedTuple):
+    gid: int
+    listed: frozenset[str]
+
+
 class Accounts:
     """Looks accounts up once for each pass: members come and go, but not within one."""
 
     def __init__(self, group: str) -> None:
         self._group_name = group
-        self._group: grp.struct_group | None = None
+        self._group: _Group | None = None
         self._by_uid: dict[int, Account | None] = {}
 
     def forget(self) -> None:
@@ -38,7 +43,7 @@ class Accounts:
     @property
     def gid(self) -> int:
         """The members' group. Raises `GroupMissingError`."""
-        return self._members().gr_gid
+        return self._members().gid
 
     def of_uid(self, uid: int) -> Account | None:
         """The account of *uid*, or `None` where there is none. Raises `GroupMissingError`."""
@@ -58,13 +63,14 @@ class Accounts:
 
     def _account(self, entry: pwd.struct_passwd) -> Account:
         members = self._members()
-        member = entry.pw_gid == members.gr_gid or entry.pw_name in members.gr_mem
+        member = entry.pw_gid == members.gid or entry.pw_name in members.listed
         return Account(entry.pw_name, entry.pw_uid, member)
 
-    def _members(self) -> grp.struct_group:
+    def _members(self) -> _Group:
         if self._group is None:
             try:
-                self._group = grp.getgrnam(self._group_name)
+                found = grp.getgrnam(self._group_name)
             except KeyError:
                 raise GroupMissingError(sentences.GROUP_MISSING.format(group=self._group_name)) from None
+            self._group = _Group(found.gr_gid, frozenset(found.gr_mem))
         return self._group

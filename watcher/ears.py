@@ -96,10 +96,17 @@ class _Handler(FileSystemEventHandler):
 
 
 class Ears:
-    """Watches directories and wakes *wake*."""
+    """Watches directories and wakes *wake*.
 
-    def __init__(self, watches: Iterable[Watch], wake: Wake) -> None:
+    Args:
+        watches: the directories to watch.
+        anchors: directories that are kept open and not watched, but must be the ones that were there at first.
+        wake: whom to wake.
+    """
+
+    def __init__(self, watches: Iterable[Watch], anchors: Iterable[str], wake: Wake) -> None:
         self._watches = merged(watches)
+        self._anchors = list(anchors)
         self._wake = wake
         self._observer: InotifyObserver | None = None
         self._identities: dict[str, tuple[int, int] | None] = {}
@@ -161,6 +168,10 @@ class Ears:
         if not all(_emitter_alive(emitter) for emitter in list(observer.emitters)):
             return True
         return any(_identity(path) != identity for path, identity in self._identities.items())
+
+    def anchor(self) -> None:
+        """Remember the anchors as they are now."""
+        self._identities.update({path: _identity(path) for path in self._anchors})
 
     def disarm(self) -> None:
         """Stop watching."""

@@ -6,6 +6,7 @@ or out of order. Between any two of its writes the process may be killed: whatev
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class Passes:
         self._lock_retry = Retry(first=0.02, longest=1.0)
         self._published: Published | None = None
         self._in_line: Registry | None = None
+        self._interrupted = True
 
     @property
     def due(self) -> float | None:
@@ -95,13 +97,19 @@ class Passes:
         return result
 
     def _intake(self, result: Result) -> Intaken:
+        rooms = self._rooms
         try:
-            self._rooms.records.refresh()
-            return self._rooms.intake.take()
+            rooms.records.refresh()
+            # Decisions meet a broken registry as well, and tell of it; requests are taken in all the same.
+            with contextlib.suppress(RegistryError):
+                if self._interrupted:
+                    rooms.decide.finish_interrupted(rooms.markers.read())
+                    self._interrupted = False
+            return rooms.intake.take()
         except GroupMissingError as error:
             self._later("group-missing", str(error), result)
         except (OSError, TroubleError) as error:
-            self._later("state-unwritable", sentences.STATE_UNWRITABLE.format(error=error), result)
+            self._unwritable(error, result)
         return Intaken()
 
     def _decide(self, intaken: Intaken, result: Result) -> tuple[list[Marker], Decided | None]:
@@ -121,7 +129,7 @@ class Passes:
         except GroupMissingError as error:
             self._later("group-missing", str(error), result)
         except (OSError, TroubleError) as error:
-            self._later("state-unwritable", sentences.STATE_UNWRITABLE.format(error=error), result)
+            self._unwritable(error, result)
         else:
             self._lock_retry.worked()
             return markers, decided
@@ -153,6 +161,11 @@ class Passes:
             result.problems["reload-failed"] = rooms.publisher.reload_trouble
         if (trouble := rooms.mapcheck.trouble()) is not None:
             result.problems["map-not-used"] = trouble
+
+    def _unwritable(self, error: Exception, result: Result) -> None:
+        # A pass that failed between two writes is like one that was killed there.
+        self._interrupted = True
+        self._later("state-unwritable", sentences.STATE_UNWRITABLE.format(error=error), result)
 
     def _later(self, code: str, what: str, result: Result) -> None:
         result.problems[code] = what

@@ -26,7 +26,7 @@ class RegistryStore:
         self._domain = domain
         self._seen: Signature | None = None
         self._registry: Registry | None = None
-        self._trouble: RegistryError | None = None
+        self._trouble: str | None = None
 
     def tidy(self) -> None:
         """Remove what a kill left half written."""
@@ -43,7 +43,7 @@ class RegistryStore:
             with Directory(self._folder) as directory:
                 if self._seen is not None and directory.signature(self._name) == self._seen:
                     if self._trouble is not None:
-                        raise self._trouble
+                        raise RegistryError(self._trouble)
                     if self._registry is not None:
                         return self._registry
                 found = directory.read(self._name, SIZE_LIMIT)
@@ -65,7 +65,7 @@ class RegistryStore:
         try:
             self._registry = parse_registry(found.data, self._domain, self.path, self._registry)
         except RegistryError as error:
-            self._trouble = error
+            self._trouble = str(error)
             raise
         self._trouble = None
         return self._registry

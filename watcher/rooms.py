@@ -45,7 +45,6 @@ class Rooms:
             except BlockingIOError:
                 raise SecondWatcherError(sentences.SECOND_WATCHER.format(path=settings.decisions)) from None
             self.report = Report(settings, problems, notifier, started_at)
-            opened.callback(self.report.close)
             self.records = RecordStore(settings.requests)
             opened.callback(self.records.close)
             self.accounts = Accounts(settings.config.group)

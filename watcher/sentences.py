@@ -88,6 +88,7 @@ MAP_DIRECTORY = (
 )
 MAP_UNREADABLE = "The map {path} cannot be read: {error}."
 MAP_BAD_ROW = "The rows for the map {path} are not all of one alias and one plain address; nothing was published."
+MAP_DIFFERS = "The file {path} was written and read back, and came back different. Look for a broken disk."
 MAP_WRONG = "The new map was asked and answered {found} for {alias}, where {expected} was expected."
 MAP_RESTORED = "After the new map {path} was in place it gave wrong answers, so the earlier one was put back. {error}"
 MAP_NOT_RESTORED = "The new map {path} gives wrong answers, and the earlier one could not be put back. {error}"

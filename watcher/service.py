@@ -12,6 +12,7 @@ from schemas.addresses import warm_up
 from schemas.config import Settings, load_settings
 from schemas.errors import ConfigError, StateError
 from schemas.files import Signature, signature_of
+from schemas.requests import FOLDERS
 from schemas.times import now
 from watcher import sentences
 from watcher.ears import DeafError, Ears, Watch
@@ -56,6 +57,8 @@ class Service:
         self._rooms: Rooms | None = None
         self._passes: Passes | None = None
         self._checked = 0.0
+        self._more = False
+        self._refused = 0
 
     def once(self) -> Result:
         """Make passes until nothing more is to be done at once, and give the last one's result.
@@ -103,7 +106,7 @@ class Service:
         due = self._passes.due if self._passes else None
         check = self._checked + CHECK_SECONDS
         timer = min(due, check) if due is not None else check
-        woken = self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
+        woken = self._more or self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
         if self._stopping:
             return
         if self._reload_asked or _config_signature(self._settings) != self._config_seen:
@@ -117,12 +120,10 @@ class Service:
         passes = self._passes
         if passes is None:
             return
-        more = True
-        while more and not self._stopping:
-            self._wake.begin_pass()
-            result = passes.run(self._config_trouble)
-            self._wake.end_pass(result.changes)
-            more = result.more
+        self._wake.begin_pass()
+        result = passes.run(self._config_trouble)
+        self._wake.end_pass(result.changes)
+        self._more = result.more
 
     def _listen(self) -> None:
         if self._ears is not None and self._ears.deaf():
@@ -139,6 +140,9 @@ class Service:
         if self._stopping:
             return
         self._rooms = Rooms(self._settings, self._problems, self._notifier, self._started_at)
+        self._rooms.intake.refused = self._refused
+        if self._ears is not None:
+            self._ears.anchor()
         self._passes = Passes(self._rooms, self._wake.pending)
         self._passes.announce(self._config_trouble)
         self._checked = time.monotonic()
@@ -147,7 +151,7 @@ class Service:
         _make_decisions(self._settings)
         if self._ears is not None:
             self._ears.disarm()
-        ears = self._ears = Ears(_watches(self._settings), self._wake)
+        ears = self._ears = Ears(_watches(self._settings), _anchors(self._settings), self._wake)
         given_up = time.monotonic() + MISSING_SECONDS
         while not self._stopping:
             try:
@@ -165,8 +169,10 @@ class Service:
         self._notifier.reloading()
         before = self._settings
         try:
-            self._config_seen = _config_signature(self._settings)
-            settings = load_settings(self._path)
+            there_before = self._config_seen is not None
+            self._config_seen = _config_signature(before)
+            # Without a file the defaults hold, but one that vanishes is more likely being replaced just now.
+            settings = load_settings(before.path if there_before else self._path)
         except ConfigError as error:
             self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=error)}
         else:
@@ -201,6 +207,7 @@ class Service:
     def _close_rooms(self) -> None:
         rooms, self._rooms, self._passes = self._rooms, None, None
         if rooms is not None:
+            self._refused = rooms.intake.refused
             rooms.close()
 
     def _close(self) -> None:
@@ -224,6 +231,11 @@ def _watches(settings: Settings) -> list[Watch]:
         if config.check_maps:
             watches.append(Watch(os.path.dirname(main_cf()), {"main.cf"}))
     return watches
+
+
+def _anchors(settings: Settings) -> list[str]:
+    folders = [os.path.join(settings.requests, folder) for folder in FOLDERS]
+    return [*folders, os.path.join(settings.decisions, "failed")]
 
 
 def _make_decisions(settings: Settings) -> None:

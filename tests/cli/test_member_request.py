@@ -165,8 +165,8 @@ def test_a_second_request_is_refused_while_one_waits(server: Server) -> None:
     assert server.member("request", "me@example.org") == (
         1,
         "",
-        "You already have a request for first@example.org waiting since 2026-05-19 20:55 UTC, and there can be one at a "
-        "time. Withdraw it first: runv-email-alias cancel\n",
+        "You already have a request for first@example.org waiting since 2026-05-19 20:55 UTC, and there can be one at "
+        "a time. Withdraw it first: runv-email-alias cancel\n",
     )
     assert server.everything() == before
 
@@ -196,7 +196,8 @@ def test_a_change_warns_that_it_needs_approval(server: Server) -> None:
     server.registry(pablo=entry(uid=server.uid))
     outcome = server.member("request", "new@example.org", "--no-wait")
     assert outcome.out.split("\n")[0] == (
-        "Mail to pablo@runv.club goes on to p@example.org; the destination changes only after an administrator approves."
+        "Mail to pablo@runv.club goes on to p@example.org; the destination changes only after an administrator "
+        "approves."
     )
 
 

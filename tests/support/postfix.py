@@ -110,8 +110,9 @@ class PrivatePostfix:
                 wait_for(self._greets, self._log.parent, what="Postfix's banner", process=self._master)
             except AssertionError as error:
                 self.stop()
-                if "Address already in use" not in self._last_log:
-                    # What is wrong with main.cf master tells only to syslog; every other command says it too.
+                # Why it could not start master tells only to syslog: so a taken port is known by who is there, and
+                # what is wrong with main.cf is asked of another command, which says it on stderr.
+                if not _listening(self.port):
                     hint = self.config.run("postmap", "-q", "anything", "static:anything").stderr
                     raise AssertionError(f"{error}\n{hint}{self._last_log}") from None
             except BaseException:
@@ -187,6 +188,14 @@ class PrivatePostfix:
                 return connection.recv(4) == b"220 "
         except ConnectionError:
             return False
+
+
+def _listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def _end_group(group: int) -> None:

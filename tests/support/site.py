@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -67,13 +68,14 @@ class Site:
 
     def close(self) -> None:
         """End everything that was started and remove the server from the disk."""
-        for watcher in self.watchers:
-            watcher.kill()
-        if self.postfix is not None:
-            self.postfix.stop()
-        if self.sink is not None:
-            self.sink.stop()
-        shutil.rmtree(self.root)
+        with ExitStack() as last_to_first:  # each is done even if another fails
+            last_to_first.callback(shutil.rmtree, self.root)
+            if self.sink is not None:
+                last_to_first.callback(self.sink.stop)
+            if self.postfix is not None:
+                last_to_first.callback(self.postfix.stop)
+            for watcher in self.watchers:
+                last_to_first.callback(watcher.kill)
 
     # The configuration
 

@@ -239,7 +239,7 @@ def test_postfix_that_cannot_start_says_why(site: Site) -> None:
     config = MailConfig(site.paths.postfix, maps="")
     config.write(inet_interfaces="192.0.2.1")
 
-    with pytest.raises(AssertionError, match="no local interface found for 192.0.2.1"):
+    with pytest.raises(AssertionError, match=r"no local interface found for 192\.0\.2\.1"):
         PrivatePostfix(config, relay_port=1).start()
 
 
@@ -248,7 +248,7 @@ def test_postfix_takes_another_port_if_somebody_was_faster(site: Site, monkeypat
     with Sink() as sink:
         ports = iter([sink.port, free_port()])
         monkeypatch.setattr(f"{PrivatePostfix.__module__}.free_port", lambda: next(ports))
-        with PrivatePostfix(site.mail, relay_port=sink.port) as postfix:
+        with PrivatePostfix(MailConfig(site.paths.postfix, maps=""), relay_port=sink.port) as postfix:
             assert postfix.port != sink.port
             assert postfix.send("outside@example.org").accepted
             assert sink.wait_for("outside@example.org").sender == "friend@elsewhere.test"

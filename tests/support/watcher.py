@@ -37,8 +37,11 @@ class RunningWatcher:
 
     @property
     def log(self) -> str:
-        """All that it wrote to stdout and stderr."""
-        return self._log.read_text(encoding="utf-8", errors="backslashreplace")
+        """All that it wrote to stdout and stderr; empty once its site is closed."""
+        try:
+            return self._log.read_text(encoding="utf-8", errors="backslashreplace")
+        except FileNotFoundError:
+            return ""
 
     @property
     def running(self) -> bool:

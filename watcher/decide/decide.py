@@ -14,7 +14,7 @@ from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts
 from watcher.decide.markers import Marker, Markers
-from watcher.decide.rules import Applied, DecisionFailedError, Rules, cancel_active
+from watcher.decide.rules import Applied, DecisionFailedError, Rules, cancel_active, closed
 from watcher.intake.intake import Intake
 from watcher.intake.judge import Verdict
 from watcher.records import RecordStore
@@ -91,6 +91,26 @@ class Decide:
             else:
                 decided.spent.append(marker)
         return decided
+
+    def finish_interrupted(self, markers: list[Marker]) -> None:
+        """Close the requests of approvals that reached the registry, but no further, before the process ended.
+
+        Before anything else is taken in: a cancel that waits in the queue must not withdraw what is approved already.
+
+        Raises:
+            RegistryError, StateError, OSError: as `apply`.
+        """
+        halves = [marker for marker in markers if marker.decision.decision == "approve"]
+        if not halves:
+            return
+        entries = self._registry.current().entries
+        for marker in halves:
+            username = marker.decision.username or ""
+            entry, record = entries.get(username), self._records.pending.get(username)
+            done = entry is not None and entry.updated_by == marker.id
+            if done and record is not None and record.request_id == marker.decision.request_id:
+                self._records.close_pending(closed(record, "approved", marker), self._accounts.gid)
+        self._records.settle()
 
     def _change(self, markers: list[Marker], cancels: list[Verdict]) -> Registry:
         with self._registry.lock():

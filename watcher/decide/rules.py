@@ -86,7 +86,7 @@ class Rules:
         told = sentences.LOG_APPROVED.format(
             id=marker.id, operator=decision.operator, alias=record.alias, destination=destination
         )
-        return Applied(_closed(record, "approved", marker), told)
+        return Applied(closed(record, "approved", marker), told)
 
     def _checked(self, record: RequestRecord) -> str:
         account = self._accounts.of_name(record.username)
@@ -134,7 +134,7 @@ class Rules:
         told = sentences.LOG_REJECTED.format(
             id=marker.id, operator=decision.operator, alias=record.alias, destination=record.destination
         )
-        return Applied(_closed(record, "rejected", marker), told)
+        return Applied(closed(record, "rejected", marker), told)
 
     def _refuse_unless_repeat(self, marker: Marker, username: str) -> None:
         folder: Folder = "approved" if marker.decision.decision == "approve" else "rejected"
@@ -184,7 +184,8 @@ def switched_off(status: str, by: str, reason: str | None) -> dict[str, object]:
     return {"status": status, "updated_at": now(), "updated_by": by, "reason": reason}
 
 
-def _closed(record: RequestRecord, status: Folder, marker: Marker) -> RequestRecord:
+def closed(record: RequestRecord, status: Folder, marker: Marker) -> RequestRecord:
+    """*record* as *marker* leaves it."""
     return replace(
         record,
         status=status,

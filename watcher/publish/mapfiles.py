@@ -50,6 +50,8 @@ class MapFiles:
         self._mode = config.mode
         self._folder, self._name = os.path.split(self.path)
         self._suffix = SUFFIXES[self.map_type]
+        # A table that somebody else builds is theirs to change, and changes of it are no drift.
+        self._has_table = bool(self._suffix) and config.run_postmap
         self._next = f".{self._name}.next"
         plain = is_plain_postmap(config.postmap_command, self.map_type, self.path)
         self.postmap = Postmap(config.postmap_command[0] if plain else "postmap", self.map_type)
@@ -67,7 +69,8 @@ class MapFiles:
     def signature(self) -> MapSignature:
         """The map as it lies there. Raises `MapError` where the directory cannot be opened."""
         with self._directory() as directory:
-            return MapSignature(directory.signature(self._name), directory.signature(self._name + self._suffix))
+            table = directory.signature(self._name + self._suffix) if self._has_table else None
+            return MapSignature(directory.signature(self._name), table)
 
     def text_rows(self) -> dict[str, str] | None:
         """The rows of the source text, `None` where there is none. Lines that are no rows of ours are passed over."""
@@ -89,16 +92,16 @@ class MapFiles:
         text = render(rows, self.path)
         with self._directory() as directory:
             try:
-                directory.write_aside(self._next, text, self._mode)
+                written = directory.write_aside(self._next, text, self._mode)
                 if directory.read(self._next, SIZE_LIMIT).data != text:
-                    raise MapError(sentences.MAP_BAD_ROW.format(path=self.path))
+                    raise MapError(sentences.MAP_DIFFERS.format(path=self._at(self._next)))
                 directory.rename(self._next, self._name)
                 directory.sync()
+                return MapSignature(written, None)
             except OSError as error:
                 raise self._unwritable(error) from error
             finally:
                 self._tidy(directory)
-        return self.signature()
 
     def build(self, rows: Mapping[str, str]) -> MapSignature:
         """Make the whole map from *rows*, prove every row of it, and rename it into place."""
@@ -143,10 +146,9 @@ class MapFiles:
 
     def prove_live(self, changed: Mapping[str, str], removed: Iterable[str] = ()) -> None:
         """Ask the map that Postfix reads. Raises `MapError` where it answers something else."""
-        if self._suffix:
+        # Postfix waits up to two seconds for a text that was changed just now; that one was read back already.
+        if self._has_table:
             self._prove(self._name, changed, removed)
-        elif self.text_rows() is None:
-            raise MapError(sentences.MAP_UNREADABLE.format(path=self.path, error="it is not there"))
 
     def tidy(self) -> None:
         """Remove what a kill left half built."""

@@ -25,19 +25,11 @@ class Report:
     """Writes `status.json` in the runtime directory, and systemd's status line."""
 
     def __init__(self, settings: Settings, problems: Problems, notifier: Notifier, started_at: str) -> None:
-        parent, name = os.path.split(os.path.normpath(settings.config.runtime_dir))
-        with Directory(parent) as above:
-            above.make(name, FOLDER_MODE)
-        self._directory = Directory(settings.config.runtime_dir)
         self._settings = settings
         self._problems = problems
         self._notifier = notifier
         self._started_at = started_at
         self._written: Status | None = None
-
-    def close(self) -> None:
-        """Let go of the directory. The last status stays, for whoever asks what happened."""
-        self._directory.close()
 
     def write(
         self, *, published: Published | None, pending: int, refused: int, left_alone: int, problems: dict[str, str]
@@ -69,7 +61,11 @@ class Report:
         if status == self._written:
             return
         status = msgspec.structs.replace(status, updated_at=now())
-        self._directory.write("status.json", to_json(status), MODE)
+        parent, name = os.path.split(os.path.normpath(config.runtime_dir))
+        with Directory(parent) as above:
+            above.make(name, FOLDER_MODE)
+        with Directory(config.runtime_dir) as directory:
+            directory.write("status.json", to_json(status), MODE)
         self._written = status
         line = sentences.STATUS_LINE if config.enabled else sentences.STATUS_OFF
         aliases = published.aliases if published else 0

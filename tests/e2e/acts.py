@@ -1,0 +1,125 @@
+"""What members, administrators and programs do on a server; each act returns when its effect can be seen."""
+
+import hashlib
+import json
+import secrets
+from pathlib import Path
+from typing import NamedTuple
+
+from ..support.layout import put
+from ..support.site import Record, Site
+
+
+class FileState(NamedTuple):
+    """What tells whether a file was touched."""
+
+    inode: int
+    mtime_ns: int
+    size: int
+    mode: int
+
+
+def states(directory: Path) -> dict[str, FileState]:
+    """Every entry of *directory*, hidden ones too."""
+    found = {path.name: path.lstat() for path in directory.iterdir()}
+    return {name: FileState(s.st_ino, s.st_mtime_ns, s.st_size, s.st_mode & 0o7777) for name, s in found.items()}
+
+
+def settle(site: Site) -> None:
+    """Return when all that lay there before this call has been looked at by the watcher, and told of."""
+    # The first marker may be read late in a pass that began earlier; the second one is then another pass's.
+    for _ in range(2):
+        marker = site.drop_marker({"decision": "sync"})
+        site.wait_for(lambda path=marker: not path.exists(), what="the end of a pass")  # type: ignore[misc]
+
+
+def ask(site: Site, name: str, destination: str, **fields: str) -> Record:
+    """Have the member ask for *destination*, and return the pending record."""
+    site.drop(name, f"{name}-{secrets.token_hex(4)}.json", {"destination": destination, **fields})
+    return site.wait_for(lambda: _pending_for(site, name, destination), what=f"the pending request of {name}")
+
+
+def _pending_for(site: Site, name: str, destination: str) -> Record | None:
+    record = site.pending(name)
+    return record if record and record["destination"] == destination else None
+
+
+def decision(record: Record, kind: str = "approve", **fields: object) -> Record:
+    """The contents of a marker for what *record* asks."""
+    shown = {key: record[key] for key in ("username", "request_id", "destination")}
+    return {"decision": kind, **shown, "operator": "pmurad-admin", **fields}
+
+
+def decide(site: Site, contents: Record, **options: object) -> str:
+    """Drop a marker, wait until it is gone, and return the decision's id."""
+    marker = site.drop_marker(contents, **options)  # type: ignore[arg-type]
+    site.wait_for(lambda: not marker.exists(), what=f"the marker {marker.name} to be dealt with")
+    return marker.name.removesuffix(".json")
+
+
+def activate(site: Site, name: str, destination: str) -> str:
+    """Have the member ask and the administrator approve; return the decision's id."""
+    return decide(site, decision(ask(site, name, destination)))
+
+
+def entry(name: str, destination: str, **fields: object) -> Record:
+    """An active entry of the registry, as the server had them before this program."""
+    return {
+        "username": name,
+        "alias": f"{name}@runv.club",
+        "destination": destination,
+        "status": "active",
+        "created_at": "2026-05-19T20:55:18Z",
+        "updated_at": "2026-05-19T20:55:18Z",
+        "approved_by": "pmurad-admin",
+        **fields,
+    }
+
+
+def entries(count: int, *, destination: str = "{name}@example.org") -> dict[str, Record]:
+    """As many active entries, called member00 and so on."""
+    names = [f"member{number:02d}" for number in range(count)]
+    return {name: entry(name, destination.format(name=name)) for name in names}
+
+
+def write_registry(site: Site, contents: dict[str, Record] | bytes) -> str:
+    """Replace the registry by hand, by rename as an editor does, and return its SHA-256."""
+    data = contents if isinstance(contents, bytes) else json.dumps(contents, indent=2).encode()
+    put(site.paths.registry, data, 0o640, gid=site.accounts.gid)
+    return hashlib.sha256(data).hexdigest()
+
+
+def publish(site: Site, contents: dict[str, Record]) -> None:
+    """Replace the registry by hand, and wait until the map answers for it."""
+    digest = write_registry(site, contents)
+    site.wait_for(lambda: published(site) == digest, what="the edited registry to be published")
+
+
+def published(site: Site) -> str | None:
+    """The SHA-256 of the registry that the map answers for, as the status tells."""
+    told = site.status().get("published")
+    return str(told["registry_sha256"]) if told else None
+
+
+def problems(site: Site) -> dict[str, str]:
+    """What the status says is wrong, by code."""
+    return {problem["code"]: problem["what"] for problem in site.status().get("problems", [])}
+
+
+def await_problem(site: Site, code: str) -> str:
+    """Wait until the status tells of a problem, and return its words."""
+    return site.wait_for(lambda: problems(site).get(code), what=f"the problem {code} in the status") or ""
+
+
+def await_well(site: Site, timeout: float = 10.0) -> None:
+    """Wait until the status tells of no problem."""
+    site.wait_for(
+        lambda: site.status().get("problems") == [], what="a status without problems", timeout=timeout
+    )
+
+
+def script(path: Path, text: str) -> Path:
+    """Put an executable shell script there, at once: whoever starts it gets the old one or the new one."""
+    path.parent.mkdir(exist_ok=True)
+    put(path, f"#!/bin/sh\n{text}\n".encode(), 0o755)
+    return path
