@@ -1,13 +1,20 @@
 """What members, administrators and programs do on a server; each act returns when its effect can be seen."""
 
+import contextlib
 import hashlib
 import json
+import os
 import secrets
+import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..support.layout import put
 from ..support.site import Record, Site
+from ..support.waiting import wait_for
+
+T = TypeVar("T")
 
 
 class FileState(NamedTuple):
@@ -20,9 +27,15 @@ class FileState(NamedTuple):
 
 
 def states(directory: Path) -> dict[str, FileState]:
-    """Every entry of *directory*, hidden ones too."""
-    found = {path.name: path.lstat() for path in directory.iterdir()}
-    return {name: FileState(s.st_ino, s.st_mtime_ns, s.st_size, s.st_mode & 0o7777) for name, s in found.items()}
+    """Every file of *directory*, hidden ones too."""
+    found = {}
+    for name in os.listdir(directory):
+        with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+            status = (directory / name).lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                mode = stat.S_IMODE(status.st_mode)
+                found[name] = FileState(status.st_ino, status.st_mtime_ns, status.st_size, mode)
+    return found
 
 
 def settle(site: Site) -> None:
@@ -30,13 +43,18 @@ def settle(site: Site) -> None:
     # The first marker may be read late in a pass that began earlier; the second one is then another pass's.
     for _ in range(2):
         marker = site.drop_marker({"decision": "sync"})
-        site.wait_for(lambda path=marker: not path.exists(), what="the end of a pass")  # type: ignore[misc]
+        _await_gone(marker)
+
+
+def _await_gone(marker: Path) -> None:
+    wait_for(lambda: not marker.exists(), marker.parent, what=f"the marker {marker.name} to be dealt with")
 
 
 def ask(site: Site, name: str, destination: str, **fields: str) -> Record:
     """Have the member ask for *destination*, and return the pending record."""
     site.drop(name, f"{name}-{secrets.token_hex(4)}.json", {"destination": destination, **fields})
-    return site.wait_for(lambda: _pending_for(site, name, destination), what=f"the pending request of {name}")
+    what = f"the pending request of {name}"
+    return wait_for(lambda: _pending_for(site, name, destination), site.paths.requests / "pending", what=what) or {}
 
 
 def _pending_for(site: Site, name: str, destination: str) -> Record | None:
@@ -53,7 +71,7 @@ def decision(record: Record, kind: str = "approve", **fields: object) -> Record:
 def decide(site: Site, contents: Record, **options: object) -> str:
     """Drop a marker, wait until it is gone, and return the decision's id."""
     marker = site.drop_marker(contents, **options)  # type: ignore[arg-type]
-    site.wait_for(lambda: not marker.exists(), what=f"the marker {marker.name} to be dealt with")
+    _await_gone(marker)
     return marker.name.removesuffix(".json")
 
 
@@ -92,7 +110,7 @@ def write_registry(site: Site, contents: dict[str, Record] | bytes) -> str:
 def publish(site: Site, contents: dict[str, Record]) -> None:
     """Replace the registry by hand, and wait until the map answers for it."""
     digest = write_registry(site, contents)
-    site.wait_for(lambda: published(site) == digest, what="the edited registry to be published")
+    await_status(site, lambda: published(site) == digest, what="the edited registry to be published")
 
 
 def published(site: Site) -> str | None:
@@ -108,14 +126,17 @@ def problems(site: Site) -> dict[str, str]:
 
 def await_problem(site: Site, code: str) -> str:
     """Wait until the status tells of a problem, and return its words."""
-    return site.wait_for(lambda: problems(site).get(code), what=f"the problem {code} in the status") or ""
+    return await_status(site, lambda: problems(site).get(code), what=f"the problem {code} in the status") or ""
 
 
 def await_well(site: Site, timeout: float = 10.0) -> None:
     """Wait until the status tells of no problem."""
-    site.wait_for(
-        lambda: site.status().get("problems") == [], what="a status without problems", timeout=timeout
-    )
+    await_status(site, lambda: site.status().get("problems") == [], what="a status without problems", timeout=timeout)
+
+
+def await_status(site: Site, predicate: Callable[[], T], *, what: str, timeout: float = 10.0) -> T:
+    """Return what *predicate* returns once that is true, asked whenever the status has changed."""
+    return wait_for(predicate, site.paths.runtime, what=what, timeout=timeout)
 
 
 def script(path: Path, text: str) -> Path:

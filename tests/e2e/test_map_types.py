@@ -1,5 +1,7 @@
 """Each type of lookup table is published the same way: whole, proved, and only when something differs."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,7 +47,15 @@ def files(map_type: str) -> set[str]:
 
 
 def lookup(site: Site, maps: Path, map_type: str, *names: str) -> list[str | None]:
-    return [site.mail.lookup(f"{map_type}:{maps}/members", f"{name}@runv.club") for name in names]
+    """What postmap answers for these members."""
+    path = maps / "members"
+    if map_type == "texthash":
+        # Of a text that changed within the last second postmap waits for the end of that second; a copy can be old.
+        copy = site.root / "copy"
+        shutil.copyfile(path, copy)
+        os.utime(copy, (0, 0))
+        path = copy
+    return [site.mail.lookup(f"{map_type}:{path}", f"{name}@runv.club") for name in names]
 
 
 def test_what_is_added_changed_and_removed_is_published(site: Site, maps: Path, map_type: str) -> None:
@@ -133,8 +143,8 @@ def test_a_map_that_somebody_else_changed_is_put_right(
 
     def put_right() -> bool:
         now = states(maps)
-        made_anew = all(now[name].inode != before[name].inode for name in now)
-        return set(now) == files(map_type) and made_anew and (maps / "members").read_bytes() == text
+        made_anew = set(now) == files(map_type) and all(now[name] != before[name] for name in now)
+        return made_anew and (maps / "members").read_bytes() == text
 
     wait_for(put_right, maps, what="the map to be put right")
     settle(site)

@@ -1,0 +1,62 @@
+import msgspec
+
+from schemas.status import read_status
+from tests.cli.conftest import Server
+
+
+def test_a_watcher_that_never_ran(server: Server) -> None:
+    sentence = "Watcher     not running; it has left no status since the machine started\n"
+    assert server.admin("status") == (0, sentence, "")
+    assert server.admin("status", "--json").json == {"running": False, "status": None}
+
+
+def test_all_is_well(server: Server) -> None:
+    import os
+
+    server.status(published="0" * 64, aliases=12, pending=2, refused=3)
+    assert server.admin("status") == (
+        0,
+        f"Watcher     running since 2026-05-19 20:55 UTC, process {os.getpid()}\n"
+        "Version     0.1.0\n"
+        "Map type    postfix-hash\n"
+        "Publishing  on\n"
+        "Published   12 aliases, on 2026-06-01 08:00 UTC\n"
+        "Waiting     2 to decide on\n"
+        "Refused     3 since the watcher started\n"
+        "Left alone  0 in the queue that are no files\n"
+        "Problems    none\n",
+        "",
+    )
+
+
+def test_a_watcher_that_has_ended_and_publishing_off(server: Server) -> None:
+    server.status(running=False, enabled=False)
+    lines = server.admin("status").out.splitlines()
+    assert lines[0] == "Watcher     not running; it last reported on 2026-06-01 08:00 UTC"
+    assert lines[3:5] == ["Publishing  off (`enabled` is false)", "Published   nothing"]
+
+
+def test_problems_are_wrapped_to_the_terminal(server: Server) -> None:
+    server.status(("publish-failed", "word " * 40 + "\x1b end."), ("map-not-used", "Short."))
+    lines = server.admin("status").out.splitlines()
+    start = lines.index("Problems    2")
+    assert max(map(len, lines)) <= 80
+    assert lines[start + 1].startswith("  - word word")
+    assert lines[start + 2].startswith("    word")
+    assert any("\\x1b end. (since 2026-06-01 08:00" in line for line in lines)
+    assert lines[-1] == "  - Short. (since 2026-06-01 08:00 UTC)"
+
+
+def test_json_holds_the_status_file(server: Server) -> None:
+    server.status(("publish-failed", "\x9b"), published="0" * 64)
+    outcome = server.admin("status", "--json")
+    status = read_status(str(server.paths.runtime))
+    assert outcome.json == {"running": True, "status": msgspec.to_builtins(status)}
+    assert outcome.out.isascii()
+
+
+def test_a_status_file_that_cannot_be_read_is_told(server: Server) -> None:
+    server.paths.status.write_text("{")
+    outcome = server.admin("status")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"The status file {server.paths.status} cannot be read:")
