@@ -53,7 +53,7 @@ class Server:
     def configure(self, **keys: Any) -> None:
         config = {
             "enabled": True,
-            "backend": "postfix-texthash",
+            "run_postmap": False,
             "virtual_alias_file": str(self.paths.map),
             "state_dir": str(self.paths.state),
             "runtime_dir": str(self.paths.runtime),
@@ -127,7 +127,7 @@ class Server:
 
     def markers(self) -> list[Any]:
         """What the waiting markers say, by name."""
-        found = sorted(path for path in self.paths.decisions.iterdir() if path.is_file())
+        found = sorted(self.paths.decisions.glob("[0-9]*.json"))
         return [json.loads(path.read_bytes()) for path in found]
 
     def everything(self) -> dict[str, bytes]:

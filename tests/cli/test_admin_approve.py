@@ -7,6 +7,7 @@ import pytest
 
 from schemas.decisions import NAME, parse_decision
 from tests.cli.conftest import Player, Server, entry
+from tests.support.waiting import wait_for
 
 SHOWN = "pablo@runv.club -> p@example.org (asked 2026-05-19 20:55 UTC)\n"
 
@@ -207,14 +208,10 @@ def test_several_are_all_handed_in_before_any_is_waited_for(server: Server) -> N
         server.record("pending", name, destination=f"{name}@example.org")
 
     def play(watcher: Player) -> None:
-        from tests.support.waiting import wait_for
-
-        directory = server.paths.decisions
-        done = [path for path in wait_for(lambda: len(server.markers()) == 3 and directory.glob("[0-9]*.json"),
-                directory, what="three markers") or []]  # fmt: skip
+        wait_for(lambda: len(server.markers()) == 3, server.paths.decisions, what="three markers")
         checksum = server.registry(pablo=entry("pablo", "pablo@example.org"), ana=entry("ana", "ana@example.org"))
         server.status(published=checksum)
-        for path in done:
+        for path in server.paths.decisions.glob("[0-9]*.json"):
             if json.loads(path.read_bytes())["username"] == "maria":
                 watcher.fail(path, "She is no member any more.")
             else:

@@ -43,7 +43,7 @@ def test_problems_are_wrapped_to_the_terminal(server: Server) -> None:
     assert max(map(len, lines)) <= 80
     assert lines[start + 1].startswith("  - word word")
     assert lines[start + 2].startswith("    word")
-    assert any("\\x1b end. (since 2026-06-01 08:00" in line for line in lines)
+    assert "\\x1b end. (since 2026-06-01 08:00 UTC)" in " ".join(line.strip() for line in lines)
     assert lines[-1] == "  - Short. (since 2026-06-01 08:00 UTC)"
 
 

@@ -133,14 +133,14 @@ class Judge:
         return sentences.OUTDATED if self._records.outdated(identifier, found.status) else None
 
     def _request(self, case: _Case, asked: QueueFile) -> Verdict:
-        try:
-            destination = check_destination(asked.destination or "", self._settings.domain)
-        except DestinationRefusedError as error:
-            return self._refusal(case, str(error), asked)
         pending = self._pending(case)
         if pending is not None:
             told = sentences.ALREADY_PENDING.format(destination=pending.destination, since=pending.created_at)
             return self._refusal(case, told, asked)
+        try:
+            destination = check_destination(asked.destination or "", self._settings.domain)
+        except DestinationRefusedError as error:
+            return self._refusal(case, str(error), asked)
         return Verdict(case.item, case.item.inode, replace(self._record(case, asked), destination=destination))
 
     def _cancel(self, case: _Case, asked: QueueFile) -> Verdict:
