@@ -94,7 +94,7 @@ def revoke(user: str, reason: str, no_wait: bool) -> int:
 @_json
 def sync(dry_run: bool, config: str | None, force: bool, no_wait: bool, as_json: bool) -> int:
     """Bring the map into line."""
-    with_dry_run = {"--config": config is not None, "--json": as_json}
+    with_dry_run = {"--json": as_json}
     without = {"--force": force, "--no-wait": no_wait}
     refused = without if dry_run else with_dry_run
     for option, given in refused.items():
@@ -105,7 +105,7 @@ def sync(dry_run: bool, config: str | None, force: bool, no_wait: bool, as_json:
 
     if dry_run:
         return admin_sync.dry_run(_settings(config), as_json=as_json)
-    return admin_sync.sync(_settings(), force=force, wait=not no_wait)
+    return admin_sync.sync(_settings(config), force=force, wait=not no_wait)
 
 
 @admin_command.command(help=sentences.STATUS_HELP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PROGRAM = "runv-admin-email-alias"
+UNIT = "runv-email-alias-watcher"
 
 PROGRAM_HELP = """\
 Decide on the members' e-mail aliases, and see how they and the mail server's map stand.
@@ -24,8 +25,7 @@ REASON_HELP = "Why; the member reads it."
 RUN_WITH_SUDO = "You may not use the directory {directory}. Run it with sudo."
 NOT_SET_UP = "The directory {directory} is not there. Start the watcher, which makes it, or mend the installation."
 KEPT_NOT_RUNNING = (
-    "The watcher is not running. The decision is kept and will be applied when it starts: systemctl start "
-    "runv-email-alias"
+    "The watcher is not running. The decision is kept and will be applied when it starts: systemctl start {unit}"
 )
 KEPT_NO_ANSWER = (
     "The watcher has not applied the decision {decision} within {seconds} seconds. It is kept; see "
@@ -120,13 +120,13 @@ Examples:
   sudo runv-admin-email-alias sync --force
 """
 DRY_RUN_HELP = "Only show what would change."
-CONFIG_HELP = "With --dry-run: the config file to go by."
+CONFIG_HELP = "Go by FILE in place of the usual configuration."
 FORCE_HELP = "Publish the registry as it is now, though it changes more than is done unasked."
 ONLY_WITH_DRY_RUN = "{option} goes with --dry-run only."
 NOT_WITH_DRY_RUN = "{option} does not go with --dry-run, which changes nothing."
 IN_LINE = "The map is in line with the registry: {aliases} published."
 SYNC_OFF = "Publishing is switched off (`enabled` is false in {config}), so the map was left alone."
-NO_STATUS = "The watcher has left no status. See: systemctl status runv-email-alias"
+NO_STATUS = "The watcher has left no status. See: systemctl status {unit}"
 DRY_RUN_OFF = "Publishing is switched off (`enabled` is false in {config}); this is what switching it on would do."
 DRY_RUN_EMPTY = "Nothing differs: the map and the registry both have {aliases}."
 ADDED = "+"

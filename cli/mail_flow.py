@@ -42,7 +42,7 @@ def find_flow(settings: Settings) -> Flow:
 def _look(settings: Settings) -> Flow | None:
     status = read_status(settings.config.runtime_dir)
     if status is None:
-        return Flow("behind", [Prose(sentences.NO_STATUS)])
+        return Flow("behind", [fill(sentences.NO_STATUS, unit=sentences.UNIT)])
     if not status.enabled:
         return Flow("off", [])
     try:

@@ -29,7 +29,7 @@ def unless_awaited(settings: Settings, *, wait: bool) -> int | None:
     `None` where it is worth waiting.
     """
     if is_down(settings):
-        complain(sentences.KEPT_NOT_RUNNING)
+        complain(fill(sentences.KEPT_NOT_RUNNING, unit=sentences.UNIT))
         return exits.LATER
     if not wait:
         tell(sentences.HANDED_IN)

@@ -98,8 +98,7 @@ def tell_json(value: object) -> None:
     """Print *value* as JSON in ASCII, so that not even a program's output carries what a terminal acts on."""
     import json  # noqa: PLC0415
 
-    # ASCII has one control character that JSON leaves as it is.
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f"))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
 
 
 def _for(stream: object, text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ import msgspec
 from cli import sentences
 from cli.output import fill, prose
 from schemas.config import Settings
+from schemas.digest import sha256
 from schemas.errors import RegistryError, TroubleError
 from schemas.files import read_plain
 from schemas.registry import SIZE_LIMIT, Entry, Registry, parse_registry
@@ -30,7 +30,7 @@ class RegistrySnapshot:
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 of the file, in hexadecimal, as the status file names it."""
-        return hashlib.sha256(self.data).hexdigest()
+        return sha256(self.data)
 
     @cached_property
     def _raws(self) -> Mapping[str, msgspec.Raw]:

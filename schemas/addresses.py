@@ -95,6 +95,9 @@ def _check_shape(text: str, local: str, written_domain: str) -> None:
         )
     if written_domain.startswith("["):
         raise DestinationRefusedError("The part after the '@' is an IP address. Give a domain name.")
+    if len(text) > ADDRESS_OCTETS:
+        # Said here, for one sentence and no work: libraries disagree on the words, and their tables take time.
+        raise DestinationRefusedError(f"The address has {len(text)} characters, and at most {ADDRESS_OCTETS} fit.")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -21,10 +21,11 @@ PATH_VARIABLE = "RUNV_MEMBER_MAIL_CONFIG"
 SIZE_LIMIT = 1024 * 1024
 
 Backend = Literal["postfix-hash", "postfix-btree", "postfix-lmdb", "postfix-cdb", "postfix-texthash"]
-AbsolutePath = Annotated[str, Meta(pattern="^/[^\\0\\n]*$")]
-Command = Annotated[list[str], Meta(min_length=1)]
+# In Python `$` also matches before a line end at the end, hence `(?!\n)`; JSON Schema knows no `\Z`.
+AbsolutePath = Annotated[str, Meta(pattern="^/[^\\0\\n]*(?!\\n)$")]
+Command = Annotated[list[Annotated[str, Meta(pattern="^[^\\0]*$")]], Meta(min_length=1)]
 
-_DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+_DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?!\n)$"
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,7 +42,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         AbsolutePath, Meta(description="The map's source text; the database beside it carries the type's suffix.")
     ] = "/etc/postfix/runv-member-aliases"
     file_mode: Annotated[
-        str, Meta(pattern="^0?o?[0-7]{3}$", description="Mode of the map's files, in octal.", examples=["0o644"])
+        str, Meta(pattern="^(?:0o?)?[0-7]{3}(?!\\n)$", description="Mode of the map's files, in octal.", examples=["0o644"])
     ] = "0o644"
     check_maps: Annotated[
         bool, Meta(description="Check that virtual_alias_maps of Postfix names the map, and say so where it does not.")

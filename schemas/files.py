@@ -232,9 +232,12 @@ class Directory:
 
 def settle(fd: int, mode: int, gid: int | None = None) -> None:
     """Give the open file its group and mode, then sync it, so that a power cut cannot show it with others."""
-    if gid is not None and os.fstat(fd).st_gid != gid:
+    status = os.fstat(fd)
+    if gid is not None and status.st_gid != gid:
         os.fchown(fd, -1, gid)
-    os.fchmod(fd, mode)
+        status = os.fstat(fd)
+    if stat.S_IMODE(status.st_mode) != mode:
+        os.fchmod(fd, mode)
     os.fsync(fd)
 
 

@@ -22,9 +22,16 @@ from schemas.status import Status
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _CANCEL = {"properties": {"action": {"const": "cancel"}}, "required": ["action"]}
+_SYNC = {"properties": {"decision": {"const": "sync"}}}
+_APPROVE = {"properties": {"decision": {"const": "approve"}}}
+_FORCED = {"properties": {"force": {"const": True}}, "required": ["force"]}
 _MOMENT = "2026-05-19T20:55:18Z"
 _REQUEST_ID = "20260519T205518.123456Z-pablo-0123456789"
 _DECISION_ID = "20260520T081500.000000Z-pablo-a1b2c3"
+
+
+def _needs(*names: str) -> dict[str, object]:
+    return {"required": list(names), "properties": {name: {"type": "string"} for name in names}}
 
 
 class _Published(NamedTuple):
@@ -46,7 +53,7 @@ _ALL: dict[str, _Published] = {
         {
             "if": _CANCEL,
             "then": {"properties": {"destination": {"type": "null"}}},
-            "else": {"required": ["destination"], "properties": {"scope": {"type": "null"}}},
+            "else": {"allOf": [_needs("destination"), {"properties": {"scope": {"type": "null"}}}]},
         },
     ),
     "request-record": _Published(
@@ -86,6 +93,13 @@ _ALL: dict[str, _Published] = {
             {"decision": "revoke", "username": "pablo", "operator": "pmurad-admin", "reason": "The account is closed."},
             {"decision": "sync", "operator": "root"},
         ],
+        {
+            "allOf": [
+                {"if": {"not": _SYNC}, "then": _needs("username")},
+                {"if": _APPROVE, "then": _needs("request_id", "destination")},
+                {"if": {"allOf": [_SYNC, _FORCED]}, "then": _needs("registry_sha256")},
+            ]
+        },
     ),
     "failed-decision": _Published(
         FailedDecision,
@@ -158,8 +172,20 @@ def _schema(name: str, kind: _Published) -> bytes:
         "title": kind.title,
         "examples": kind.examples,
     }
-    body = {**head, **msgspec.json.schema(kind.record), **(kind.more or {})}
+    body = {**head, **_ordered(msgspec.json.schema(kind.record)), **(kind.more or {})}
     return json.dumps(body, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _ordered(part: Any) -> Any:
+    # Versions of msgspec disagree on where `null` stands among alternatives; here it is always the last.
+    if isinstance(part, list):
+        return [_ordered(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    found = {key: _ordered(value) for key, value in part.items()}
+    if "anyOf" in found:
+        found["anyOf"] = sorted(found["anyOf"], key=lambda each: each == {"type": "null"})
+    return found
 
 
 def main() -> None:

@@ -6,10 +6,9 @@ come back byte for byte. Only the keys' notation and the white space between ent
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
@@ -18,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.addresses import ADDRESS_OCTETS, DESTINATION_ROW
+from schemas.digest import sha256
 from schemas.documents import NotJsonError, ShapeError, parse_object
 from schemas.errors import RegistryError
 from schemas.requests import Moment
@@ -67,6 +67,7 @@ class Registry:
         entries: the entries, typed, in the file's order.
         raws: the same entries as the bytes that stand in the file.
         quotes: how many quotation marks the file must have if no key stands twice.
+        table: what `rows` gives.
     """
 
     domain: str
@@ -74,19 +75,16 @@ class Registry:
     entries: Mapping[str, Entry]
     raws: Mapping[str, bytes] = field(repr=False)
     quotes: int
+    table: Mapping[str, str] = field(repr=False)
 
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 of the file's bytes, in hexadecimal."""
-        return hashlib.sha256(self.data).hexdigest()
+        return sha256(self.data)
 
-    def rows(self) -> dict[str, str]:
-        """What the map should hold: alias in lower case -> destination, its domain in lower case."""
-        return {
-            entry.alias.lower(): _row_destination(entry.destination)
-            for entry in self.entries.values()
-            if entry.status == ACTIVE and entry.destination is not None
-        }
+    def rows(self) -> Mapping[str, str]:
+        """What the map should hold: alias in lower case -> destination, its domain in lower case; in no order."""
+        return self.table
 
 
 class Draft:
@@ -133,7 +131,8 @@ class Draft:
         lines = [b"  %b: %b" % (msgspec.json.encode(key), raw) for key, raw in raws.items()]
         data = b"{\n" + b",\n".join(lines) + b"\n}\n" if lines else b"{}\n"
         entries = {**base.entries, **self._entries}
-        return Registry(domain=base.domain, data=data, entries=entries, raws=raws, quotes=quotes)
+        table = _rows_after(base, entries, self._entries)
+        return Registry(domain=base.domain, data=data, entries=entries, raws=raws, quotes=quotes, table=table)
 
 
 def parse_registry(data: bytes, domain: str, place: str, known: Registry | None = None) -> Registry:
@@ -153,7 +152,7 @@ def parse_registry(data: bytes, domain: str, place: str, known: Registry | None 
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _broken(place, f"It was expected to be a JSON object of aliases. {printable(str(error))}.") from None
     if not known or known.domain != domain:
-        known = Registry(domain=domain, data=b"", entries={}, raws={}, quotes=0)
+        known = Registry(domain=domain, data=b"", entries={}, raws={}, quotes=0, table={})
     entries: dict[str, Entry] = {}
     fresh: list[str] = []
     for key, raw in raws.items():
@@ -168,7 +167,8 @@ def parse_registry(data: bytes, domain: str, place: str, known: Registry | None 
     _refuse_repeats(data, raws, fresh, quotes, place)
     for key in fresh:
         _check_entry(key, entries[key], domain, place)
-    return Registry(domain=domain, data=data, entries=entries, raws=raws, quotes=quotes)
+    table = _rows_after(known, entries, [*gone, *fresh])
+    return Registry(domain=domain, data=data, entries=entries, raws=raws, quotes=quotes, table=table)
 
 
 def _broken(place: str, what: str) -> RegistryError:
@@ -226,6 +226,18 @@ def _check_entry(key: str, entry: Entry, domain: str, place: str) -> None:
             f"The entry `{printable(key)}` has the destination `{printable(str(destination))}`; one plain address was "
             "expected.",
         )
+
+
+def _rows_after(known: Registry, entries: Mapping[str, Entry], touched: Iterable[str]) -> dict[str, str]:
+    # An active entry's alias is its key at the domain, so no two entries can mean the same row.
+    rows = dict(known.table)
+    for key in touched:
+        before, after = known.entries.get(key), entries.get(key)
+        if before is not None and before.active:
+            rows.pop(before.alias.lower(), None)
+        if after is not None and after.active and after.destination is not None:
+            rows[after.alias.lower()] = _row_destination(after.destination)
+    return rows
 
 
 def _row_destination(destination: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from typing import Annotated, Literal, NamedTuple
@@ -10,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from schemas.digest import sha256
 from schemas.times import stamp
 
 Folder = Literal["pending", "approved", "rejected", "cancelled", "refused"]
@@ -69,7 +69,7 @@ def request_id(owner: str, name: str, status: os.stat_result) -> RequestId:
     """
     mark = f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}:".encode() + os.fsencode(name)
     moment = min(status.st_mtime_ns, status.st_ctime_ns)
-    return RequestId(stamp(moment), owner, hashlib.sha256(mark).hexdigest()[:10])
+    return RequestId(stamp(moment), owner, sha256(mark)[:10])
 
 
 def parse_request_id(text: str) -> RequestId | None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from cli import admin_sentences, mail_flow
 from schemas.decisions import NAME, parse_decision
+from schemas.status import Status, read_status
 from tests.cli.conftest import Player, Server, entry
 from tests.support.waiting import wait_for
 
@@ -60,7 +62,7 @@ def test_without_a_watcher_the_decision_is_kept(server: Server) -> None:
             75,
             SHOWN,
             "The watcher is not running. The decision is kept and will be applied when it starts: systemctl start "
-            "runv-email-alias\n",
+            "runv-email-alias-watcher\n",
         )
     assert len(server.markers()) == 3
 
@@ -82,9 +84,9 @@ def test_without_an_answer_in_time_the_decision_is_kept_and_problems_are_told(se
 def test_a_decision_that_could_not_be_applied_tells_why(server: Server) -> None:
     server.status()
     server.record("pending")
-    with server.played(lambda watcher: watcher.fail(watcher.marker(), "The request changed\x1b since.")):
+    with server.played(lambda watcher: watcher.fail(watcher.marker(), "The request changed\x1b since \\x9b.")):
         outcome = server.admin("approve", "pablo")
-    assert outcome == (1, SHOWN, "pablo: The request changed\\x1b since.\n")
+    assert outcome == (1, SHOWN, "pablo: The request changed\\x1b since \\x9b.\n")
 
 
 def test_a_failed_decision_that_cannot_be_read_is_a_failure_all_the_same(server: Server) -> None:
@@ -154,20 +156,55 @@ def test_a_map_that_could_not_be_published_is_a_failure(server: Server) -> None:
     )
 
 
-def test_where_the_map_is_behind_for_a_moment_it_is_waited_for(server: Server) -> None:
+def test_where_the_map_is_behind_for_a_moment_it_is_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.status()
+    server.record("pending")
+    checksums: list[str] = []
+
+    def read(runtime_dir: str) -> Status | None:
+        found = read_status(runtime_dir)
+        server.status(published=checksums[0])  # at the next look the watcher has published
+        return found
+
+    def play(watcher: Player) -> None:
+        marker = watcher.marker()
+        checksums.append(server.registry(pablo=entry()))
+        server.status(published="0")
+        marker.unlink()
+
+    monkeypatch.setattr(mail_flow, "read_status", read)
+    with server.played(play):
+        outcome = server.admin("approve", "pablo")
+    assert outcome == (0, f"{SHOWN}Approved: mail to pablo@runv.club now goes to p@example.org.\n", "")
+
+
+def test_without_a_status_the_way_to_look_is_told(server: Server) -> None:
     server.status()
     server.record("pending")
 
     def play(watcher: Player) -> None:
         marker = watcher.marker()
-        checksum = server.registry(pablo=entry())
-        server.status(published="0")
+        server.paths.status.unlink()
         marker.unlink()
-        server.status(published=checksum)
 
     with server.played(play):
         outcome = server.admin("approve", "pablo")
-    assert outcome.out.endswith("Approved: mail to pablo@runv.club now goes to p@example.org.\n")
+    assert outcome.status == 1
+    assert outcome.err == (
+        "The mail server's map does not follow: The watcher has left no status. See: systemctl status "
+        "runv-email-alias-watcher\n"
+    )
+
+
+def test_the_unit_that_is_named_is_the_one_that_is_installed() -> None:
+    units = Path(__file__).parent.parent.parent / "units"
+    assert units.joinpath(f"{admin_sentences.UNIT}.service").is_file()
+
+
+def test_a_failure_counts_for_more_than_what_is_kept(server: Server) -> None:
+    server.record("pending")
+    assert server.admin("approve", "root", "pablo").status == 1
+    assert [marker["username"] for marker in server.markers()] == ["pablo"]
 
 
 @pytest.mark.usefixtures("impatient")

@@ -175,7 +175,6 @@ def test_a_dry_run_can_go_by_another_config(server: Server) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--config", "x"), "--config goes with --dry-run only."),
         (("--json",), "--json goes with --dry-run only."),
         (("--dry-run", "--force"), "--force does not go with --dry-run, which changes nothing."),
         (("--dry-run", "--no-wait"), "--no-wait does not go with --dry-run, which changes nothing."),

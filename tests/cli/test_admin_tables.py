@@ -4,12 +4,16 @@ from tests.cli.conftest import ASKED, LATER, Server, as_nobody, entry
 
 
 def test_pending_shows_who_asks_for_what_instead_of_what(server: Server) -> None:
-    server.registry(pablo=entry(destination="old@example.org"), maria=entry("maria", uid=4242))
+    server.registry(
+        pablo=entry(destination="old@example.org"), maria=entry("maria", uid=4242), ana=entry("ana", status="revoked")
+    )
     server.record("pending", at=LATER)
     server.record("pending", "maria", destination="maria@example.net")
+    server.record("pending", "ana", destination="ana@example.net")
     assert server.admin("pending") == (
         0,
         "MEMBER  DESTINATION        INSTEAD OF       SINCE (UTC)\n"
+        "ana     ana@example.net    -                2026-05-19 20:55\n"
         "maria   maria@example.net  -                2026-05-19 20:55\n"
         "pablo   p@example.org      old@example.org  2026-06-01 08:00\n",
         "",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli import who
-from tests.cli.conftest import LATER, Player, Server, as_nobody, entry
+from tests.cli.conftest import Player, Server, as_nobody, entry
 
 KEPT_NOT_RUNNING = (
     "It is kept in the queue and will be taken in when the watcher starts, which is not running now. "
@@ -268,11 +268,33 @@ def test_a_file_that_another_member_swaps_while_it_is_written_is_not_taken_for_o
     assert not [path for path in server.queue() if not path.name.startswith(".")]
 
 
-def test_the_verdict_is_found_though_the_record_moves_on(server: Server) -> None:
+def test_a_record_that_is_written_between_two_looks_is_found(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from schemas.files import Directory
+
     server.status()
+    has = Directory.has
 
-    def approve_at_once(watcher: Player) -> None:
-        watcher.take_in("approved", decided_at=LATER)
+    def take_in_first(self: Directory, name: str) -> bool:
+        if self.path == str(server.paths.queue) and has(self, name):
+            Player(server).take_in("approved")
+        return has(self, name)
 
-    with server.played(approve_at_once):
-        assert server.member("request", "me@example.org").status == 0
+    monkeypatch.setattr(Directory, "has", take_in_first)
+    assert server.member("request", "me@example.org").status == 0
+
+
+def test_a_refusal_is_found_though_the_other_folders_were_never_made(server: Server) -> None:
+    server.status()
+    for folder in server.paths.requests.iterdir():
+        if folder.name != "refused":
+            folder.rmdir()
+    with server.played(lambda watcher: watcher.take_in("refused", reason="No.")):
+        assert server.member("request", "me@example.org").err == "Your request was refused: No.\n"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_where_the_status_cannot_be_read_the_answer_is_waited_for(server: Server) -> None:
+    server.paths.status.write_text("{")
+    outcome = server.member("request", "me@example.org")
+    assert outcome.status == 75
+    assert "there was no answer within 0.02 seconds" in outcome.err

@@ -1,3 +1,4 @@
+import os
 from typing import Any
 
 import pytest
@@ -235,3 +236,11 @@ def test_an_account_without_a_name_is_told(server: Server, monkeypatch: pytest.M
     outcome = server.member("status")
     assert outcome.status == 1
     assert outcome.err.startswith(f"Your user id {server.uid} has no account name on this server")
+
+
+@pytest.mark.needs("root")
+def test_files_of_others_are_not_counted_as_ones_own(server: Server) -> None:
+    path = server.paths.queue / "x.json"
+    path.write_text("{}")
+    os.chown(path, server.uid + 1, -1)
+    assert server.member("status", "--json").json["queued"] == 0

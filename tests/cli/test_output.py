@@ -26,8 +26,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
         with os.fdopen(os.dup(end), "w") as stream, monkeypatch.context() as patch:
             patch.setattr("sys.stdout", stream)
             act()
+            stream.write("END")
             stream.flush()
-            return os.read(control, 65536).decode().replace("\r\n", "\n")
+            written = b""
+            while not written.endswith(b"END"):
+                written += os.read(control, 65536)
+        return written.decode().removesuffix("END").replace("\r\n", "\n")
 
     yield run
     os.close(control)

@@ -80,6 +80,15 @@ def activate(site: Site, name: str, destination: str) -> str:
     return decide(site, decision(ask(site, name, destination)))
 
 
+def failure(site: Site, decision_id: str) -> Record:
+    """The record of the one decision that could not be applied, which is the one of that id."""
+    (found,) = site.failed()
+    assert found["decision_id"] == decision_id
+    status = (site.paths.decisions / "failed" / f"{decision_id}.json").stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, 0)
+    return found
+
+
 def entry(name: str, destination: str, **fields: object) -> Record:
     """An active entry of the registry, as the server had them before this program."""
     return {
@@ -130,8 +139,13 @@ def await_problem(site: Site, code: str) -> str:
 
 
 def await_well(site: Site, timeout: float = 10.0) -> None:
-    """Wait until the status tells of no problem."""
-    await_status(site, lambda: site.status().get("problems") == [], what="a status without problems", timeout=timeout)
+    """Wait until the status tells of no problem, and that the map answers for the registry as it is."""
+
+    def well() -> bool:
+        digest = hashlib.sha256(site.paths.registry.read_bytes()).hexdigest()
+        return site.status().get("problems") == [] and published(site) == digest
+
+    await_status(site, well, what="a status without problems", timeout=timeout)
 
 
 def await_status(site: Site, predicate: Callable[[], T], *, what: str, timeout: float = 10.0) -> T:

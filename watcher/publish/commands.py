@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from schemas.errors import TroubleError
@@ -31,10 +31,17 @@ class Answer(NamedTuple):
     complaints: tuple[str, ...]
 
 
-def run(command: Sequence[str], given: bytes = b"", timeout: float = TIMEOUT) -> Answer:
+def run(
+    command: Sequence[str],
+    given: bytes = b"",
+    timeout: float = TIMEOUT,
+    meanwhile: Callable[[], object] | None = None,
+) -> Answer:
     """Run *command* with *given* on its standard input, in the C locale and an environment of few named variables.
 
-    MAIL_CONFIG is passed on, since every Postfix program looks there for its configuration (see postconf(1)).
+    MAIL_CONFIG is passed on, since every Postfix program looks there for its configuration (see postconf(1)). What
+    *meanwhile* does is done while the program starts, and is finished before the first byte is given; where it raises,
+    the program is killed and was given nothing.
 
     Raises:
         CommandError: it is not there, cannot be executed, or took longer than *timeout* seconds (it and its children
@@ -61,6 +68,8 @@ def run(command: Sequence[str], given: bytes = b"", timeout: float = TIMEOUT) ->
         raise CommandError(f"The program {printable(program)} could not be started: {error.strerror}.") from error
     with process:
         try:
+            if meanwhile is not None:
+                meanwhile()
             output, complaint = process.communicate(given, timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from schemas.addresses import DESTINATION_ROW
@@ -42,6 +44,7 @@ class MapFiles:
     Attributes:
         path: of the source text; the table's name adds the suffix of its type.
         map_type: of the lookup table.
+        has_table: whether there is a table beside the text, and it is ours to build.
     """
 
     def __init__(self, config: Config) -> None:
@@ -51,8 +54,9 @@ class MapFiles:
         self._folder, self._name = os.path.split(self.path)
         self._suffix = SUFFIXES[self.map_type]
         # A table that somebody else builds is theirs to change, and changes of it are no drift.
-        self._has_table = bool(self._suffix) and config.run_postmap
+        self.has_table = bool(self._suffix) and config.run_postmap
         self._next = f".{self._name}.next"
+        self._checked: Mapping[str, str] = {}
         plain = is_plain_postmap(config.postmap_command, self.map_type, self.path)
         self.postmap = Postmap(config.postmap_command[0] if plain else "postmap", self.map_type)
 
@@ -69,7 +73,7 @@ class MapFiles:
     def signature(self) -> MapSignature:
         """The map as it lies there. Raises `MapError` where the directory cannot be opened."""
         with self._directory() as directory:
-            table = directory.signature(self._name + self._suffix) if self._has_table else None
+            table = directory.signature(self._name + self._suffix) if self.has_table else None
             return MapSignature(directory.signature(self._name), table)
 
     def text_rows(self) -> dict[str, str] | None:
@@ -89,7 +93,7 @@ class MapFiles:
 
     def write_text(self, rows: Mapping[str, str]) -> MapSignature:
         """Put the source text in place, and nothing else; what a type without a table, or somebody else's, needs."""
-        text = render(rows, self.path)
+        text = self._text(rows)
         with self._directory() as directory:
             try:
                 written = directory.write_aside(self._next, text, self._mode)
@@ -105,7 +109,7 @@ class MapFiles:
 
     def build(self, rows: Mapping[str, str]) -> MapSignature:
         """Make the whole map from *rows*, prove every row of it, and rename it into place."""
-        text = render(rows, self.path)
+        text = self._text(rows)
         with self._directory() as directory:
             try:
                 # The text comes first: of a table older than its source every Postfix process warns.
@@ -126,19 +130,20 @@ class MapFiles:
         Returns:
             The signature of the new map, or `None` where the table is not the one that is known.
         """
-        text = render(rows, self.path)
         gone = list(removed)
         with self._directory() as directory:
             try:
-                source = directory.write_aside(self._next, text, self._mode)
                 if self._copy_table(directory) != known.table:
                     return None
+                write_text: Callable[[], object] | None = partial(self._write_text_aside, directory, rows)
+                # The text is written while postmap starts, and still before the table is changed.
                 if changed:
-                    self.postmap.update(self._at(self._next), changed)
+                    self.postmap.update(self._at(self._next), changed, meanwhile=write_text)
+                    write_text = None
                 if gone:
-                    self.postmap.delete(self._at(self._next), gone)
+                    self.postmap.delete(self._at(self._next), gone, meanwhile=write_text)
                 self._prove(self._next, changed, gone)
-                return self._put_in_place(directory, source)
+                return self._put_in_place(directory, directory.signature(self._next))
             except OSError as error:
                 raise self._unwritable(error) from error
             finally:
@@ -147,7 +152,7 @@ class MapFiles:
     def prove_live(self, changed: Mapping[str, str], removed: Iterable[str] = ()) -> None:
         """Ask the map that Postfix reads. Raises `MapError` where it answers something else."""
         # Postfix waits up to two seconds for a text that was changed just now; that one was read back already.
-        if self._has_table:
+        if self.has_table:
             self._prove(self._name, changed, removed)
 
     def tidy(self) -> None:
@@ -192,6 +197,8 @@ class MapFiles:
             directory.remove(copy)
             target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory.fd)
             try:
+                # Now, and not after the change: then nothing is left to be synced but what postmap has synced.
+                os.fchmod(target, self._mode)
                 left = status.st_size
                 while left > 0 and (copied := os.sendfile(target, source, None, left)):
                     left -= copied
@@ -200,6 +207,14 @@ class MapFiles:
             return signature_of(status)
         finally:
             os.close(source)
+
+    def _write_text_aside(self, directory: Directory, rows: Mapping[str, str]) -> None:
+        directory.write_aside(self._next, self._text(rows), self._mode)
+
+    def _text(self, rows: Mapping[str, str]) -> bytes:
+        text = render(rows, self.path, self._checked)
+        self._checked = rows
+        return text
 
     def _tidy(self, directory: Directory) -> None:
         for suffix in _LEFTOVERS:
@@ -218,16 +233,22 @@ class MapFiles:
         return MapError(sentences.MAP_DIRECTORY.format(path=self._folder, error=error.strerror or error))
 
 
-def render(rows: Mapping[str, str], path: str) -> bytes:
+def render(rows: Mapping[str, str], path: str, checked: Mapping[str, str] = MappingProxyType({})) -> bytes:
     """The source text of *rows*, sorted: the same rows give the same bytes. See virtual(5) for the format.
+
+    Args:
+        rows: alias -> destination.
+        path: how messages call the map.
+        checked: rows that were found good before, and are not examined again.
 
     Raises:
         MapError: a row is not one alias and one plain address.
     """
-    text = "".join(f"{alias}\t{rows[alias]}\n" for alias in sorted(rows))
-    if not _ROWS.fullmatch(text):
+    lines = {alias: f"{alias}\t{rows[alias]}\n" for alias in sorted(rows)}
+    fresh = "".join(line for alias, line in lines.items() if checked.get(alias) != rows[alias])
+    if not _ROWS.fullmatch(fresh):
         raise MapError(sentences.MAP_BAD_ROW.format(path=path))
-    return text.encode("ascii")
+    return "".join(lines.values()).encode("ascii")
 
 
 def published_rows(config: Config) -> dict[str, str]:
@@ -237,9 +258,8 @@ def published_rows(config: Config) -> dict[str, str]:
         TroubleError: it cannot be read.
     """
     files = MapFiles(config)
-    table = files.signature().table
-    if not config.run_postmap:
+    if not files.has_table:
         return files.text_rows() or {}
-    if table is None:
+    if files.signature().table is None:
         return {}
     return files.postmap.dump(files.path) if files.map_type in DUMPABLE else files.text_rows() or {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from watcher.publish.commands import CommandError, failure, run, shown
 
@@ -38,15 +38,16 @@ class Postmap:
         """Make the table of the source text *path*, beside it."""
         self._run([f"{self.map_type}:{path}"])
 
-    def update(self, path: str, rows: Mapping[str, str]) -> None:
-        """Set *rows* in the existing table of *path*."""
+    def update(self, path: str, rows: Mapping[str, str], meanwhile: Callable[[], object] | None = None) -> None:
+        """Set *rows* in the existing table of *path*; *meanwhile* is done before the table is changed."""
         # -r: without it an existing key keeps its old value, with a warning and exit status 0.
         text = "".join(f"{alias}\t{destination}\n" for alias, destination in rows.items())
-        self._run(["-i", "-r", f"{self.map_type}:{path}"], text)
+        self._run(["-i", "-r", f"{self.map_type}:{path}"], text, meanwhile=meanwhile)
 
-    def delete(self, path: str, aliases: Iterable[str]) -> None:
-        """Take *aliases* out of the existing table of *path*."""
-        self._run(["-d", "-", f"{self.map_type}:{path}"], "".join(f"{alias}\n" for alias in aliases))
+    def delete(self, path: str, aliases: Iterable[str], meanwhile: Callable[[], object] | None = None) -> None:
+        """Take *aliases* out of the existing table of *path*; *meanwhile* is done before the table is changed."""
+        text = "".join(f"{alias}\n" for alias in aliases)
+        self._run(["-d", "-", f"{self.map_type}:{path}"], text, meanwhile=meanwhile)
 
     def ask(self, path: str, aliases: Iterable[str]) -> dict[str, str]:
         """What the table of *path* answers for *aliases*; those that it does not know are left out."""
@@ -65,9 +66,15 @@ class Postmap:
             rows[alias] = destination
         return rows
 
-    def _run(self, arguments: Sequence[str], given: str = "", good: tuple[int, ...] = (0,)) -> bytes:
+    def _run(
+        self,
+        arguments: Sequence[str],
+        given: str = "",
+        good: tuple[int, ...] = (0,),
+        meanwhile: Callable[[], object] | None = None,
+    ) -> bytes:
         command = [self.program, *arguments]
-        answer = run(command, given.encode("utf-8", "surrogateescape"))
+        answer = run(command, given.encode("utf-8", "surrogateescape"), meanwhile=meanwhile)
         complaints = [line for line in answer.complaints if not _ABOUT_MAIN_CF.fullmatch(line)]
         if answer.status not in good:
             raise CommandError(failure(command, answer))

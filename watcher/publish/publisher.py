@@ -134,7 +134,7 @@ class Publisher:
             files = self._make_table(held, desired, plan, changed)
         if self._config.run_postmap:
             self._prove_live(held, desired, changed, plan)
-        self._held = _Held(dict(desired), files)
+        self._held = _Held(desired, files)
 
     def _make_table(
         self, held: _Held, desired: Mapping[str, str], plan: Plan, changed: Mapping[str, str]

@@ -1,0 +1,305 @@
+"""The pages for people say what the code does."""
+
+import ast
+import configparser
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import msgspec
+import pytest
+
+from cli import exits, member_sentences
+from cli.admin import admin_command
+from cli.member import member_command
+from schemas import addresses, decisions, names, queue, registry, requests
+from schemas.config import Config
+from schemas.decisions import FailedDecision, parse_decision
+from schemas.documents import parse_record
+from schemas.queue import parse_queue_file
+from schemas.registry import parse_registry
+from schemas.requests import RequestRecord
+from schemas.status import Status
+from watcher import daemon, sentences, settling
+from watcher.publish import plan
+
+from .markdown import PAGES, ROOT, anchors, code, fences, indented, links, read, section, table, tables
+
+ADMINISTRATOR = read("docs/administrator-guide.md")
+MEMBER = read("docs/member-guide.md")
+MEMBRO = read("docs/guia-do-membro.md")
+PROTOCOL = read("docs/files-protocol.md")
+ARCHITECTURE = read("docs/architecture.md")
+
+GUIDES = {
+    "runv-email-alias": (member_command, (MEMBER, MEMBRO)),
+    "runv-admin-email-alias": (admin_command, (ADMINISTRATOR,)),
+    "runv-email-alias-watcher": (daemon.command, (ADMINISTRATOR,)),
+}
+
+
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, each in command.commands.items():
+            yield from commands(each, f"{path} {name}")
+
+
+COMMANDS = [
+    pytest.param(path, command, pages, id=path)
+    for program, (top, pages) in GUIDES.items()
+    for path, command in commands(top, program)
+]
+
+
+# Links
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for path, anchor in links(page.read_text(encoding="utf-8")):
+        target = page.parent / path if path else page
+        assert target.exists(), f"{page.name} links to {path}, which is not there"
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), f"{page.name}: {path}#{anchor}"
+
+
+# The configuration
+
+
+def test_the_administrators_guide_explains_every_config_key_with_its_default() -> None:
+    told = {
+        code(key)[0]: json.loads(code(default)[0])
+        for key, default, _ in table(section(ADMINISTRATOR, "The configuration"))
+    }
+    assert told == msgspec.to_builtins(Config())
+
+
+def test_the_administrators_guide_names_the_environment_variables_and_no_others() -> None:
+    pattern = r"RUNV_\w+"
+    assert set(re.findall(pattern, ADMINISTRATOR)) == set(re.findall(pattern, read("schemas/config.py")))
+
+
+def test_the_example_configuration_is_one() -> None:
+    (block,) = fences(ADMINISTRATOR, "json")
+    assert parse_record(block.text.encode(), Config) == Config(enabled=True)
+
+
+# Commands
+
+
+@pytest.mark.parametrize(("path", "command", "pages"), COMMANDS)
+def test_every_command_has_help_and_is_in_its_guide(path: str, command: click.Command, pages: tuple[str, ...]) -> None:
+    assert command.help
+    for page in pages:
+        assert re.search(rf"\b{re.escape(path)}\b", page)
+
+
+@pytest.mark.parametrize(("path", "command", "pages"), COMMANDS)
+def test_every_option_has_help_and_is_in_its_guide(path: str, command: click.Command, pages: tuple[str, ...]) -> None:
+    for option in command.get_params(click.Context(command, info_name=path)):
+        if not isinstance(option, click.Option):
+            continue
+        assert option.help, f"{path} {option.opts}"
+        for name in (*option.opts, *option.secondary_opts):
+            if name.startswith("--"):
+                for page in pages:
+                    assert re.search(rf"(?<![\w-]){name}(?![\w-])", page), f"{path} {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_shows_a_command_that_is_not_there(page: Path) -> None:
+    known = {path for program, (top, _) in GUIDES.items() for path, _ in commands(top, program)}
+    text = page.read_text(encoding="utf-8")
+    shown = re.findall(r"(?:`|\$ |sudo )(runv-(?:admin-)?email-alias) ([a-z]+)", text)
+    assert {f"{program} {name}" for program, name in shown} <= known
+
+
+# Problems
+
+
+def codes() -> set[str]:
+    """Every text in the watcher's code of passes that looks like the code of a problem."""
+    return {
+        node.value
+        for module in ("passes", "service")
+        for node in ast.walk(ast.parse(read(f"watcher/{module}.py")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"[a-z]+(?:-[a-z]+)+", node.value)
+    }
+
+
+def test_the_administrators_guide_explains_every_problem_code() -> None:
+    assert codes() > {"config-invalid", "publish-held"}
+    assert {code(cell)[0] for cell, _, _ in table(section(ADMINISTRATOR, "Problems"))} == codes()
+
+
+def quoted(cell: str) -> list[str]:
+    """The pieces of the sentences that are quoted in *cell*; an ellipsis stands for what differs."""
+    return [piece.strip() for quote in re.findall(r'"([^"]+)"', cell) for piece in quote.split("…") if piece.strip()]
+
+
+def texts(*modules: ModuleType) -> str:
+    """Every sentence of *modules*, each on its line; also those made by f-strings."""
+    found = []
+    for module in modules:
+        for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append(
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def test_the_journals_lines_in_the_administrators_guide_are_said() -> None:
+    said = texts(sentences)
+    for cell, _ in tables(section(ADMINISTRATOR, "Problems"))[1]:
+        for piece in quoted(cell):
+            assert piece in said
+
+
+@pytest.mark.parametrize("page", [MEMBER, MEMBRO], ids=["english", "portuguese"])
+def test_the_answers_in_the_members_guide_are_said(page: str) -> None:
+    said = texts(member_sentences, names)
+    pieces = [piece for rows in tables(page)[:2] for cell, _ in rows for piece in quoted(cell)]
+    assert len(pieces) > 20
+    for piece in pieces:
+        assert piece in said
+
+
+# Exit statuses
+
+
+def statuses(text: str) -> set[int]:
+    return {int(row[0]) for row in table(text)}
+
+
+COMMANDS_STATUSES = {value for name, value in vars(exits).items() if name.isupper()}
+WATCHER_STATUSES = {daemon.DONE, daemon.FAILED, daemon.LATER, daemon.CONFIG, exits.USAGE}
+
+
+def test_the_exit_statuses_on_the_pages_are_those_of_the_code() -> None:
+    both = tables(section(PROTOCOL, "Exit statuses"))
+    assert [{int(row[0]) for row in rows} for rows in both] == [COMMANDS_STATUSES, WATCHER_STATUSES]
+    assert statuses(section(MEMBER, "Exit statuses")) == COMMANDS_STATUSES
+    assert statuses(section(MEMBRO, "Status de saída")) == COMMANDS_STATUSES
+
+
+# The files on disk
+
+
+def a_registry(data: bytes) -> object:
+    return parse_registry(data, "runv.club", "the example")
+
+
+def a_status(data: bytes) -> object:
+    return parse_record(data, Status)
+
+
+def a_record(data: bytes) -> object:
+    return parse_record(data, RequestRecord)
+
+
+def a_marker(data: bytes) -> object:
+    if b'"failed_at"' in data:
+        return parse_record(data, FailedDecision)
+    return parse_decision(data)
+
+
+EXAMPLES: dict[str, Callable[[bytes], object]] = {
+    "Queue files": parse_queue_file,
+    "Request records": a_record,
+    "Markers": a_marker,
+    "The registry": a_registry,
+    "The status": a_status,
+}
+
+
+@pytest.mark.parametrize("heading", EXAMPLES)
+def test_every_json_example_of_the_files_protocol_is_what_it_says(heading: str) -> None:
+    blocks = fences(section(PROTOCOL, heading), "json")
+    assert blocks
+    for block in blocks:
+        EXAMPLES[heading](block.text.encode())
+
+
+def test_no_json_example_of_the_files_protocol_goes_unread() -> None:
+    read_there = [block for heading in EXAMPLES for block in fences(section(PROTOCOL, heading), "json")]
+    assert read_there == fences(PROTOCOL, "json")
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("Queue files", queue.QueueFile),
+        ("Request records", RequestRecord),
+        ("Markers", decisions.Decision),
+        ("The registry", registry.Entry),
+        ("The status", Status),
+    ],
+)
+def test_the_files_protocol_explains_every_field(heading: str, kind: type[msgspec.Struct]) -> None:
+    told = [name for row in table(section(PROTOCOL, heading)) for name in code(row[0])]
+    assert sorted(told) == sorted(field.name for field in msgspec.structs.fields(kind))
+
+
+def test_the_files_protocol_has_the_sizes_patterns_and_times_of_the_code() -> None:
+    assert PROTOCOL.count(queue.NAME.pattern) == 2
+    assert decisions.NAME.pattern == queue.NAME.pattern
+    assert f"^{names.USERNAME.pattern}$" in PROTOCOL
+    assert queue.SIZE_LIMIT == decisions.SIZE_LIMIT == 16 * 1024
+    assert f"({queue.SIZE_LIMIT} octets)" in PROTOCOL
+    assert f"newest {requests.REFUSED_KEPT}" in PROTOCOL
+    assert f"for {settling.QUIET_SECONDS:g} s without a change, at most {settling.LONGEST_SECONDS:g} s" in PROTOCOL
+    assert f"{registry.SIZE_LIMIT >> 20} MiB" in PROTOCOL
+
+
+def test_the_guides_have_the_limits_of_the_code() -> None:
+    held = f"{plan.GUARD_FLOOR} aliases are published, a publish that would remove more than {plan.GUARD_PERCENT} %"
+    assert held in " ".join(ADMINISTRATOR.split())
+    for page in (MEMBER, MEMBRO):
+        assert re.search(rf"{addresses.LOCAL_PART_OCTETS} .* {addresses.ADDRESS_OCTETS} ", page)
+
+
+# Two languages, one guide
+
+
+def test_the_members_guide_is_the_same_in_both_languages() -> None:
+    assert indented(MEMBER)
+    assert indented(MEMBER) == indented(MEMBRO)
+    assert [len(rows) for rows in tables(MEMBER)] == [len(rows) for rows in tables(MEMBRO)]
+    assert [code(line) for line in lists(MEMBER)] == [code(line) for line in lists(MEMBRO)]
+    assert len(re.findall("^#+ ", MEMBER, re.MULTILINE)) == len(re.findall("^#+ ", MEMBRO, re.MULTILINE))
+
+
+def lists(page: str) -> list[str]:
+    return re.findall(r"^- (?:.+\n(?:  .+\n)*)", page, re.MULTILINE)
+
+
+# Source map, changelog
+
+
+def test_the_source_map_names_every_module() -> None:
+    for folder, rows in zip(("schemas", "watcher", "cli"), tables(ARCHITECTURE), strict=False):
+        modules = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob("*.py")}
+        told = {name for row in rows for name in code(row[0])}
+        # Each is named in its table, or is the program itself, which the sentence above the table names.
+        programs = {name for name in modules if name in {"daemon.py", "member.py", "admin.py"}}
+        assert all(f"`{name}`" in ARCHITECTURE for name in programs)
+        assert told == {name for name in modules - programs if not name.endswith("__init__.py")}
+
+
+def test_the_changelog_and_the_metadata_have_one_version() -> None:
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg", encoding="utf-8")
+    changelog = read("CHANGELOG.md")
+    headings = re.findall(r"^## \[([^\]]+)\](?: - [0-9]{4}-[0-9]{2}-[0-9]{2})?$", changelog, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    coming = re.findall(r"^To be released as ([0-9.]+[0-9])", section(changelog, "[Unreleased]"), re.MULTILINE)
+    assert metadata["metadata"]["version"] == [*coming, *headings[1:]][0]

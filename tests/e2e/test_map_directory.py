@@ -1,0 +1,139 @@
+"""The map's directory missing, read-only or full: the old map answers, and the watcher catches up by itself."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..support.install import Installation
+from ..support.needs import require
+from ..support.site import Site
+from .acts import await_problem, await_well, entries, publish, states, write_registry
+
+STAYS = "The map {path} could not be brought up to date; the earlier one stays. "
+
+
+@pytest.fixture(params=["hash", "lmdb", "cdb", "texthash"])
+def map_type(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def site(installation: Installation, map_type: str) -> Iterator[Site]:
+    require("root", "accounts", f"postfix-{map_type}")
+    with Site(installation, backend=f"postfix-{map_type}") as site:
+        yield site
+
+
+@pytest.fixture
+def maps(site: Site, map_type: str) -> Path:
+    """A directory for the map alone."""
+    directory = site.root / "maps"
+    directory.mkdir()
+    directory.chmod(0o755)
+    site.configure(virtual_alias_file=str(directory / "members"))
+    site.mail.write(virtual_alias_maps=f"{map_type}:{directory}/members")
+    return directory
+
+
+def _mount(*arguments: str) -> None:
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        # As tests/support/needs.py has it: a run that is meant to be complete must not skip its work.
+        sentence = f"This test must be allowed to mount a file system: {done.stderr.strip()}"
+        pytest.fail(sentence, pytrace=False) if os.environ.get("CI") == "true" else pytest.skip(sentence)
+
+
+@pytest.fixture
+def disk(maps: Path) -> Iterator[Path]:
+    """The same directory on a small file system of its own."""
+    _mount("-t", "tmpfs", "-o", "size=512k,mode=755", "runv-test", str(maps))
+    try:
+        yield maps
+    finally:
+        subprocess.run(["umount", "--lazy", str(maps)], check=True)
+
+
+def answers(site: Site, maps: Path, map_type: str, name: str) -> str | None:
+    if map_type == "texthash":
+        # postmap waits for the end of the second in which a text was changed.
+        rows = dict(line.split("\t") for line in (maps / "members").read_text().splitlines())
+        return rows.get(f"{name}@runv.club")
+    return site.mail.lookup(f"{map_type}:{maps}/members", f"{name}@runv.club")
+
+
+def test_a_map_directory_that_is_missing_is_reported_and_awaited(site: Site, maps: Path, map_type: str) -> None:
+    site.start_watcher()
+    publish(site, entries(2))
+    away = maps.rename(site.root / "away")
+
+    write_registry(site, entries(3))
+
+    told = await_problem(site, "publish-failed")
+    assert told == (
+        f"{STAYS.format(path=maps / 'members')}The directory {maps} cannot be opened (No such file or directory). Make "
+        "it, or mend its mode and owner."
+    )
+    away.rename(maps)
+    await_well(site)
+    assert answers(site, maps, map_type, "member02") == "member02@example.org"
+
+
+def test_a_new_map_directory_gets_a_whole_map(site: Site, maps: Path, map_type: str) -> None:
+    site.start_watcher()
+    publish(site, entries(2))
+    before = set(states(maps))
+    maps.rename(site.root / "away")
+    write_registry(site, entries(3))
+    await_problem(site, "publish-failed")
+
+    maps.mkdir(mode=0o755)
+
+    await_well(site)
+    assert [answers(site, maps, map_type, f"member0{n}") for n in (0, 2)] == ["member00@example.org", "member02@example.org"]
+    assert set(states(maps)) == before
+
+
+def test_a_read_only_map_directory_is_reported_and_the_old_map_answers(
+    site: Site, disk: Path, map_type: str
+) -> None:
+    site.start_watcher()
+    publish(site, entries(2))
+    before = states(disk)
+    _mount("-o", "remount,ro", str(disk))
+
+    write_registry(site, entries(3))
+
+    told = await_problem(site, "publish-failed")
+    assert told == (
+        f"{STAYS.format(path=disk / 'members')}The directory {disk} of the map cannot be written: Read-only file system. "
+        "Look for a full disk or a read-only file system."
+    )
+    assert states(disk) == before
+    assert answers(site, disk, map_type, "member01") == "member01@example.org"
+    _mount("-o", "remount,rw", str(disk))
+    await_well(site)
+    assert answers(site, disk, map_type, "member02") == "member02@example.org"
+
+
+def test_a_full_disk_is_reported_and_the_old_map_answers(site: Site, disk: Path, map_type: str) -> None:
+    site.start_watcher()
+    publish(site, entries(2))
+    before = states(disk)
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        left = os.statvfs(disk)
+        file.write(bytes(left.f_bavail * left.f_bsize))
+
+    write_registry(site, entries(3))
+
+    told = await_problem(site, "publish-failed")
+    assert told.startswith(STAYS.format(path=disk / "members"))
+    assert {name: state for name, state in states(disk).items() if name != "ballast"} == before
+    assert answers(site, disk, map_type, "member01") == "member01@example.org"
+    ballast.unlink()
+    await_well(site)
+    assert answers(site, disk, map_type, "member02") == "member02@example.org"
+    assert set(states(disk)) == set(before)

@@ -1,0 +1,136 @@
+"""postmap missing, failing, complaining or lying: the map that Postfix asks stays good, and catches up by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from ..support.site import Site
+from .acts import activate, await_problem, await_well, entries, problems, publish, script, states, write_registry
+
+REAL = "/usr/sbin/postmap"
+STAYS = "The map {map} could not be brought up to date; the earlier one stays. "
+
+
+@pytest.fixture
+def program(site: Site) -> Path:
+    """A postmap of the test's own, which is the real one at first."""
+    path = script(site.root / "bin" / "postmap", f'exec {REAL} "$@"')
+    site.configure(postmap_command=[str(path)])
+    return path
+
+
+LAST = '\nfor last; do :; done\ntext=${last#*:}'
+HARMS = {
+    "it fails": (
+        "echo 'postmap: fatal: no more ideas' >&2; exit 75",
+        "The command `{postmap} -i -r {next}` failed with exit status 75: postmap: fatal: no more ideas",
+    ),
+    "it fails without a word": (
+        "exit 1",
+        "The command `{postmap} -i -r {next}` failed with exit status 1: it said nothing.",
+    ),
+    "it is killed": ("kill -9 $$", "The command `{postmap} -i -r {next}` failed with exit status -9: it said nothing."),
+    "it complains, and escapes for the terminal": (
+        f'printf "postmap: warning: \\033[2J odd\\n" >&2; exec {REAL} "$@"',
+        "The command `{postmap} -i -r {next}` complained: postmap: warning: \\x1b[2J odd",
+    ),
+    "it does nothing and reports success": (
+        f'case "$1" in -q) exec {REAL} "$@";; *) exit 0;; esac',
+        "The new map was asked and answered nothing for member02@runv.club, where member02@example.org was expected.",
+    ),
+    "it empties the table and reports success": (
+        f'case "$1" in -q) exec {REAL} "$@";; esac{LAST}\n: >"$text"; exec {REAL} "$last"',
+        "The new map was asked and answered nothing for member02@runv.club, where member02@example.org was expected.",
+    ),
+    "it is no program": ("", "The program {postmap} was not found or cannot be executed. Install it, or mend the config."),
+}
+
+
+@pytest.mark.parametrize("case", HARMS)
+def test_the_old_map_stays_while_postmap_does_not_do_its_work(site: Site, program: Path, case: str) -> None:
+    harm, told = HARMS[case]
+    site.accounts.add("pablo")
+    site.start_watcher()
+    publish(site, entries(2))
+    before = states(site.paths.postfix)
+
+    script(program, harm)
+    if not harm:
+        program.chmod(0o644)
+    write_registry(site, entries(3))
+
+    next_map = f"hash:{site.paths.postfix}/.runv-member-aliases.next"
+    assert await_problem(site, "publish-failed") == (STAYS + told).format(
+        map=site.paths.map, postmap=program, next=next_map
+    )
+    assert states(site.paths.postfix) == before
+    assert site.map_lookup("member01@runv.club") == "member01@example.org"
+    # Requests and decisions go on meanwhile.
+    activate(site, "pablo", "p@example.org")
+    assert list(problems(site)) == ["publish-failed"]
+
+    script(program, f'exec {REAL} "$@"')
+
+    await_well(site)
+    assert site.map_lookup("member02@runv.club") == "member02@example.org"
+    assert site.map_lookup("pablo@runv.club") == "p@example.org"
+    assert set(states(site.paths.postfix)) == set(before)
+
+
+def test_a_postmap_that_is_missing_from_the_start_makes_no_map_and_is_reported(site: Site) -> None:
+    path = site.root / "bin" / "postmap"
+    site.configure(postmap_command=[str(path)])
+    write_registry(site, entries(2))
+
+    site.start_watcher()
+
+    assert problems(site)["publish-failed"] == (
+        f"{STAYS.format(map=site.paths.map)}The program {path} was not found or cannot be executed. Install it, or "
+        "mend the config."
+    )
+    assert site.status()["published"] is None
+    assert {name for name in states(site.paths.postfix) if "runv" in name} == set()
+
+    script(path, f'exec {REAL} "$@"')
+
+    await_well(site)
+    assert site.map_lookup("member01@runv.club") == "member01@example.org"
+
+
+@pytest.mark.parametrize("command", [["postmap"], ["{real}"], ["postmap", "{map}"], ["postmap", "hash:{map}"]])
+def test_postmap_on_the_map_in_any_notation_means_the_safe_build(site: Site, command: list[str]) -> None:
+    site.configure(postmap_command=[word.format(real=REAL, map=site.paths.map) for word in command])
+    site.start_watcher()
+    publish(site, entries(2))
+    before = states(site.paths.postfix)
+
+    publish(site, entries(3))
+
+    assert site.map_lookup("member02@runv.club") == "member02@example.org"
+    after = states(site.paths.postfix)
+    for name in ("runv-member-aliases", "runv-member-aliases.db"):
+        assert after[name].inode != before[name].inode
+
+
+def test_the_map_is_proved_where_postfix_reads_it_and_a_wrong_one_is_taken_back(site: Site, program: Path) -> None:
+    """It answers well aside, and wrong in place."""
+    site.start_watcher()
+    publish(site, entries(2))
+    text = site.paths.map.read_bytes()
+
+    script(program, f'case "$*" in "-q - hash:{site.paths.map}") exit 1;; esac; exec {REAL} "$@"')
+    write_registry(site, entries(3))
+
+    told = await_problem(site, "publish-failed")
+    assert told == (
+        f"{STAYS.format(map=site.paths.map)}After the new map {site.paths.map} was in place it gave wrong answers, so "
+        "the earlier one was put back. The new map was asked and answered nothing for member02@runv.club, where "
+        "member02@example.org was expected."
+    )
+    assert site.paths.map.read_bytes() == text
+    assert [site.map_lookup(f"member0{number}@runv.club") for number in (1, 2)] == ["member01@example.org", None]
+
+    script(program, f'exec {REAL} "$@"')
+
+    await_well(site)
+    assert site.map_lookup("member02@runv.club") == "member02@example.org"

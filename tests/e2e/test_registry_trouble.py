@@ -1,0 +1,193 @@
+"""A registry that cannot be used never counts as empty: the map goes on, the status says why, mending it is enough."""
+
+import json
+import os
+from collections.abc import Callable
+
+import pytest
+
+from ..support.layout import put
+from ..support.site import Site
+from ..support.watcher import RunningWatcher
+from .acts import (
+    ask,
+    await_problem,
+    await_well,
+    decision,
+    entries,
+    entry,
+    problems,
+    publish,
+    settle,
+    states,
+    write_registry,
+)
+
+MEND = " Mend the file; until then the published map stays as it is and decisions wait."
+
+
+def registry(**changes: object) -> bytes:
+    """Two good entries, the second of them changed."""
+    pair = entries(2)
+    pair["member01"] |= changes
+    return json.dumps(pair).encode()
+
+
+def wrong(found: str) -> str:
+    return f"The registry {{path}} cannot be used. {found}{MEND}"
+
+
+BROKEN = {
+    "empty": (b"", wrong("It was expected to be a JSON object of aliases. Input data was truncated.")),
+    "cut": (registry()[:-20], wrong("It was expected to be a JSON object of aliases. Input data was truncated.")),
+    "a list": (b"[]", wrong("It was expected to be a JSON object of aliases. Expected `object`, got `array`.")),
+    "an entry that is none": (
+        b'{"pablo": "p@example.org"}',
+        wrong("The entry `pablo` breaks the schema: Expected `object`, got `str`."),
+    ),
+    "an entry without status": (
+        b'{"pablo": {"alias": "pablo@runv.club"}}',
+        wrong("The entry `pablo` breaks the schema: Object missing required field `status`."),
+    ),
+    "an entry twice": (
+        b'{"pablo": {"alias": "pablo@runv.club", "status": "off"}, "pablo": {"alias": "x", "status": "off"}}',
+        wrong("The key `pablo` stands twice."),
+    ),
+    "a field twice": (
+        b'{"pablo": {"alias": "pablo@runv.club", "status": "off", "status": "active"}}',
+        wrong("In the entry `pablo`: The key `status` stands twice."),
+    ),
+    "another name": (
+        registry(username="eve"),
+        wrong("The entry `member01` has the username `eve`; its key was expected."),
+    ),
+    "the alias of another entry": (
+        registry(alias="member00@runv.club"),
+        wrong("The entry `member01` has the alias `member00@runv.club`; `member01@runv.club` was expected."),
+    ),
+    "another domain": (
+        registry(alias="member01@example.org"),
+        wrong("The entry `member01` has the alias `member01@example.org`; `member01@runv.club` was expected."),
+    ),
+    "two destinations": (
+        registry(destination="a@example.org, b@example.org"),
+        wrong("The entry `member01` has the destination `a@example.org, b@example.org`; one plain address was expected."),
+    ),
+    "a destination that is a second row": (
+        registry(destination="a@example.org\nroot@runv.club\tthief@example.net"),
+        wrong(
+            "The entry `member01` has the destination `a@example.org\\nroot@runv.club\\tthief@example.net`; one plain "
+            "address was expected."
+        ),
+    ),
+    "a program for a destination": (
+        registry(destination="|/bin/sh@example.org"),
+        wrong("The entry `member01` has the destination `|/bin/sh@example.org`; one plain address was expected."),
+    ),
+    "no destination": (
+        registry(destination=None),
+        wrong("The entry `member01` has the destination `None`; one plain address was expected."),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_registry_is_reported_and_waited_out(site: Site, watcher: RunningWatcher, case: str) -> None:
+    data, told = BROKEN[case]
+    publish(site, {"pablo": entry("pablo", "p@example.org")})
+    before = states(site.paths.postfix)
+
+    write_registry(site, data)
+
+    assert await_problem(site, "registry-broken") == told.format(path=site.paths.registry)
+    settle(site)
+    assert states(site.paths.postfix) == before
+    assert site.map_lookup("pablo@runv.club") == "p@example.org"
+    assert site.paths.registry.read_bytes() == data
+
+    publish(site, {"pablo": entry("pablo", "new@example.net")})
+
+    assert problems(site) == {}
+    assert site.map_lookup("pablo@runv.club") == "new@example.net"
+    assert watcher.running
+
+
+def remove(site: Site) -> None:
+    site.paths.registry.unlink()
+
+
+def replace_by_directory(site: Site) -> None:
+    site.paths.registry.unlink()
+    site.paths.registry.mkdir()
+
+
+def replace_by_link(site: Site) -> None:
+    elsewhere = site.root / "elsewhere.json"
+    put(elsewhere, b"{}", 0o644)
+    site.paths.registry.unlink()
+    site.paths.registry.symlink_to(elsewhere)
+
+
+def give_second_name(site: Site) -> None:
+    put(site.paths.registry, b"{}", 0o640)
+    os.link(site.paths.registry, site.paths.state / "backup.json")
+
+
+MISSING = (
+    "The registry {path} is not there. Bring it back, or begin a new one with `{{}}` in it. Until then the published "
+    "map stays as it is and decisions wait."
+)
+UNREADABLE = "The registry {path} cannot be read: {path} {why} Until it can, the published map stays as it is and decisions wait."
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (remove, MISSING),
+        (replace_by_directory, UNREADABLE.replace("{why}", "is not a plain file.")),
+        (replace_by_link, UNREADABLE.replace("{why}", "is not a plain file.")),
+        (give_second_name, UNREADABLE.replace("{why}", "has 2 names (hard links); one was expected.")),
+    ],
+)
+def test_a_registry_that_is_not_there_or_cannot_be_read_is_waited_out(
+    site: Site, watcher: RunningWatcher, harm: Callable[[Site], None], told: str
+) -> None:
+    assert watcher.running
+    site.accounts.add("pablo")
+    record = ask(site, "pablo", "p@example.org")
+    good = {"maria": entry("maria", "m@example.org")}
+    publish(site, good)
+
+    harm(site)
+
+    assert await_problem(site, "registry-broken") == told.format(path=site.paths.registry)
+    marker = site.drop_marker(decision(record))
+    settle(site)
+    assert marker.exists()
+    assert site.map_lookup("maria@runv.club") == "m@example.org"
+
+    if site.paths.registry.is_dir():
+        site.paths.registry.rmdir()
+    write_registry(site, good)
+
+    site.wait_for(lambda: not marker.exists(), what="the decision to be applied")
+    await_well(site)
+    assert list(site.registry()) == ["maria", "pablo"]
+    assert site.map_lookup("pablo@runv.club") == "p@example.org"
+
+
+def test_a_watcher_that_starts_on_a_broken_registry_leaves_the_map_alone(site: Site) -> None:
+    first = site.start_watcher()
+    publish(site, {"pablo": entry("pablo", "p@example.org")})
+    first.stop()
+    write_registry(site, b"{}}")
+    before = states(site.paths.postfix)
+
+    site.start_watcher()
+
+    assert list(problems(site)) == ["registry-broken"]
+    settle(site)
+    assert states(site.paths.postfix) == before
+    assert site.map_lookup("pablo@runv.club") == "p@example.org"
+    publish(site, {})
+    assert site.map_lookup("pablo@runv.club") is None

@@ -1,0 +1,145 @@
+"""The configuration: the existing server's is understood, and a wrong one is told all that is wrong with it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas.config import Config, parse_config
+from schemas.errors import ConfigError
+
+PLACE = "/etc/runv-member-mail.json"
+
+EXISTING = b"""{
+  "enabled": true,
+  "backend": "postfix-hash",
+  "virtual_alias_file": "/etc/postfix/runv-member-aliases",
+  "file_mode": "0o644",
+  "check_maps": true,
+  "run_postmap": true,
+  "postmap_command": ["postmap", "/etc/postfix/runv-member-aliases"],
+  "reload_postfix": true,
+  "reload_command": ["systemctl", "reload", "postfix"],
+  "auto_sync_on_approve": true
+}
+"""
+
+
+def parse(content: bytes | dict[str, Any]) -> Config:
+    return parse_config(content if isinstance(content, bytes) else json.dumps(content).encode(), PLACE)
+
+
+def told(content: bytes | dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as refusal:
+        parse(content)
+    return str(refusal.value)
+
+
+def test_the_existing_servers_file_is_understood_unchanged() -> None:
+    config = parse(EXISTING)
+    assert config == Config(
+        enabled=True,
+        postmap_command=["postmap", "/etc/postfix/runv-member-aliases"],
+        reload_postfix=True,
+        auto_sync_on_approve=True,
+    )
+    assert (config.map_type, config.mode) == ("hash", 0o644)
+
+
+def test_every_key_may_be_left_out_and_nothing_is_published_by_default() -> None:
+    config = parse(b"{}")
+    assert config == Config()
+    assert not config.enabled
+    assert (config.virtual_alias_file, config.state_dir, config.runtime_dir) == (
+        "/etc/postfix/runv-member-aliases",
+        "/var/lib/runv",
+        "/run/runv-email-alias",
+    )
+    assert (config.group, config.domain, config.reserved, config.max_request_age_days) == ("runv-members", "runv.club", [], 7)
+    assert (config.postmap_command, config.reload_postfix) == (["postmap"], "auto")
+    assert (config.check_maps, config.run_postmap, config.auto_sync_on_approve) == (True, True, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [("0o644", 0o644), ("0644", 0o644), ("644", 0o644), ("0o640", 0o640), ("0o600", 0o600), ("0o444", 0o444)],
+)
+def test_a_mode_may_be_written_in_the_usual_ways(given: str, mode: int) -> None:
+    assert parse({"file_mode": given}).mode == mode
+
+
+@pytest.mark.parametrize("map_type", ["hash", "btree", "lmdb", "cdb", "texthash"])
+def test_each_type_of_map_can_be_named(map_type: str) -> None:
+    assert parse({"backend": f"postfix-{map_type}"}).map_type == map_type
+
+
+@pytest.mark.parametrize(
+    ("content", "trouble"),
+    [
+        ({"enabled": "yes"}, "`enabled`: Expected `bool`, got `str`."),
+        ({"enabled": 1}, "`enabled`: Expected `bool`, got `int`."),
+        ({"backend": "hash"}, "`backend` is 'hash'; one of postfix-hash, postfix-btree, postfix-lmdb, postfix-cdb, postfix-texthash was expected."),
+        ({"backend": []}, "`backend` is '[]'; one of"),
+        ({"backend": None}, "`backend` is 'None'; one of"),
+        ({"virtual_alias_file": "runv-member-aliases"}, "`virtual_alias_file`: Expected `str` matching regex"),
+        ({"virtual_alias_file": "/etc/postfix/a\nb"}, "`virtual_alias_file`: Expected `str` matching regex"),
+        ({"virtual_alias_file": "/etc/postfix/a\n"}, "`virtual_alias_file`: Expected `str` matching regex"),
+        ({"state_dir": "/var/lib/\x00"}, "`state_dir`: Expected `str` matching regex"),
+        ({"file_mode": 420}, "`file_mode`: Expected `str`, got `int`."),
+        ({"file_mode": "rw-r--r--"}, "`file_mode`: Expected `str` matching regex"),
+        ({"file_mode": "o644"}, "`file_mode`: Expected `str` matching regex"),
+        ({"file_mode": "0o644\n"}, "`file_mode`: Expected `str` matching regex"),
+        ({"file_mode": "0o1644"}, "`file_mode`: Expected `str` matching regex"),
+        ({"file_mode": "0o664"}, "`file_mode` is 0o664: the map must be readable by its owner, writable by nobody else"),
+        ({"file_mode": "0o646"}, "`file_mode` is 0o646: the map must"),
+        ({"file_mode": "0o755"}, "`file_mode` is 0o755: the map must"),
+        ({"file_mode": "0o044"}, "`file_mode` is 0o044: the map must"),
+        ({"postmap_command": []}, "`postmap_command`: Expected `array` of length >= 1."),
+        ({"postmap_command": "postmap"}, "`postmap_command`: Expected `array`, got `str`."),
+        ({"postmap_command": ["postmap", 1]}, "`postmap_command`: Expected `str`, got `int` - at `$[1]`."),
+        ({"reload_command": ["true", "a\x00b"]}, "`reload_command`: Expected `str` matching regex"),
+        ({"reload_postfix": "never"}, "`reload_postfix`: "),
+        ({"domain": "Runv.Club"}, "`domain`: Expected `str` matching regex"),
+        ({"domain": "runv"}, "`domain`: Expected `str` matching regex"),
+        ({"domain": "runv.club\n"}, "`domain`: Expected `str` matching regex"),
+        ({"domain": "runv.club, example.org"}, "`domain`: Expected `str` matching regex"),
+        ({"group": ""}, "`group`: Expected `str` of length >= 1."),
+        ({"reserved": "staff"}, "`reserved`: Expected `array`, got `str`."),
+        ({"max_request_age_days": 0}, "`max_request_age_days`: Expected `int` >= 1."),
+        ({"max_request_age_days": 3651}, "`max_request_age_days`: Expected `int` <= 3650."),
+        ({"max_request_age_days": True}, "`max_request_age_days`: Expected `int`, got `bool`."),
+        ({"enable": True}, "The key `enable` is not known; the nearest known one is `enabled`."),
+        ({"virtual_alias_maps": ""}, "The key `virtual_alias_maps` is not known; the nearest known one is `virtual_alias_file`."),
+        ({"Domain": "runv.club"}, "The key `Domain` is not known; the nearest known one is `domain`."),
+        ({"zzz": 1}, "The key `zzz` is not known; the nearest known one is `"),
+        ({"": 1}, "The key `` is not known; the nearest known one is `"),
+        ({"\x1b[2J\n": 1}, r"The key `\x1b[2J\n` is not known"),
+    ],
+)  # fmt: skip
+def test_a_wrong_key_is_told_with_the_file_and_what_was_expected(content: dict[str, Any], trouble: str) -> None:
+    message = told(content)
+    assert message.startswith(f"{PLACE}: {trouble}")
+    assert message.isprintable()
+
+
+def test_all_that_is_wrong_is_told_at_once_one_line_each_in_the_files_order() -> None:
+    message = told({"enabeld": True, "domain": "RUNV", "enabled": True, "file_mode": "777", "backend": "sendmail", "x": 1})
+    lines = message.split("\n")
+    assert [line.partition(": ")[0] for line in lines] == [PLACE] * 5
+    assert ["enabeld" in lines[0], "domain" in lines[1], "file_mode" in lines[2], "backend" in lines[3], "`x`" in lines[4]]
+    assert all(("enabeld" in lines[0], "domain" in lines[1], "file_mode" in lines[2], "backend" in lines[3]))
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "It is not JSON: "),
+        (b'{"enabled": true', "It is not JSON: "),
+        (b'{"enabled": true,}', "It is not JSON: "),
+        (b'{"group": "\xff"}', "It is not JSON: "),
+        (b"[]", "It is JSON, but not an object: a list was found."),
+        (b'{"enabled": true, "enabled": false}', "The key `enabled` stands twice."),
+    ],
+)
+def test_what_is_no_json_object_is_told_so(data: bytes, what: str) -> None:
+    assert told(data).startswith(f"The config file {PLACE} was expected to be one JSON object. {what}")

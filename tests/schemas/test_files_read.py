@@ -1,0 +1,233 @@
+"""Reading what a member could have made: only one plain file, never a way to somewhere else, never without end."""
+
+import os
+import signal
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import StateError, TooLargeError, UnsafeFileError
+from schemas.files import Directory, read_plain, signature_of
+
+SECRET = b"not for members"
+PLAIN = b"plain"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "secret").write_bytes(SECRET)
+    (tmp_path / "queue").mkdir()
+    yield tmp_path / "queue"
+
+
+def symlink(path: Path) -> None:
+    path.symlink_to("../secret")
+
+
+def hard_link(path: Path) -> None:
+    path.hardlink_to(path.parent.parent / "secret")
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def unix_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def directory(path: Path) -> None:
+    path.mkdir()
+
+
+def dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+WAYS = [symlink, hard_link, fifo, unix_socket, directory, dangling, to_itself]
+
+
+@pytest.mark.parametrize("make", WAYS)
+def test_only_a_plain_file_of_one_name_is_read(folder: Path, make: Callable[[Path], None]) -> None:
+    make(folder / "ask.json")
+    with Directory(str(folder)) as queue, pytest.raises(UnsafeFileError, match=r"/queue/ask\.json (is|has)"):
+        queue.read("ask.json", 100)
+
+
+@pytest.mark.needs("root")
+def test_a_device_is_not_read(folder: Path) -> None:
+    try:
+        os.mknod(folder / "zero", 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    except PermissionError:
+        pytest.skip("This machine lets nobody make devices.")
+    with Directory(str(folder)) as queue, pytest.raises(UnsafeFileError):
+        queue.read("zero", 100)
+
+
+class Swapped(Directory):
+    """A directory in which somebody swaps the entry after it was looked at and before it is opened."""
+
+    def __init__(self, path: str, swap: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._swap: Callable[[], None] | None = swap
+
+    def _refuse_unless_plain(self, name: str, status: os.stat_result) -> None:
+        super()._refuse_unless_plain(name, status)
+        swap, self._swap = self._swap, None
+        if swap is not None:
+            swap()
+
+
+@pytest.mark.parametrize("make", WAYS)
+def test_a_file_that_is_swapped_before_it_is_opened_is_not_followed(folder: Path, make: Callable[[Path], None]) -> None:
+    path = folder / "ask.json"
+    path.write_bytes(PLAIN)
+
+    def swap() -> None:
+        path.unlink()
+        make(path)
+
+    with Swapped(str(folder), swap) as queue, pytest.raises(UnsafeFileError):
+        queue.read("ask.json", 100)
+
+
+def test_a_file_that_is_gone_before_it_is_opened_is_not_there(folder: Path) -> None:
+    path = folder / "ask.json"
+    path.write_bytes(PLAIN)
+    with Swapped(str(folder), path.unlink) as queue, pytest.raises(FileNotFoundError):
+        queue.read("ask.json", 100)
+
+
+def test_what_is_told_of_a_file_is_told_of_the_one_that_was_read(folder: Path) -> None:
+    path = folder / "ask.json"
+    path.write_bytes(PLAIN)
+    (folder / "other").write_bytes(b"another")
+    inode = (folder / "other").stat().st_ino
+    with Swapped(str(folder), lambda: (folder / "other").replace(path) and None) as queue:
+        found = queue.read("ask.json", 100)
+    assert (found.data, found.status.st_ino) == (b"another", inode)
+
+
+def test_whoever_swaps_for_ever_gains_nothing(folder: Path) -> None:
+    path, aside = folder / "ask.json", folder / "aside"
+    path.write_bytes(PLAIN)
+    child = os.fork()
+    if child == 0:
+        try:
+            while True:
+                for make in (symlink, lambda new: new.write_bytes(PLAIN), fifo, lambda new: new.write_bytes(PLAIN)):
+                    make(aside)
+                    aside.replace(path)
+        finally:
+            os._exit(1)
+    seen: set[bytes | None] = set()
+    looks = 0
+    try:
+        with Directory(str(folder)) as queue:
+            while looks < 20_000 or seen != {PLAIN, None}:
+                looks += 1
+                try:
+                    seen.add(queue.read("ask.json", 100).data)
+                except UnsafeFileError:
+                    seen.add(None)
+                assert seen <= {PLAIN, None}
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(0, True), (99, True), (100, True), (101, False), (3 * 2**20, False)])
+def test_no_more_is_read_than_the_kind_of_file_may_hold(folder: Path, size: int, fits: bool) -> None:
+    (folder / "ask.json").write_bytes(b"x" * size)
+    with Directory(str(folder)) as queue:
+        if fits:
+            assert queue.read("ask.json", 100).data == b"x" * size
+        else:
+            with pytest.raises(TooLargeError, match=r"/queue/ask\.json holds more than 100 octets\."):
+                queue.read("ask.json", 100)
+
+
+def test_a_file_that_pretends_to_be_small_is_not_read_without_end(folder: Path) -> None:
+    with (folder / "sparse").open("wb") as file:
+        file.truncate(2**40)
+    with Directory(str(folder)) as queue, pytest.raises(TooLargeError):
+        queue.read("sparse", 2**16)
+    with pytest.raises(TooLargeError):
+        read_plain("/proc/self/maps", 10)
+
+
+def test_a_long_file_is_read_whole(folder: Path) -> None:
+    data = os.urandom(5 * 2**20 + 17)
+    (folder / "long").write_bytes(data)
+    assert read_plain(str(folder / "long"), 6 * 2**20).data == data
+
+
+@pytest.mark.needs("root")
+def test_a_file_that_may_not_be_read_says_so(folder: Path) -> None:
+    (folder / "ask.json").write_bytes(PLAIN)
+    (folder / "ask.json").chmod(0)
+    with Directory(str(folder)) as queue:
+        os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionError):
+                queue.read("ask.json", 100)
+        finally:
+            os.seteuid(0)
+
+
+def test_names_are_told_whatever_their_bytes(folder: Path) -> None:
+    for name in (b"caf\xe9.json", b"\x1b[2J", "café".encode(), b".hidden"):
+        Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).touch()
+    with Directory(str(folder)) as queue:
+        assert {os.fsencode(name) for name in queue.names()} == {b"caf\xe9.json", b"\x1b[2J", "café".encode(), b".hidden"}
+        assert queue.place("\x1b[2J") == f"{folder}/\\x1b[2J"
+        assert all(queue.has(name) for name in queue.names())
+
+
+def test_the_status_of_a_link_is_its_own(folder: Path) -> None:
+    symlink(folder / "link")
+    with Directory(str(folder)) as queue:
+        status = queue.status("link")
+        assert status is not None
+        assert stat.S_ISLNK(status.st_mode)
+        assert queue.signature("link") == signature_of(status)
+        assert queue.status("nothing") is None
+        assert queue.signature("nothing") is None
+        assert not queue.has("nothing")
+
+
+@pytest.mark.parametrize("make", [lambda path: None, Path.touch, fifo, dangling])
+def test_a_directory_that_cannot_be_opened_is_named_with_the_next_step(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "queue")
+    with pytest.raises(StateError, match=r"^The directory .*/queue cannot be opened \(.+\)\. Make it, or mend"):
+        Directory(str(tmp_path / "queue"))
+
+
+def test_a_directory_keeps_meaning_the_one_that_was_opened(folder: Path) -> None:
+    (folder / "ask.json").write_bytes(PLAIN)
+    with Directory(str(folder)) as queue:
+        folder.rename(folder.with_name("away"))
+        folder.mkdir()
+        (folder / "ask.json").write_bytes(SECRET)
+        assert queue.read("ask.json", 100).data == PLAIN
+
+
+def test_a_path_is_read_by_the_same_rules(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "plain").write_bytes(PLAIN)
+    symlink(folder / "link")
+    monkeypatch.chdir(folder)
+    assert read_plain("plain", 100).data == read_plain(str(folder / "plain"), 100).data == PLAIN
+    with pytest.raises(UnsafeFileError):
+        read_plain(str(folder / "link"), 100)
+    with pytest.raises(FileNotFoundError):
+        read_plain(str(folder / "absent"), 100)
