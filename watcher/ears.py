@@ -6,6 +6,7 @@ overflows. So an event is only ever a hint, and `Ears.deaf` compares what is wat
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
+from watchdog.observers.api import ObservedWatch
 from watchdog.observers.inotify import InotifyObserver
 
 from schemas.errors import TroubleError
@@ -38,6 +40,10 @@ _APPEARED: tuple[type[FileSystemEvent], ...] = (
     DirMovedEvent,
 )
 _VANISHED: tuple[type[FileSystemEvent], ...] = (FileDeletedEvent, DirDeletedEvent)
+
+
+STORM = 1000
+"""How many things one directory may tell between two passes before it is not listened to until the next one."""
 
 
 class DeafError(TroubleError):
@@ -80,11 +86,18 @@ def merged(watches: Iterable[Watch]) -> list[Watch]:
 class _Handler(FileSystemEventHandler):
     """Turns an event into a reason for a pass. It raises nothing: that would end watchdog's thread without a word."""
 
-    def __init__(self, watch: Watch, wake: Wake) -> None:
+    def __init__(self, watch: Watch, ears: Ears, wake: Wake) -> None:
         self._watch = watch
+        self._ears = ears
         self._wake = wake
+        self.told = 0
 
     def dispatch(self, event: FileSystemEvent) -> None:
+        self.told += 1
+        if self.told > STORM:
+            self._ears.hush(self._watch.path)
+            self._wake.now()
+            return
         paths = (os.fsdecode(event.dest_path or ""), os.fsdecode(event.src_path))
         if any(self._matters(os.path.basename(path)) for path in paths if path):
             self._wake.now()
@@ -110,6 +123,8 @@ class Ears:
         self._wake = wake
         self._observer: InotifyObserver | None = None
         self._identities: dict[str, tuple[int, int] | None] = {}
+        self._heard: dict[str, tuple[_Handler, ObservedWatch]] = {}
+        self._hushed: set[str] = set()
 
     def missing(self) -> list[str]:
         """The required directories that are not there."""
@@ -145,12 +160,42 @@ class Ears:
         self, observer: InotifyObserver, watch: Watch, identities: dict[str, tuple[int, int] | None]
     ) -> None:
         kinds = list(_APPEARED + _VANISHED if watch.departures else _APPEARED)
+        handler = _Handler(watch, self, self._wake)
         try:
-            observer.schedule(_Handler(watch, self._wake), watch.path, recursive=False, event_filter=kinds)
+            observed = observer.schedule(handler, watch.path, recursive=False, event_filter=kinds)
+            self._heard[watch.path] = (handler, observed)
         except (FileNotFoundError, NotADirectoryError):
             if watch.required:
                 raise FileNotFoundError(watch.path) from None
             identities[watch.path] = None
+
+    def hush(self, path: str) -> None:
+        """Stop listening to *path* until `listen_again`.
+
+        A storm of events costs more than looking: watchdog handles each in Python, in threads that hold up the one
+        that makes the passes, which finds everything without them.
+        """
+        heard = self._heard.get(path)
+        if heard is None or self._observer is None or path in self._hushed:
+            return
+        self._hushed.add(path)
+        # It may have been taken away in the same moment by the thread that makes the passes.
+        with contextlib.suppress(KeyError):
+            self._observer.unschedule(heard[1])
+
+    def listen_again(self) -> None:
+        """A pass begins: listen to everything again, before it looks. Raises `DeafError` as `arm`."""
+        for handler, _ in self._heard.values():
+            handler.told = 0
+        while self._hushed and self._observer is not None:
+            path = self._hushed.pop()
+            watch = next(watch for watch in self._watches if watch.path == path)
+            try:
+                self._schedule(self._observer, watch, self._identities)
+            except FileNotFoundError:
+                return  # `deaf` finds it missing
+            except OSError as error:
+                raise DeafError(sentences.CANNOT_WATCH.format(error=error)) from error
 
     def deaf(self) -> bool:
         """Whether what is watched is no longer what is there, so that `arm` is due.
@@ -177,6 +222,8 @@ class Ears:
         """Stop watching."""
         observer, self._observer = self._observer, None
         self._identities = {}
+        self._heard = {}
+        self._hushed = set()
         if observer is not None and observer.is_alive():
             observer.stop()
             observer.join()

@@ -93,7 +93,8 @@ class Passes:
         else:
             result.failed = True
         self._tell(intaken, spent, result)
-        result.more = intaken.more and "state-unwritable" not in result.problems
+        result.more = intaken.more or (intaken.more_after_cancels and decided is not None)
+        result.more &= "state-unwritable" not in result.problems
         return result
 
     def _intake(self, result: Result) -> Intaken:

@@ -121,6 +121,8 @@ class Service:
         if passes is None:
             return
         self._wake.begin_pass()
+        if self._ears is not None:
+            self._ears.listen_again()
         result = passes.run(self._config_trouble)
         self._wake.end_pass(result.changes)
         self._more = result.more

@@ -303,3 +303,27 @@ def test_the_changelog_and_the_metadata_have_one_version() -> None:
     assert headings[0] == "Unreleased"
     coming = re.findall(r"^To be released as ([0-9.]+[0-9])", section(changelog, "[Unreleased]"), re.MULTILINE)
     assert metadata["metadata"]["version"] == [*coming, *headings[1:]][0]
+
+
+# What is installed by hand is what the package installs
+
+
+def directives(unit: str) -> list[str]:
+    return [line for line in unit.split("\n") if line.strip() and not line.startswith(("#", ";"))]
+
+
+def test_the_unit_to_paste_is_the_one_that_is_shipped() -> None:
+    (block,) = fences(section(ADMINISTRATOR, "6. The service"), "ini")
+    assert directives(block.text) == directives(read("units/runv-email-alias-watcher.service"))
+
+
+def test_the_directories_to_make_are_those_of_the_package() -> None:
+    made = set()
+    (commands_shown, _) = indented(section(ADMINISTRATOR, "3. The directories"))
+    for mode, owner, group, path in re.findall(r"install -d -m (\d+) -o (\S+) -g (\S+) \"?([^\"\s]+)", commands_shown):
+        for folder in requests.FOLDERS if path.endswith("$folder") else ("",):
+            made.add((path.replace("$folder", folder), mode, owner, group))
+    shipped = re.findall(
+        r"^d (/var\S+)\s+(\d+) (\S+) (\S+)", read("units/runv-email-alias.tmpfiles.conf"), re.MULTILINE
+    )
+    assert made == set(shipped)

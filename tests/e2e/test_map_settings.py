@@ -1,5 +1,6 @@
 """The config's say in how a map is published: off, by another command, with a reload, and whether Postfix asks it."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -184,9 +185,21 @@ def test_a_map_that_postfix_does_not_ask_is_reported_with_the_line_that_mends_it
     activate(site, "pablo", "p@example.org")
     assert site.map_lookup("pablo@runv.club") == "p@example.org"
 
-    assert site.mail.run("postconf", "-e", f"virtual_alias_maps = {line}").returncode == 0
+    site.mail.write(virtual_alias_maps=line)
 
     await_well(site)
+
+
+def test_the_line_that_is_told_mends_it(site: Site, watcher: RunningWatcher) -> None:
+    assert watcher.running
+    site.mail.write(virtual_alias_maps="hash:/etc/aliases")
+    command = await_problem(site, "map-not-used").split("`")[1]
+
+    assert site.run(shlex.split(command)).returncode == 0
+
+    await_well(site)
+    found = site.mail.run("postconf", "-h", "virtual_alias_maps").stdout
+    assert found == f"hash:/etc/aliases, {site.table}\n"
 
 
 @pytest.mark.parametrize(

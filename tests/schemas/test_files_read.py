@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,10 @@ PLAIN = b"plain"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "secret").write_bytes(SECRET)
     (tmp_path / "queue").mkdir()
-    yield tmp_path / "queue"
+    return tmp_path / "queue"
 
 
 def symlink(path: Path) -> None:
@@ -111,7 +111,11 @@ def test_what_is_told_of_a_file_is_told_of_the_one_that_was_read(folder: Path) -
     path.write_bytes(PLAIN)
     (folder / "other").write_bytes(b"another")
     inode = (folder / "other").stat().st_ino
-    with Swapped(str(folder), lambda: (folder / "other").replace(path) and None) as queue:
+
+    def swap() -> None:
+        (folder / "other").replace(path)
+
+    with Swapped(str(folder), swap) as queue:
         found = queue.read("ask.json", 100)
     assert (found.data, found.status.st_ino) == (b"another", inode)
 
@@ -184,10 +188,11 @@ def test_a_file_that_may_not_be_read_says_so(folder: Path) -> None:
 
 
 def test_names_are_told_whatever_their_bytes(folder: Path) -> None:
-    for name in (b"caf\xe9.json", b"\x1b[2J", "café".encode(), b".hidden"):
+    names = {b"caf\xe9.json", b"\x1b[2J", "café".encode(), b".hidden"}
+    for name in names:
         Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).touch()
     with Directory(str(folder)) as queue:
-        assert {os.fsencode(name) for name in queue.names()} == {b"caf\xe9.json", b"\x1b[2J", "café".encode(), b".hidden"}
+        assert {os.fsencode(name) for name in queue.names()} == names
         assert queue.place("\x1b[2J") == f"{folder}/\\x1b[2J"
         assert all(queue.has(name) for name in queue.names())
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from schemas.names import RESERVED, USERNAME, NameRefusedError, alias_of, check_username
 
 # RFC 2142, sections 3 to 5, and the names that this server keeps for itself.
-RFC_2142 = """info marketing sales support abuse noc security postmaster hostmaster usenet news webmaster www uucp ftp"""
+RFC_2142 = """info marketing sales support abuse noc security postmaster hostmaster usenet news webmaster www uucp
+ftp"""
 OUR_OWN = """root admin postmaster abuse security support contato contact noreply no-reply mailer-daemon hostmaster
 webmaster entre join welcome"""
 
@@ -20,8 +21,8 @@ def test_an_ordinary_account_name_may_have_an_alias(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "", "a", "x" * 33, "Pablo", "pabLo", "1pablo", "-pablo", "_pablo", "pablo.r", "pablo+x", "pablo@runv.club", "pa blo",
-        "pablo\n", "\npablo", "pablo\x00", "josé", "ｐａｂｌｏ", "pablo\u202e", "../pablo", "pablo,maria",
+        "", "a", "x" * 33, "Pablo", "pabLo", "1pablo", "-pablo", "_pablo", "pablo.r", "pablo+x", "pablo@runv.club",
+        "pa blo", "pablo\n", "\npablo", "pablo\x00", "josé", "\uff50ablo", "pablo\u202e", "../pablo", "pablo,maria",
     ],
 )  # fmt: skip
 def test_any_other_name_is_refused_with_the_rule(name: str) -> None:
@@ -45,11 +46,13 @@ def test_the_configs_own_list_adds_to_the_reserved_names_whatever_its_case() -> 
 
 @given(st.one_of(st.text(), st.text("abcxyz019-_", max_size=40), st.from_regex(USERNAME)))
 def test_whatever_may_be_an_alias_is_short_plain_and_not_reserved(name: str) -> None:
+    told = ""
     try:
         check_username(name)
     except NameRefusedError as refusal:
-        assert str(refusal).isprintable()
-    else:
+        told = str(refusal)
+    assert told.isprintable()
+    if not told:
         assert 2 <= len(name) <= 32
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_")
         assert name[0].isalpha()

@@ -25,7 +25,7 @@ def folders(tmp_path: Path) -> Iterator[RecordFolders]:
 def put(folders: RecordFolders, folder: Folder, stamp: str, owner: str = "pablo") -> RequestRecord:
     identifier = f"{stamp}-{owner}-0123456789"
     record = RequestRecord(
-        request_id=identifier, username=owner, uid=1, alias="a", file="f", created_at="2026-05-19T20:55:18Z", status=folder
+        request_id=identifier, username=owner, uid=1, alias="a", file="f", created_at="", status=folder
     )
     Path(folders.path, folder, f"{identifier}.json").write_bytes(to_json(record))
     return record
@@ -49,7 +49,8 @@ def test_one_members_records_are_not_anothers_whose_name_begins_or_ends_alike(fo
 
 def test_what_is_no_record_by_its_name_is_passed_over(folders: RecordFolders) -> None:
     record = put(folders, "pending", EARLY)
-    for name in (f".{record.request_id}.json.tmp", f".{record.request_id}.json", f"{record.request_id}.json~", "README"):
+    good = f"{record.request_id}.json"
+    for name in (f".{good}.tmp", f".{good}", f"{good}~", "README"):
         Path(folders.path, "pending", name).touch()
     assert [str(found) for found in folders.ids("pending")] == [record.request_id]
 

@@ -88,7 +88,7 @@ def test_fields_and_values_that_are_not_ours_are_let_be() -> None:
         ({"pablo": entry(status=7)}, "Expected `str`, got `int` - at `$.status`"),
         ({"pablo": entry(uid="1001")}, "at `$.uid`"),
         ({"pablo": entry(uid=-1)}, "at `$.uid`"),
-        ({"pablo": entry(alias="maria@runv.club")}, "The entry `pablo` has the alias `maria@runv.club`; `pablo@runv.club`"),
+        ({"pablo": entry(alias="maria@runv.club")}, "The entry `pablo` has the alias `maria@runv.club`; `pablo@"),
         ({"pablo": entry(alias="pablo@elsewhere.org")}, "`pablo@runv.club` was expected"),
         ({"pablo": entry(alias="pablo@runv.club\n")}, r"has the alias `pablo@runv.club\n`"),
         ({"Pablo": entry("Pablo")}, "The entry `Pablo` has the alias"),
@@ -135,7 +135,7 @@ def twice(first: str, second: str) -> bytes:
     ],
 )
 def test_a_key_that_stands_twice_is_refused_however_it_is_spelt(data: bytes) -> None:
-    with pytest.raises(RegistryError, match="stands twice|breaks the schema"):
+    with pytest.raises(RegistryError, match=r"stands twice|breaks the schema"):
         parse(data)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import RegistryError
-from schemas.registry import Draft, Registry, parse_registry
+from schemas.registry import Draft, Entry, Registry, parse_registry
 
 PLACE = "registry"
 
@@ -106,10 +106,14 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
     max_leaves=4,
 )  # fmt: skip
-_KNOWN = {"alias", "status", "username", "destination", "created_at", "updated_at", "approved_by", "uid", "updated_by", "reason"}  # fmt: skip
-_STRANGE = st.dictionaries(st.text(max_size=6).filter(lambda key: key not in _KNOWN), _JSON, max_size=3)
+_STRANGE = st.dictionaries(
+    st.text(max_size=6).filter(lambda key: key not in Entry.__struct_fields__), _JSON, max_size=3
+)
 _STATES = st.fixed_dictionaries(
-    {"destination": st.sampled_from(["p@example.org", "Q@Example.net"]), "status": st.sampled_from(["active", "revoked"])},
+    {
+        "destination": st.sampled_from(["p@example.org", "Q@Example.net"]),
+        "status": st.sampled_from(["active", "revoked"]),
+    },
     optional={"uid": st.integers(0, 2**32), "reason": st.text(max_size=6), "updated_by": st.text(max_size=6)},
 )
 _FILES = st.dictionaries(_NAMES, st.tuples(_STATES, _STRANGE), max_size=4)

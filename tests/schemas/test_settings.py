@@ -15,7 +15,8 @@ def named(path: Path, text: str = "{}") -> str:
 
 
 def test_the_paths_follow_the_state_directory(tmp_path: Path) -> None:
-    settings = load_settings(named(tmp_path / "config.json", '{"state_dir": "/srv/state", "domain": "example.net"}'), {})
+    text = '{"state_dir": "/srv/state", "domain": "example.net"}'
+    settings = load_settings(named(tmp_path / "config.json", text), {})
     assert settings.registry == "/srv/state/email-aliases.json"
     assert settings.lock == "/srv/state/email-aliases.lock"
     assert settings.queue == "/srv/state/email-alias-queue"

@@ -14,6 +14,7 @@ from schemas.errors import StateError
 from schemas.status import Problem, Published, Status, is_running, read_status, start_time
 
 _CLONE_NEWNS = 0x00020000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _OTHER_UID = 65534
 
 
@@ -78,12 +79,12 @@ def seen_by_a_member_with_hidden_processes(*statuses: Status) -> list[bool]:
         try:
             libc = ctypes.CDLL(None, use_errno=True)
             # The mount is made private first, so that nothing outside of this child sees it.
-            if not libc.unshare(_CLONE_NEWNS) and not libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None):
-                if not libc.mount(b"proc", b"/proc", b"proc", 0, b"hidepid=2"):
-                    os.setgroups([])
-                    os.setresgid(_OTHER_UID, _OTHER_UID, _OTHER_UID)
-                    os.setresuid(_OTHER_UID, _OTHER_UID, _OTHER_UID)
-                    answer = sum(is_running(status) << bit for bit, status in enumerate(statuses))
+            apart = not libc.unshare(_CLONE_NEWNS) and not libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
+            if apart and not libc.mount(b"proc", b"/proc", b"proc", 0, b"hidepid=2"):
+                os.setgroups([])
+                os.setresgid(_OTHER_UID, _OTHER_UID, _OTHER_UID)
+                os.setresuid(_OTHER_UID, _OTHER_UID, _OTHER_UID)
+                answer = sum(is_running(status) << bit for bit, status in enumerate(statuses))
         finally:
             os._exit(answer)
     answer = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

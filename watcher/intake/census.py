@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from heapq import heapify, heappop
+from collections import deque
+from collections.abc import Collection, Iterator
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from schemas.files import Directory
@@ -37,36 +38,70 @@ class Item(NamedTuple):
 
 
 class Census:
-    """Keeps what is known of the entries, so that a long backlog is not asked again in every pass."""
+    """Keeps what is known of the entries, so that a long backlog is not asked and sorted again in every pass.
+
+    Attributes:
+        hidden: entries whose names say that they are not finished.
+        directories: how many directories there are.
+    """
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
+        self._waiting: dict[int, list[tuple[int, str, Item]]] = {}
+        self._turns: deque[int] = deque()
+        self.hidden: list[Item] = []
+        self.directories = 0
 
-    def take(self, queue: Directory) -> list[Item]:
-        """Every entry of *queue*. One that was there before, by name and inode, is not looked at again."""
+    def take(self, queue: Directory) -> None:
+        """List *queue*. An entry that was there before, by name and inode, is not looked at again."""
         before, now = self._items, {}
+        apart: list[Item] = []
         with os.scandir(queue.fd) as entries:
             for entry in entries:
-                item = before.get(entry.name)
+                name = entry.name
+                item = before.get(name)
                 if item is None or item.inode != entry.inode():
-                    status = queue.status(entry.name)
+                    status = queue.status(name)
                     if status is None:
                         continue
-                    item = Item(entry.name, status.st_ino, status.st_uid, status.st_mode, status.st_mtime_ns)
-                now[item.name] = item
+                    item = Item(name, status.st_ino, status.st_uid, status.st_mode, status.st_mtime_ns)
+                    if not item.hidden and not item.directory:
+                        self._line_up(item)
+                if item.mode & 0o170000 == stat.S_IFDIR or name[0] == ".":
+                    apart.append(item)
+                now[name] = item
         self._items = now
-        return list(now.values())
+        self.directories = sum(item.directory for item in apart)
+        self.hidden = [item for item in apart if not item.directory]
 
+    @property
+    def names(self) -> Collection[str]:
+        """The names of all entries."""
+        return self._items.keys()
 
-def in_turn(items: Iterable[Item]) -> Iterator[Item]:
-    """One entry of each owner in turn; those of one owner in the order of mtime, then name."""
-    heaps: dict[int, list[tuple[int, str, Item]]] = {}
-    for item in items:
-        heaps.setdefault(item.uid, []).append((item.mtime_ns, item.name, item))
-    for heap in heaps.values():
-        heapify(heap)
-    while heaps:
-        for uid, heap in list(heaps.items()):
-            yield heappop(heap)[2]
-            if not heap:
-                del heaps[uid]
+    def in_turn(self) -> Iterator[Item]:
+        """Give one entry of each owner in turn; those of one owner in the order of mtime, then name.
+
+        What was given is not given again, in this pass or another, unless it is `put_back`. The turn goes on where it
+        stopped, and a newcomer is next.
+        """
+        while self._turns:
+            uid = self._turns[0]
+            item = heappop(self._waiting[uid])[2]
+            if self._waiting[uid]:
+                self._turns.rotate(-1)
+            else:
+                self._turns.popleft()
+                del self._waiting[uid]
+            if self._items.get(item.name) is item:
+                yield item
+
+    def put_back(self, item: Item) -> None:
+        """*item* was not dealt with: it has its turn again in a later pass."""
+        self._line_up(item)
+
+    def _line_up(self, item: Item) -> None:
+        if item.uid not in self._waiting:
+            self._waiting[item.uid] = []
+            self._turns.appendleft(item.uid)
+        heappush(self._waiting[item.uid], (item.mtime_ns, item.name, item))

@@ -16,12 +16,12 @@ from schemas.requests import REFUSED_KEPT, RequestRecord
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts
-from watcher.intake.census import Census, Item, in_turn
+from watcher.intake.census import Census, Item
 from watcher.intake.judge import Judge, Verdict
 from watcher.records import RecordStore
 from watcher.settling import Settling
 
-SLICE_SECONDS = 0.2
+SLICE_SECONDS = 0.1
 """How long one pass may take entries in before decisions and publishing have their turn."""
 
 _DAY = 24 * 3600
@@ -36,6 +36,7 @@ class Intaken:
     Attributes:
         active_cancels: aliases to switch off, in this pass; their files stay in the queue until that is done.
         more: whether entries are left for the next slice.
+        more_after_cancels: whether entries are left that come after an active cancel of their owner.
         left_alone: directories in the queue.
         handled: entries dealt with.
         troubles: what stood in the way, in words.
@@ -43,6 +44,7 @@ class Intaken:
 
     active_cancels: list[Verdict] = field(default_factory=list)
     more: bool = False
+    more_after_cancels: bool = False
     left_alone: int = 0
     handled: int = 0
     troubles: list[str] = field(default_factory=list)
@@ -84,28 +86,29 @@ class Intake:
             OSError: a record could not be written; its file is still in the queue.
         """
         result = Intaken()
-        items = self._census.take(self._queue)
-        if not items:
-            return result
-        self.settling.forget_all_but({item.name for item in items})
-        result.left_alone = sum(item.directory for item in items)
-        self._remove_abandoned([item for item in items if item.hidden and not item.directory])
-        self._take_slice([item for item in items if not item.hidden and not item.directory], result)
+        self._census.take(self._queue)
+        self.settling.forget_all_but(self._census.names)
+        result.left_alone = self._census.directories
+        self._remove_abandoned(self._census.hidden)
+        self._take_slice(result)
         return result
 
-    def _take_slice(self, items: list[Item], result: Intaken) -> None:
+    def _take_slice(self, result: Intaken) -> None:
         deadline = self._clock() + SLICE_SECONDS
+        given: list[Item] = []
         spent: list[Verdict] = []
         refused: dict[str, list[Verdict]] = {}
         waiting: set[int] = set()
         try:
-            for item in in_turn(items):
-                if item.uid in waiting:
-                    result.more = True
-                    continue
+            for item in self._census.in_turn():
+                given.append(item)
                 if self._clock() > deadline:
-                    result.more = True
+                    # With nothing done in all that time, it is their own clock that the entries wait for.
+                    result.more = bool(spent or refused)
                     break
+                if item.uid in waiting:
+                    result.more_after_cancels = True
+                    continue
                 verdict = self._judged(item, result)
                 if verdict is None:
                     continue
@@ -124,10 +127,20 @@ class Intake:
                 spent += verdicts
         finally:
             # Also when a write failed half way: what was recorded is done with, and what was not stays in the queue.
+            result.handled = len(spent)
+            self._done(given, spent)
+
+    def _done(self, given: list[Item], spent: list[Verdict]) -> None:
+        done: set[str] = set()
+        try:
             self._records.settle()
             for verdict in spent:
                 self.discard(verdict)
-            result.handled = len(spent)
+                done.add(verdict.item.name)
+        finally:
+            for item in given:
+                if item.name not in done:
+                    self._census.put_back(item)
 
     def _judged(self, item: Item, result: Intaken) -> Verdict | None:
         try:

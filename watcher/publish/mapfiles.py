@@ -115,8 +115,7 @@ class MapFiles:
                 # The text comes first: of a table older than its source every Postfix process warns.
                 directory.write_aside(self._next, text, self._mode)
                 self.postmap.build(self._at(self._next))
-                self._prove(self._next, rows)
-                return self._put_in_place(directory, directory.signature(self._next))
+                return self._prove_and_put_in_place(directory, rows)
             except OSError as error:
                 raise self._unwritable(error) from error
             finally:
@@ -142,8 +141,7 @@ class MapFiles:
                     write_text = None
                 if gone:
                     self.postmap.delete(self._at(self._next), gone, meanwhile=write_text)
-                self._prove(self._next, changed, gone)
-                return self._put_in_place(directory, directory.signature(self._next))
+                return self._prove_and_put_in_place(directory, changed, gone)
             except OSError as error:
                 raise self._unwritable(error) from error
             finally:
@@ -160,9 +158,15 @@ class MapFiles:
         with self._directory() as directory:
             self._tidy(directory)
 
-    def _prove(self, name: str, expected: Mapping[str, str], absent: Iterable[str] = ()) -> None:
+    def _prove(
+        self,
+        name: str,
+        expected: Mapping[str, str],
+        absent: Iterable[str] = (),
+        meanwhile: Callable[[], object] | None = None,
+    ) -> None:
         keys = [*expected, *absent]
-        found = self.postmap.ask(self._at(name), keys) if keys else {}
+        found = self.postmap.ask(self._at(name), keys, meanwhile)
         if found == expected:
             return
         for alias in keys:
@@ -175,12 +179,15 @@ class MapFiles:
                     )
                 )
 
-    def _put_in_place(self, directory: Directory, source: Signature | None) -> MapSignature:
+    def _prove_and_put_in_place(
+        self, directory: Directory, expected: Mapping[str, str], absent: Iterable[str] = ()
+    ) -> MapSignature:
         table = self._next + self._suffix
         fd = os.open(table, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.fd)
         try:
-            settle(fd, self._mode)
-            built = signature_of(os.fstat(fd))
+            # It is synced while postmap starts.
+            self._prove(self._next, expected, absent, meanwhile=partial(settle, fd, self._mode))
+            source, built = directory.signature(self._next), signature_of(os.fstat(fd))
         finally:
             os.close(fd)
         directory.rename(table, self._name + self._suffix)

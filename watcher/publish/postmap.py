@@ -49,17 +49,26 @@ class Postmap:
         text = "".join(f"{alias}\n" for alias in aliases)
         self._run(["-d", "-", f"{self.map_type}:{path}"], text, meanwhile=meanwhile)
 
-    def ask(self, path: str, aliases: Iterable[str]) -> dict[str, str]:
+    def ask(
+        self, path: str, aliases: Iterable[str], meanwhile: Callable[[], object] | None = None
+    ) -> dict[str, str]:
         """What the table of *path* answers for *aliases*; those that it does not know are left out."""
         # Status 1 with nothing on standard error says that none was found.
-        return self._rows(["-q", "-", f"{self.map_type}:{path}"], "".join(f"{a}\n" for a in aliases), good=(0, 1))
+        text = "".join(f"{alias}\n" for alias in aliases)
+        return self._rows(["-q", "-", f"{self.map_type}:{path}"], text, good=(0, 1), meanwhile=meanwhile)
 
     def dump(self, path: str) -> dict[str, str]:
         """Every row of the table of *path*. cdb has no way to tell them."""
         return self._rows(["-s", f"{self.map_type}:{path}"], "", good=(0, 1))
 
-    def _rows(self, arguments: Sequence[str], given: str, good: tuple[int, ...]) -> dict[str, str]:
-        output = self._run(arguments, given, good)
+    def _rows(
+        self,
+        arguments: Sequence[str],
+        given: str,
+        good: tuple[int, ...],
+        meanwhile: Callable[[], object] | None = None,
+    ) -> dict[str, str]:
+        output = self._run(arguments, given, good, meanwhile)
         rows: dict[str, str] = {}
         for line in output.decode("utf-8", "surrogateescape").split("\n")[:-1]:
             alias, _, destination = line.partition("\t")

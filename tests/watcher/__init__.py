@@ -1,0 +1,1 @@
+"""What reacts: one folder here for each room, as the code is laid out."""

@@ -1,0 +1,1 @@
+"""From a marker to the registry."""

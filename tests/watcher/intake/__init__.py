@@ -1,0 +1,1 @@
+"""From a queue entry to a record or a counted refusal."""

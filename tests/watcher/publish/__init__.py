@@ -1,0 +1,1 @@
+"""From the registry to a map that Postfix reads."""
