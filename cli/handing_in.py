@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -68,9 +69,10 @@ class Counter:
     def queued(self) -> int:
         """How many files of the member's lie in the queue and have not been taken in."""
         with self._access(self.queue.path):
-            waiting = (name for name in self.queue.names() if not name.startswith("."))
+            found = (self.queue.status(name) for name in self.queue.names() if not name.startswith("."))
             return sum(
-                (status := self.queue.status(name)) is not None and status.st_uid == self.member.uid for name in waiting
+                status is not None and status.st_uid == self.member.uid and not stat.S_ISDIR(status.st_mode)
+                for status in found
             )
 
     def hand_in(self, contents: QueueFile) -> HandedIn:

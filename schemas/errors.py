@@ -18,6 +18,10 @@ class RegistryError(TroubleError):
     """The registry is missing, cannot be read, or breaks its schema. It never counts as empty."""
 
 
+class RegistryUnreadableError(RegistryError):
+    """The registry is there and cannot be read, for a reason that no change of it will tell the end of."""
+
+
 class RegistryBusyError(TroubleError):
     """Another program holds the registry's lock."""
 
@@ -32,3 +36,11 @@ class UnsafeFileError(TroubleError):
 
 class TooLargeError(TroubleError):
     """A file holds more than its kind may."""
+
+
+def reason(error: Exception) -> str:
+    """What *error* says, as the end of a sentence: an `OSError` without its number, with the file it is about."""
+    if isinstance(error, OSError) and error.strerror:
+        about = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{about}"
+    return str(error).rstrip(".")

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from schemas.errors import RegistryBusyError, RegistryError, TroubleError
+from schemas.errors import RegistryBusyError, RegistryError, RegistryUnreadableError, TroubleError, reason
 from schemas.registry import Registry
 from schemas.status import Published
 from schemas.text import printable
@@ -119,11 +119,11 @@ class Passes:
         try:
             markers = rooms.markers.read()
             decided = rooms.decide.apply(markers, intaken.active_cancels)
+        except RegistryUnreadableError as error:
+            self._later("registry-unreadable", str(error), result)
         except RegistryError as error:
+            # Only an edit mends it, and that is an event.
             result.problems["registry-broken"] = str(error)
-            if not isinstance(error.__cause__, OSError):
-                return markers, None  # only an edit mends it, and that is an event
-            self._retry.failed()
         except RegistryBusyError as error:
             result.problems["registry-busy"] = str(error)
             self._lock_retry.failed()
@@ -156,7 +156,7 @@ class Passes:
             result.failed = True
         except (OSError, TroubleError) as error:
             path = rooms.settings.config.virtual_alias_file
-            self._later("publish-failed", sentences.PUBLISH_FAILED.format(path=path, error=error), result)
+            self._later("publish-failed", sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error)), result)
             result.failed = True
         if rooms.publisher.reload_trouble is not None:
             result.problems["reload-failed"] = rooms.publisher.reload_trouble
@@ -166,7 +166,7 @@ class Passes:
     def _unwritable(self, error: Exception, result: Result) -> None:
         # A pass that failed between two writes is like one that was killed there.
         self._interrupted = True
-        self._later("state-unwritable", sentences.STATE_UNWRITABLE.format(error=error), result)
+        self._later("state-unwritable", sentences.STATE_UNWRITABLE.format(error=reason(error)), result)
 
     def _later(self, code: str, what: str, result: Result) -> None:
         result.problems[code] = what
@@ -188,7 +188,7 @@ class Passes:
             for marker in spent:
                 self._rooms.markers.remove(marker)
         except (OSError, TroubleError) as error:
-            log.error(sentences.STATE_UNWRITABLE.format(error=printable(str(error), 1000)))  # noqa: TRY400
+            log.error(sentences.STATE_UNWRITABLE.format(error=printable(reason(error), 1000)))  # noqa: TRY400
             self._retry.failed()
 
     def _report(self, intaken: Intaken, problems: dict[str, str]) -> None:
@@ -201,11 +201,15 @@ class Passes:
         )
 
 
-_WAITING = frozenset({"group-missing", "state-unwritable", "publish-failed", "queue-entry"})
+_WAITING = frozenset({"group-missing", "registry-unreadable", "state-unwritable", "publish-failed", "queue-entry"})
 
 
 def _waits(result: Result) -> bool:
     return not _WAITING.isdisjoint(result.problems)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, TroubleError) else f"{reason(error)}."
 
 
 def _is_plain_sync(marker: Marker) -> bool:

@@ -37,6 +37,7 @@ class RecordStore:
         self.pending: dict[str, RequestRecord] = {}
         self.troubles: list[str] = []
         self._newest: dict[str, str] = {}
+        self._of_newest: dict[str, list[tuple[str, str]]] = {}
         self._pending_seen: Signature | None = None
         self._touched: set[Folder] = set()
         self._make_folders(path)
@@ -58,7 +59,8 @@ class RecordStore:
             if name.startswith("."):
                 directory.remove(name)
         for identifier in self.folders.ids(folder):
-            self._note(identifier)
+            owner, moment = identifier.owner, identifier.stamp
+            self._newest[owner] = max(moment, self._newest.get(owner, ""))
 
     def close(self) -> None:
         """Let go of the folders."""
@@ -99,19 +101,27 @@ class RecordStore:
             return identifier.stamp < newest
         # Two files may share a moment; one file that comes back under another name shares all but the name.
         return any(
-            record is not None and request_id(identifier.owner, record.file, status).digest == found.digest
-            for folder in FOLDERS
-            for found in self.folders.ids(folder, identifier.owner)
-            if found.stamp == identifier.stamp
-            for record in [self.folders.load(folder, found)]
+            request_id(identifier.owner, file, status).digest == digest
+            for digest, file in self._files_of_newest(identifier.owner)
         )
+
+    def _files_of_newest(self, owner: str) -> list[tuple[str, str]]:
+        if owner not in self._of_newest:
+            newest = self._newest.get(owner)
+            self._of_newest[owner] = [
+                (found.digest, record.file)
+                for folder in FOLDERS
+                for found in self.folders.ids(folder, owner)
+                if found.stamp == newest and (record := self.folders.load(folder, found)) is not None
+            ]
+        return self._of_newest[owner]
 
     def add(self, record: RequestRecord, gid: int) -> None:
         """Write a new record into the folder of its status. Not durable before `settle`."""
         self._write(record.status, record, gid)
         identifier = parse_request_id(record.request_id)
         if identifier is not None:
-            self._note(identifier)
+            self._note(identifier, record.file)
         if record.status == "pending":
             self.pending[record.username] = record
 
@@ -146,6 +156,10 @@ class RecordStore:
         self.folders.folder(folder).rename(name, name, self.folders.folder(record.status))
         self._touched |= {folder, record.status}
 
-    def _note(self, identifier: RequestId) -> None:
-        if identifier.stamp > self._newest.get(identifier.owner, ""):
-            self._newest[identifier.owner] = identifier.stamp
+    def _note(self, identifier: RequestId, file: str) -> None:
+        owner, newest = identifier.owner, self._newest.get(identifier.owner, "")
+        if identifier.stamp > newest:
+            self._newest[owner] = identifier.stamp
+            self._of_newest[owner] = [(identifier.digest, file)]
+        elif identifier.stamp == newest:
+            self._files_of_newest(owner).append((identifier.digest, file))

@@ -6,7 +6,14 @@ import fcntl
 import os
 import time
 
-from schemas.errors import RegistryBusyError, RegistryError, StateError, TroubleError
+from schemas.errors import (
+    RegistryBusyError,
+    RegistryError,
+    RegistryUnreadableError,
+    StateError,
+    TroubleError,
+    reason,
+)
 from schemas.files import Directory, FoundFile, Signature, signature_of
 from schemas.registry import SIZE_LIMIT, Registry, parse_registry
 from watcher import sentences
@@ -54,7 +61,8 @@ class RegistryStore:
             raise
         except (OSError, TroubleError) as error:
             self._seen = None
-            raise RegistryError(sentences.REGISTRY_UNREADABLE.format(path=self.path, error=error)) from error
+            told = sentences.REGISTRY_UNREADABLE.format(path=self.path, error=reason(error))
+            raise RegistryUnreadableError(told) from error
         return self._parse(found)
 
     def _parse(self, found: FoundFile) -> Registry:

@@ -30,7 +30,7 @@ NO_ACTIVE_ALIAS = "There is no active alias to switch off."
 ACCOUNT_CHANGED = "The account that asked for this is no more; its name belongs to somebody else now."
 
 # Why a decision could not be applied: for the administrator to read.
-MARKER_UNREADABLE = "The marker cannot be read: {error}"
+MARKER_UNREADABLE = "The marker cannot be read: {error}."
 MARKER_FOREIGN = "The marker belongs to uid {uid}; only root decides. Look how it came into a directory of mode 0700."
 MARKER_BAD_NAME = "The marker's name was not accepted: letters, digits, '.', '_', '-' and '.json' were expected."
 NO_PENDING = "{username} has no pending request. See `runv-admin-email-alias pending`."
@@ -66,15 +66,14 @@ REGISTRY_MISSING = (
     "map stays as it is and decisions wait."
 )
 REGISTRY_UNREADABLE = (
-    "The registry {path} cannot be read: {error} Until it can, the published map stays as it is and decisions wait."
+    "The registry {path} cannot be read: {error}. Until it can, the published map stays as it is and decisions wait."
 )
-REGISTRY_UNWRITABLE = "The registry {path} cannot be written: {error}. Decisions wait until it can."
 REGISTRY_BUSY = "Another program holds the lock {path}. Decisions wait until it lets go."
 LOCK_UNUSABLE = "The lock file {path} cannot be opened: {error}. Decisions wait until it can."
 ENTRY_UNREADABLE = "The queue entry {name} cannot be dealt with: {error}. It is left there and tried again."
 STATE_UNWRITABLE = "A file of state cannot be written: {error}. What waits is tried again."
 DIRECTORIES_LEFT = (
-    "There are {count} directories in the queue {path}, where only files belong. They are left alone; remove them."
+    "Directories in the queue {path}, where only files belong: {count}. They are left alone; remove them."
 )
 CONFIG_INVALID = "The configuration was changed to something that cannot be used; the earlier one still holds. {error}"
 MASS_CHANGE = (
@@ -117,7 +116,7 @@ LOG_FAILED = "Decision {id} could not be applied: {reason}"
 LOG_DRIFT = "The map {path} was changed by somebody else, or is not there; it is made anew from the registry."
 LOG_PUBLISHED = "Published {path}: {aliases} aliases; {added} added, {changed} changed, {removed} removed."
 LOG_PROBLEM = "Problem: {what}"
-LOG_SOLVED = "No longer a problem: {what}"
+LOG_SOLVED = "No longer a problem: {code}."
 LOG_REARMED = "A watched directory was replaced; watching was set up anew."
 
 # One line for `systemctl status`.

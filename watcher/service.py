@@ -58,6 +58,7 @@ class Service:
         self._passes: Passes | None = None
         self._checked = 0.0
         self._more = False
+        self._troubled = False
         self._refused = 0
 
     def once(self) -> Result:
@@ -112,7 +113,9 @@ class Service:
         if self._reload_asked or _config_signature(self._settings) != self._config_seen:
             self._reload()
             woken = True
-        if woken or (due is not None and due <= time.monotonic()):
+        moment = time.monotonic()
+        # While something is wrong, the regular check looks whether it still is: not every end of trouble is an event.
+        if woken or (due is not None and due <= moment) or (self._troubled and check <= moment):
             self._pass()
         self._listen()
 
@@ -126,6 +129,7 @@ class Service:
         result = passes.run(self._config_trouble)
         self._wake.end_pass(result.changes)
         self._more = result.more
+        self._troubled = bool(result.problems)
 
     def _listen(self) -> None:
         if self._ears is not None and self._ears.deaf():

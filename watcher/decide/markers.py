@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from schemas.decisions import NAME, SIZE_LIMIT, Decision, FailedDecision, parse_decision
 from schemas.documents import NotJsonError, ShapeError, to_json
-from schemas.errors import TroubleError
+from schemas.errors import TroubleError, reason
 from schemas.files import Directory, signature_of
 from schemas.text import printable
 from schemas.times import now
@@ -100,7 +100,7 @@ class Markers:
         except ShapeError as error:
             self._set_aside(name, str(error), printable(data, _SHOWN_OCTETS))
         except (OSError, TroubleError) as error:
-            told = sentences.MARKER_UNREADABLE.format(error=error)
+            told = sentences.MARKER_UNREADABLE.format(error=reason(error))
             self._set_aside(name, told, "")
         return None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from schemas.config import Settings
-from schemas.errors import StateError
+from schemas.errors import StateError, reason
 from schemas.files import Directory
 from schemas.requests import REFUSED_KEPT, RequestRecord
 from schemas.text import printable
@@ -146,7 +146,7 @@ class Intake:
         try:
             return self._judge.judge(item)
         except (OSError, StateError) as error:
-            result.troubles.append(sentences.ENTRY_UNREADABLE.format(name=printable(item.name), error=error))
+            result.troubles.append(sentences.ENTRY_UNREADABLE.format(name=printable(item.name), error=reason(error)))
             return None
 
     def _record(self, verdict: Verdict) -> None:

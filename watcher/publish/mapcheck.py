@@ -21,7 +21,8 @@ class MapCheck:
     """Asks `postconf virtual_alias_maps`, and again only when main.cf has changed."""
 
     def __init__(self, config: Config) -> None:
-        self._map = f"{config.map_type}:{config.virtual_alias_file}"
+        self._path = config.virtual_alias_file
+        self._map = f"{config.map_type}:{self._path}"
         self._wanted = config.check_maps and config.enabled
         self._asked: Signature | None = None
         self._trouble: str | None = None
@@ -45,8 +46,12 @@ class MapCheck:
         except CommandError as error:
             self._asked = None
             return sentences.MAPS_UNKNOWN.format(map=self._map, error=error)
-        line = f"{value}, {self._map}" if value else self._map
-        return sentences.MAP_NOT_USED.format(map=self._map, line=line)
+        return sentences.MAP_NOT_USED.format(map=self._map, line=self._line(value))
+
+    def _line(self, value: str) -> str:
+        # The same file as another type is what was asked before a change of backend; it would answer first.
+        others = [name for name in value.translate(_SEPARATORS).split() if not name.endswith(f":{self._path}")]
+        return ", ".join([*others, self._map])
 
     def _named_in(self, value: str) -> bool:
         names = value.translate(_SEPARATORS).split()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from schemas.addresses import DESTINATION_ROW
 from schemas.config import Config
-from schemas.errors import StateError, TroubleError
+from schemas.errors import StateError, TroubleError, reason
 from schemas.files import Directory, Signature, read_plain, settle, signature_of
 from watcher import sentences
 from watcher.publish.postmap import DUMPABLE, SUFFIXES, Postmap, is_plain_postmap
@@ -83,7 +83,7 @@ class MapFiles:
         except FileNotFoundError:
             return None
         except (OSError, TroubleError) as error:
-            raise MapError(sentences.MAP_UNREADABLE.format(path=self.path, error=error)) from error
+            raise MapError(sentences.MAP_UNREADABLE.format(path=self.path, error=reason(error))) from error
         rows: dict[str, str] = {}
         for line in data.decode("utf-8", "surrogateescape").split("\n"):
             alias, _, destination = line.partition("\t")

@@ -19,9 +19,8 @@ class Problems:
 
     def update(self, found: dict[str, str]) -> list[Problem]:
         """Take the problems of a pass, their words by code, and give them with their beginnings."""
-        for code, problem in self._known.items():
-            if code not in found:
-                log.info(sentences.LOG_SOLVED.format(what=problem.what))
+        for code in self._known.keys() - found.keys():
+            log.info(sentences.LOG_SOLVED.format(code=code))
         now_known: dict[str, Problem] = {}
         for code, what in found.items():
             before = self._known.get(code)

@@ -1,0 +1,36 @@
+"""Problems keep their beginning, and are told once."""
+
+import logging
+
+import pytest
+
+from schemas.status import Problem
+from watcher.report import problems
+from watcher.report.problems import Problems
+
+
+@pytest.fixture
+def moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = iter(range(24))
+    monkeypatch.setattr(problems, "now", lambda: f"2026-05-19T{next(hours):02d}:00:00Z")
+
+
+@pytest.mark.usefixtures("moments")
+def test_a_problem_that_stays_keeps_its_beginning_though_its_words_change() -> None:
+    known = Problems()
+    assert known.update({"a": "first"}) == [Problem("a", "first", "2026-05-19T00:00:00Z")]
+    assert known.update({"a": "second", "b": "new"}) == [
+        Problem("a", "second", "2026-05-19T00:00:00Z"),
+        Problem("b", "new", "2026-05-19T01:00:00Z"),
+    ]
+    assert known.update({}) == []
+    assert known.update({"a": "again"}) == [Problem("a", "again", "2026-05-19T02:00:00Z")]
+
+
+def test_the_journal_hears_of_a_problem_when_it_comes_and_when_it_goes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "runv")
+    known = Problems()
+    for found in ({}, {"a": "It broke."}, {"a": "It broke."}, {"a": "It broke."}, {}, {}):
+        known.update(found)
+    assert caplog.messages == ["Problem: It broke.", "No longer a problem: It broke."]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
