@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -162,7 +163,9 @@ class Ears:
         kinds = list(_APPEARED + _VANISHED if watch.departures else _APPEARED)
         handler = _Handler(watch, self, self._wake)
         try:
-            observed = observer.schedule(handler, watch.path, recursive=False, event_filter=kinds)
+            # watchdog 7 watches a link itself, in which nothing ever happens.
+            place = os.path.realpath(watch.path)
+            observed = observer.schedule(handler, place, recursive=False, event_filter=kinds)
             self._heard[watch.path] = (handler, observed)
         except (FileNotFoundError, NotADirectoryError):
             if watch.required:
@@ -244,4 +247,5 @@ def _identity(path: str) -> tuple[int, int] | None:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    # A file can be watched too, but is not what was meant; that a directory has taken its place is to be noticed.
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
