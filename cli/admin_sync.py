@@ -66,7 +66,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
     registry = read_registry(settings).whole()
     plan = make_plan(published_rows(settings.config), registry.rows())
     with open_records(settings) as records, reading(settings):
-        guard = mass_change(plan, registry, lambda user: records.newest_first("approved", user))
+        guard = mass_change(plan, registry, records.by_owner("approved"))
     if as_json:
         tell_json(_plain(settings, plan, guard))
     else:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from schemas.birth import birth_ns
 from schemas.errors import StateError, TooLargeError, UnsafeFileError
 from schemas.text import printable
 
@@ -34,10 +35,14 @@ class Signature(NamedTuple):
 
 
 class FoundFile(NamedTuple):
-    """The contents of a file and the status of the descriptor they were read from."""
+    """The contents of a file and the status of the descriptor they were read from.
+
+    `born_ns` is told only of a file whose mtime lies past its ctime: when it was made, where that can be known.
+    """
 
     data: bytes
     status: os.stat_result
+    born_ns: int | None = None
 
 
 def signature_of(status: os.stat_result) -> Signature:
@@ -127,7 +132,8 @@ class Directory:
         try:
             status = os.fstat(fd)
             self._refuse_unless_plain(name, status)
-            return FoundFile(self._read_all(fd, name, limit), status)
+            born_ns = birth_ns(fd) if status.st_mtime_ns > status.st_ctime_ns else None
+            return FoundFile(self._read_all(fd, name, limit), status, born_ns)
         finally:
             os.close(fd)
 

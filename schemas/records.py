@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 from schemas.documents import NotJsonError, ShapeError, parse_record
 from schemas.errors import StateError, TroubleError
@@ -45,6 +46,7 @@ class RecordFolders:
             for name in self.folder(folder).names()
             if name.endswith(".json")
             and not name.startswith(".")
+            and (owner is None or f"-{owner}-" in name)
             and (identifier := parse_request_id(name.removesuffix(".json"))) is not None
             and (owner is None or identifier.owner == owner)
         ]
@@ -71,7 +73,22 @@ class RecordFolders:
 
     def newest_first(self, folder: Folder, owner: str) -> Iterator[RequestRecord]:
         """The records of *owner* in *folder*, the newest first; one that has just moved on is passed over."""
-        for identifier in reversed(self.ids(folder, owner)):
+        return self._loaded(folder, self.ids(folder, owner))
+
+    def by_owner(self, folder: Folder) -> Callable[[str], Iterator[RequestRecord]]:
+        """Give what does as `newest_first` for one owner after the other, by a single listing at the first of them."""
+
+        @cache
+        def listed() -> dict[str, list[RequestId]]:
+            found: dict[str, list[RequestId]] = {}
+            for identifier in self.ids(folder):
+                found.setdefault(identifier.owner, []).append(identifier)
+            return found
+
+        return lambda owner: self._loaded(folder, listed().get(owner, []))
+
+    def _loaded(self, folder: Folder, oldest_first: Sequence[RequestId]) -> Iterator[RequestRecord]:
+        for identifier in reversed(oldest_first):
             record = self.load(folder, identifier)
             if record is not None:
                 yield record

@@ -61,14 +61,15 @@ class RequestId(NamedTuple):
         return f"{self.stamp}-{self.owner}-{self.digest}"
 
 
-def request_id(owner: str, name: str, status: os.stat_result) -> RequestId:
+def request_id(owner: str, name: str, status: os.stat_result, born_ns: int | None = None) -> RequestId:
     """Make the id of the queue file *name* of *owner* from the file itself, so that it is the same when seen again.
 
-    The moment is the file's mtime, but never one past its ctime: an owner can set the first to any year, and an id
-    from the future would make all that follows look old.
+    The moment is the file's mtime. An owner can set that to any year, and an id from the future would make all that
+    follows look old: of a file from the future it is *born_ns*, when the file was made, or else its ctime.
     """
     mark = f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}:".encode() + os.fsencode(name)
-    moment = min(status.st_mtime_ns, status.st_ctime_ns)
+    future = status.st_mtime_ns > status.st_ctime_ns
+    moment = (born_ns or status.st_ctime_ns) if future else status.st_mtime_ns
     return RequestId(stamp(moment), owner, sha256(mark)[:10])
 
 

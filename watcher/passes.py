@@ -21,7 +21,8 @@ from watcher.accounts import GroupMissingError
 from watcher.decide.decide import Decided
 from watcher.decide.markers import Marker
 from watcher.intake.intake import Intaken
-from watcher.publish.publisher import MassChangeError
+from watcher.publish.mapfiles import MapSignature
+from watcher.publish.publisher import MassChangeError, Publisher
 from watcher.retry import Retry
 from watcher.rooms import Rooms
 
@@ -51,15 +52,20 @@ class Passes:
     Args:
         rooms: where.
         woken: whether something has happened since the pass began.
+        published: what the map is known to answer for.
+
+    Attributes:
+        published: the same, as the passes leave it.
     """
 
-    def __init__(self, rooms: Rooms, woken: Callable[[], bool]) -> None:
+    def __init__(self, rooms: Rooms, woken: Callable[[], bool], published: Published | None = None) -> None:
         self._rooms = rooms
         self._woken = woken
         self._retry = Retry()
         self._lock_retry = Retry(first=0.02, longest=1.0)
-        self._published: Published | None = None
+        self.published = published
         self._in_line: Registry | None = None
+        self._stuck: _Stuck | None = None
         self._interrupted = True
 
     @property
@@ -75,7 +81,7 @@ class Passes:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def announce(self, problems: dict[str, str]) -> None:
-        """Write the status before the first pass, so that whoever looks sees that we are here."""
+        """Write the status before the very first pass, so that whoever looks sees that we are here."""
         self._rooms.records.refresh()
         self._report(Intaken(), problems)
 
@@ -142,13 +148,20 @@ class Passes:
         if not rooms.settings.config.enabled:
             return
         forced = bool(decided.force)
+        stuck, self._stuck = self._stuck, None
+        if stuck is not None and not forced and self._retry.waits and stuck.as_it_was(registry, rooms.publisher):
+            # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
+            self._stuck = stuck
+            result.problems["publish-failed"] = stuck.what
+            result.failed = True
+            return
         try:
             if forced or registry is not self._in_line or rooms.publisher.drifted():
                 by_hand = registry is not self._in_line and not decided.handled
                 rooms.publisher.publish(registry, forced=forced)
                 self._in_line = registry
                 aliases = len(registry.rows())
-                self._published = Published(registry.sha256, now(), aliases)
+                self.published = Published(registry.sha256, now(), aliases)
                 # More changes while the last one was being published are a burst; one after another is not.
                 result.changes += 2 if by_hand and self._woken() else 0
         except MassChangeError as error:
@@ -156,7 +169,9 @@ class Passes:
             result.failed = True
         except (OSError, TroubleError) as error:
             path = rooms.settings.config.virtual_alias_file
-            self._later("publish-failed", sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error)), result)
+            told = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
+            self._later("publish-failed", told, result)
+            self._stuck = _Stuck(registry, rooms.publisher.found(), told)
             result.failed = True
         if rooms.publisher.reload_trouble is not None:
             result.problems["reload-failed"] = rooms.publisher.reload_trouble
@@ -193,12 +208,24 @@ class Passes:
 
     def _report(self, intaken: Intaken, problems: dict[str, str]) -> None:
         self._rooms.report.write(
-            published=self._published,
+            published=self.published,
             pending=len(self._rooms.records.pending),
             refused=self._rooms.intake.refused,
             left_alone=intaken.left_alone,
             problems=problems,
         )
+
+
+@dataclass(frozen=True)
+class _Stuck:
+    """A publish that failed: of what, what lay there afterwards, and what was told."""
+
+    registry: Registry
+    found: MapSignature | None
+    what: str
+
+    def as_it_was(self, registry: Registry, publisher: Publisher) -> bool:
+        return registry is self.registry and publisher.found() == self.found
 
 
 _WAITING = frozenset({"group-missing", "registry-unreadable", "state-unwritable", "publish-failed", "queue-entry"})

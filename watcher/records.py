@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 
 from schemas.documents import to_json
 from schemas.errors import StateError
@@ -40,6 +41,8 @@ class RecordStore:
         self._of_newest: dict[str, list[tuple[str, str]]] = {}
         self._pending_seen: Signature | None = None
         self._touched: set[Folder] = set()
+        self._approved: Callable[[str], Iterator[RequestRecord]] | None = None
+        self._approved_seen: Signature | None = None
         self._make_folders(path)
         for folder in FOLDERS:
             self._take_stock(folder)
@@ -91,6 +94,8 @@ class RecordStore:
 
     def known(self, identifier: RequestId) -> bool:
         """Whether the queue file of *identifier* has been taken in before."""
+        if identifier.stamp > self._newest.get(identifier.owner, ""):
+            return False
         name = record_name(identifier)
         return any(self.folders.folder(folder).has(name) for folder in FOLDERS)
 
@@ -115,6 +120,14 @@ class RecordStore:
                 if found.stamp == newest and (record := self.folders.load(folder, found)) is not None
             ]
         return self._of_newest[owner]
+
+    def approved(self, owner: str) -> Iterator[RequestRecord]:
+        """The approved records of *owner*, the newest first; the folder is listed again only if it has changed."""
+        seen = self.folders.folder("approved").signature(".")
+        if self._approved is None or seen != self._approved_seen:
+            self._approved_seen = seen
+            self._approved = self.folders.by_owner("approved")
+        return self._approved(owner)
 
     def add(self, record: RequestRecord, gid: int) -> None:
         """Write a new record into the folder of its status. Not durable before `settle`."""
@@ -155,6 +168,9 @@ class RecordStore:
         name = record_name(record.request_id)
         self.folders.folder(folder).rename(name, name, self.folders.folder(record.status))
         self._touched |= {folder, record.status}
+        if record.status == "approved":
+            # The clock of file times may stand still between one change and the next.
+            self._approved = None
 
     def _note(self, identifier: RequestId, file: str) -> None:
         owner, newest = identifier.owner, self._newest.get(identifier.owner, "")

@@ -70,6 +70,9 @@ class RegistryStore:
         # may leave every part of the signature as it is. So such a one is read again when the next event comes.
         young = time.time_ns() - found.status.st_mtime_ns < _YOUNG_NS
         self._seen = None if young else signature_of(found.status)
+        if self._registry is not None and self._registry.data == found.data:
+            self._trouble = None
+            return self._registry
         try:
             self._registry = parse_registry(found.data, self._domain, self.path, self._registry)
         except RegistryError as error:

@@ -32,6 +32,11 @@ class Retry:
         self._delay = min(self._longest, self._delay * 2 or self._first)
         self.due = now + self._delay
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has failed and is not due yet."""
+        return self.due is not None and self._clock() < self.due
+
     def worked(self) -> None:
         """It worked: nothing is due, and the next failure begins anew."""
         self._delay = 0.0

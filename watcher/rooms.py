@@ -53,8 +53,7 @@ class Rooms:
             self.registry = RegistryStore(settings.registry, settings.lock, settings.domain)
             self.registry.tidy()
             self.decide = Decide(settings, self.registry, self.records, self.accounts, self.markers, self.intake)
-            folders = self.records.folders
-            self.publisher = Publisher(settings.config, lambda user: folders.newest_first("approved", user))
+            self.publisher = Publisher(settings.config, self.records.approved)
             self.mapcheck = MapCheck(settings.config)
             self._opened = opened.pop_all()
 

@@ -18,6 +18,7 @@ WRITABLE_BY_OTHERS = (
     "Take that right away (chmod go-w) and send it again."
 )
 TOO_OLD = "The file is more than {days} days old. If you still want this, ask again."
+FROM_THE_FUTURE = "The file's time lies in the future. Set it to the present (touch) and send it again."
 OUTDATED = "The file is older than one of yours that was taken in before. If you still want this, ask again."
 NOT_JSON = "The file was expected to hold one JSON object. {error}"
 BAD_SHAPE = "The file was understood as JSON but not as a request. {error}"

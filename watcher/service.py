@@ -10,9 +10,10 @@ from types import FrameType
 
 from schemas.addresses import warm_up
 from schemas.config import Settings, load_settings
-from schemas.errors import ConfigError, StateError
+from schemas.errors import ConfigError, StateError, reason
 from schemas.files import Signature, signature_of
 from schemas.requests import FOLDERS
+from schemas.status import Published
 from schemas.times import now
 from watcher import sentences
 from watcher.ears import DeafError, Ears, Watch
@@ -21,7 +22,7 @@ from watcher.passes import Passes, Result
 from watcher.publish.mapcheck import main_cf
 from watcher.publish.mapfiles import MapFiles
 from watcher.report.problems import Problems
-from watcher.rooms import Rooms
+from watcher.rooms import Rooms, SecondWatcherError
 from watcher.version import VERSION
 from watcher.wake import Wake
 
@@ -60,6 +61,7 @@ class Service:
         self._more = False
         self._troubled = False
         self._refused = 0
+        self._published: Published | None = None
 
     def once(self) -> Result:
         """Make passes until nothing more is to be done at once, and give the last one's result.
@@ -86,6 +88,8 @@ class Service:
         try:
             self._open()
             self._say_started()
+            if self._passes is not None:
+                self._passes.announce(self._config_trouble)
             self._pass()
             self._notifier.ready()
             while not self._stopping:
@@ -149,8 +153,7 @@ class Service:
         self._rooms.intake.refused = self._refused
         if self._ears is not None:
             self._ears.anchor()
-        self._passes = Passes(self._rooms, self._wake.pending)
-        self._passes.announce(self._config_trouble)
+        self._passes = Passes(self._rooms, self._wake.pending, self._published)
         self._checked = time.monotonic()
 
     def _arm(self) -> None:
@@ -184,16 +187,20 @@ class Service:
         else:
             self._config_trouble = {}
             try:
+                _refuse_missing(settings)
                 self._reopen(settings)
                 self._say_started()
-            except (OSError, StateError) as error:
-                self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=error)}
-                self._reopen(before)
+            except (OSError, StateError, SecondWatcherError) as error:
+                self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=reason(error))}
+                if self._settings is not before:
+                    self._reopen(before)
         log.info(sentences.LOG_RELOADED)
         self._notifier.ready()
 
     def _reopen(self, settings: Settings) -> None:
         self._close_rooms()
+        if _map_of(settings) != _map_of(self._settings):
+            self._published = None
         self._settings = settings
         self._open()
 
@@ -211,8 +218,10 @@ class Service:
             log.warning(sentences.LOG_NO_EFFECT.format(path=self._settings.path))
 
     def _close_rooms(self) -> None:
-        rooms, self._rooms, self._passes = self._rooms, None, None
-        if rooms is not None:
+        rooms, passes = self._rooms, self._passes
+        self._rooms = self._passes = None
+        if rooms is not None and passes is not None:
+            self._published = passes.published
             self._refused = rooms.intake.refused
             rooms.close()
 
@@ -242,6 +251,19 @@ def _watches(settings: Settings) -> list[Watch]:
 def _anchors(settings: Settings) -> list[str]:
     folders = [os.path.join(settings.requests, folder) for folder in FOLDERS]
     return [*folders, os.path.join(settings.decisions, "failed")]
+
+
+def _map_of(settings: Settings) -> tuple[object, ...]:
+    config = settings.config
+    return config.enabled, config.backend, config.virtual_alias_file, settings.registry
+
+
+def _refuse_missing(settings: Settings) -> None:
+    _make_decisions(settings)
+    needed = [watch.path for watch in _watches(settings) if watch.required]
+    for path in (*needed, os.path.dirname(os.path.normpath(settings.config.runtime_dir))):
+        if not os.path.isdir(path):
+            raise StateError(sentences.DIRECTORY_MISSING.format(path=path))
 
 
 def _make_decisions(settings: Settings) -> None:

@@ -14,8 +14,8 @@ class Figure:
         ours: the watcher's value, written with its unit.
         floor: what it is held against; empty where the target is a number of its own.
         held: what is compared with the target, written as in the table.
-        target: the same for the target.
-        met: the verdict.
+        target: the same for the target; empty where none was set and the figure is only told.
+        met: whether the target was reached.
     """
 
     name: str
@@ -38,7 +38,7 @@ def ratio(name: str, turns: Turns, at_most: float) -> Figure:
     """The median of ours, at most so many times that of the floor."""
     ours, floor = median(turns.ours), median(turns.floor)
     held = ours / floor
-    return Figure(name, _duration(ours), _duration(floor), f"{held:.2f} x", f"<= {at_most:g} x", held <= at_most)
+    return Figure(name, duration(ours), duration(floor), f"{held:.2f} x", f"<= {at_most:g} x", held <= at_most)
 
 
 def difference(name: str, turns: Turns, at_most: float) -> Figure:
@@ -46,13 +46,19 @@ def difference(name: str, turns: Turns, at_most: float) -> Figure:
     ours, floor = median(turns.ours), median(turns.floor)
     held = ours - floor
     target = f"<= +{at_most * 1000:g} ms"
-    return Figure(name, _duration(ours), _duration(floor), f"{held * 1000:+.2f} ms", target, held <= at_most)
+    return Figure(name, duration(ours), duration(floor), f"{held * 1000:+.2f} ms", target, held <= at_most)
 
 
 def count(name: str, found: float, at_most: float, unit: str = "") -> Figure:
     """A number, at most so many."""
-    return Figure(name, f"{found:g}{unit}", "", f"{found:g}{unit}", f"<= {at_most:g}{unit}", found <= at_most)
+    return Figure(name, f"{found:g}{unit}", "", "", f"<= {at_most:g}{unit}", found <= at_most)
 
 
-def _duration(seconds: float) -> str:
+def told(name: str, value: str) -> Figure:
+    """A value that is worth knowing, with no target."""
+    return Figure(name, value, "", "", "", met=True)
+
+
+def duration(seconds: float) -> str:
+    """Write a time with its unit."""
     return f"{seconds * 1000:.2f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"

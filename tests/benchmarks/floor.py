@@ -16,7 +16,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,7 +37,7 @@ class Script:
             entries = json.load(file)
         self._entries = {key: entry_bytes(key, entry) for key, entry in entries.items()}
         self._rows = {entry["alias"]: entry["destination"] for entry in entries.values()}
-        self._first = next(iter(entries.values()), {})
+        self._first: dict[str, str] = next(iter(entries.values()), {})
 
     def approve(self, destination: str) -> None:
         """Give the first entry another destination, in the registry and in the map."""
@@ -131,7 +131,7 @@ def registry_bytes(registry: dict[str, dict[str, object]]) -> bytes:
     return b"{\n" + b",\n".join(entry_bytes(key, entry) for key, entry in registry.items()) + b"\n}\n"
 
 
-def entry_bytes(key: str, entry: dict[str, object]) -> bytes:
+def entry_bytes(key: str, entry: Mapping[str, object]) -> bytes:
     """One entry of it."""
     return b"  %b: %b" % (json.dumps(key).encode(), json.dumps(entry, indent=4).encode())
 
@@ -139,11 +139,11 @@ def entry_bytes(key: str, entry: dict[str, object]) -> bytes:
 def main(directory: str, orders: Iterable[str]) -> None:
     """Obey the orders that come on standard input."""
     script = Script(directory, dict(os.environ))
-    print(flush=True)
+    os.write(1, b"\n")
     for line in orders:
         order, _, argument = line.rstrip("\n").partition(" ")
         getattr(script, order)(argument)
-        print(flush=True)
+        os.write(1, b"\n")
 
 
 if __name__ == "__main__":

@@ -5,25 +5,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.bench import Ground, bench
-from tests.benchmarks.figures import Figure, count
+from tests.benchmarks.figures import Figure, count, told
 
-SIZES = (10, 10_000)
+MANY = 10_000
 SETTLE_SECONDS = 2.0
 WATCHED_SECONDS = 20.0
 
 
 def idle(ground: Ground) -> Iterator[Figure]:
-    """Context switches over all threads in 20 s, and resident memory."""
-    for size in SIZES:
-        with bench(ground, size) as both:
-            pid = both.watcher.process.pid
-            time.sleep(SETTLE_SECONDS)
-            before = _switches(pid)
-            time.sleep(WATCHED_SECONDS)
-            switches = _switches(pid) - before
-            memory = _status_number(Path("/proc", str(pid), "status"), "VmRSS") / 1024
-        yield count(f"idle, {size:,} aliases: wake-ups in {WATCHED_SECONDS:g} s", switches, 3)
-        yield count(f"idle, {size:,} aliases: resident memory", round(memory, 1), 30, " MiB")
+    """Context switches over all threads, voluntary or not, in 20 s, and resident memory."""
+    switches, memory = _measured(ground, 10)
+    yield count(f"idle: wake-ups in {WATCHED_SECONDS:g} s", switches, 3)
+    yield count("idle: resident memory", memory, 30, " MiB")
+    # What it keeps of the registry comes on top, whatever it does; that is told, and held against nothing.
+    switches, memory = _measured(ground, MANY)
+    yield count(f"idle, {MANY:,} aliases: wake-ups in {WATCHED_SECONDS:g} s", switches, 3)
+    yield told(f"idle, {MANY:,} aliases: resident memory", f"{memory:g} MiB")
+
+
+def _measured(ground: Ground, aliases: int) -> tuple[int, float]:
+    with bench(ground, aliases) as both:
+        pid = both.watcher.process.pid
+        time.sleep(SETTLE_SECONDS)
+        before = _switches(pid)
+        time.sleep(WATCHED_SECONDS)
+        switches = _switches(pid) - before
+        return switches, round(_status_number(Path("/proc", str(pid), "status"), "VmRSS") / 1024, 1)
 
 
 def _switches(pid: int) -> int:

@@ -8,23 +8,22 @@ from tests.benchmarks.figures import Figure
 BEGIN = "<!-- figures: begin; written by `make bench`, not by hand -->"
 END = "<!-- figures: end -->"
 
-_HEAD = ("figure", "ours", "floor", "held", "target", "verdict")
+_HEAD = ("figure", "ours", "floor", "ratio", "target", "verdict")
 
 
 def render(figures: Sequence[Figure]) -> str:
     """The table, with a line for each figure."""
-    rows = [_HEAD, *((f.name, f.ours, f.floor or "-", f.held, f.target, verdict(f)) for f in figures)]
+    rows = [_HEAD, *((f.name, f.ours, f.floor, f.held, f.target, verdict(f)) for f in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines = [" ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    lines.insert(1, " ".join("-" * width for width in widths))
     return "\n".join(lines)
 
 
 def verdict(figure: Figure) -> str:
-    """The verdict in one word."""
+    """The verdict in one word; none where there is no target."""
+    if not figure.target:
+        return ""
     return "ok" if figure.met else "MISSED"
 
 

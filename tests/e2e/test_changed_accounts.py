@@ -2,11 +2,12 @@
 
 import pytest
 
+from ..support.layout import put
 from ..support.site import Site
 from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
-from .acts import activate, ask, decide, decision, failure
-from .queue_house import refusal
+from .acts import activate, ask, await_problem, decide, decision, failure
+from .queue_house import gone, refusal
 
 GONE = "The account pablo that asked (uid {}) is no more, or its name belongs to another uid now."
 
@@ -47,9 +48,7 @@ def test_a_name_given_to_somebody_else_does_not_inherit_the_request(site: Site, 
     assert [record["destination"] for record in site.records("pending")] == ["old@example.org"]
 
 
-def test_a_request_under_the_same_name_closes_that_of_the_former_account(
-    site: Site, watcher: RunningWatcher
-) -> None:
+def test_a_request_under_the_same_name_closes_that_of_the_former_account(site: Site, watcher: RunningWatcher) -> None:
     assert watcher.running
     former = ask(site, "pablo", "old@example.org")
     uid = somebody_else(site)
@@ -67,9 +66,7 @@ def test_a_request_under_the_same_name_closes_that_of_the_former_account(
     }
 
 
-def test_an_alias_approved_for_somebody_else_of_the_same_name_begins_anew(
-    site: Site, watcher: RunningWatcher
-) -> None:
+def test_an_alias_approved_for_somebody_else_of_the_same_name_begins_anew(site: Site, watcher: RunningWatcher) -> None:
     assert watcher.running
     activate(site, "pablo", "old@example.org")
     uid = somebody_else(site)
@@ -83,9 +80,7 @@ def test_an_alias_approved_for_somebody_else_of_the_same_name_begins_anew(
 
 
 @pytest.mark.parametrize("name_lives_on", [True, False])
-def test_only_the_account_that_asked_can_be_approved(
-    site: Site, watcher: RunningWatcher, name_lives_on: bool
-) -> None:
+def test_only_the_account_that_asked_can_be_approved(site: Site, watcher: RunningWatcher, name_lives_on: bool) -> None:
     assert watcher.running
     record = ask(site, "pablo", "p@example.org")
     if name_lives_on:
@@ -122,3 +117,21 @@ def test_a_member_who_is_listed_in_the_group_counts_as_one_by_primary_group_does
     activate(site, "maria", "m@example.org")
 
     assert wait_for(lambda: site.map_lookup("maria@runv.club"), site.paths.postfix, what="it") == "m@example.org"
+
+
+def test_the_accounts_group_that_is_missing_is_reported_and_awaited(site: Site) -> None:
+    group = site.accounts.directory / "group"
+    whole = group.read_text()
+    put(group, "".join(f"{line}\n" for line in whole.splitlines() if "runv-members" not in line).encode(), 0o644)
+    site.start_watcher()
+    path = site.drop("pablo", "request.json", {"destination": "p@example.org"})
+
+    assert await_problem(site, "group-missing") == (
+        "The group runv-members does not exist, so nobody can be told to be a member. Make it with `groupadd --system "
+        "runv-members`; requests and decisions wait."
+    )
+    assert path.exists()
+    put(group, whole.encode(), 0o644)
+
+    gone(site, path)
+    assert wait_for(lambda: site.pending("pablo"), site.paths.requests / "pending", what="the request")

@@ -7,8 +7,9 @@ import pytest
 
 from ..support.layout import put
 from ..support.site import Site
+from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
-from .acts import await_problem, await_well, entry, problems, publish, settle
+from .acts import ask, await_problem, await_well, entry, problems, publish, settle
 
 BACKENDS = "postfix-hash, postfix-btree, postfix-lmdb, postfix-cdb, postfix-texthash"
 WRONG = {
@@ -91,8 +92,8 @@ def test_the_config_of_the_existing_server_is_accepted_and_what_has_no_effect_is
 
     assert site.map_lookup("pablo@runv.club") == "p@example.org"
     told = (
-        f"WARNING: The key auto_sync_on_approve in {site.paths.config} has no effect any more: every change is published "
-        "at once."
+        f"WARNING: The key auto_sync_on_approve in {site.paths.config} has no effect any more: every change is "
+        "published at once."
     )
     assert watcher.log.splitlines().count(told) == 1
 
@@ -155,12 +156,28 @@ def test_a_config_whose_directories_are_not_there_is_reported_and_the_earlier_on
 
     told = await_problem(site, "config-invalid")
 
-    assert told.startswith("The configuration was changed to something that cannot be used; the earlier one still holds.")
+    assert told.startswith(
+        "The configuration was changed to something that cannot be used; the earlier one still holds."
+    )
     assert str(site.root / "absent") in told
     publish(site, {"pablo": entry("pablo", "p@example.org")})
     assert site.map_lookup("pablo@runv.club") == "p@example.org"
     site.configure(runtime_dir=str(site.paths.runtime))
     await_well(site)
+    assert watcher.running
+
+
+def test_a_config_whose_state_is_not_there_is_reported_and_the_earlier_one_holds(
+    site: Site, watcher: RunningWatcher
+) -> None:
+    site.accounts.add("pablo")
+
+    site.configure(state_dir=str(site.root / "absent"))
+
+    # The old queue is where it was, and still heard.
+    assert ask(site, "pablo", "p@example.org")
+    told = await_problem(site, "config-invalid")
+    assert str(site.root / "absent") in told
     assert watcher.running
 
 
@@ -175,7 +192,7 @@ def test_a_good_change_of_the_config_is_followed_at_once(
     site.mail.write(virtual_alias_maps=f"btree:{path}")
     reload(watcher)
 
-    site.wait_for(lambda: path.exists(), what="the other map")
+    wait_for(path.exists, path.parent, what="the other map")
     settle(site)
     assert site.mail.lookup(f"btree:{path}", "pablo@runv.club") == "p@example.org"
     assert (site.status()["backend"], site.status()["problems"]) == ("postfix-btree", [])

@@ -1,4 +1,4 @@
-"""Watched directories that are removed, renamed or replaced: the watcher hears again, or ends so that it is restarted."""
+"""Watched directories that are removed, renamed or replaced: the watcher hears again, or ends to be started afresh."""
 
 import os
 import shutil
@@ -64,7 +64,7 @@ def test_a_decisions_directory_that_was_replaced_is_heard_again(
     harm(site.paths.decisions)
 
     # In the moment before it is noticed, a marker in the old directory would be lost with it.
-    site.wait_for(lambda: (site.paths.decisions / "failed").is_dir(), what="the directory to be taken into use")
+    wait_for((site.paths.decisions / "failed").is_dir, site.paths.decisions, what="the directory to be taken into use")
     decide(site, {"decision": "revoke", "username": "pablo", "reason": "No."})
     assert site.map_lookup("pablo@runv.club") is None
     assert watcher.running
@@ -82,7 +82,7 @@ def test_record_folders_that_were_replaced_are_used_again(
     harm(site.paths.requests)
 
     # Until it is noticed, what is recorded goes with the old folders.
-    site.wait_for(lambda: (site.paths.requests / "pending").is_dir(), what="the folders to be taken into use")
+    wait_for((site.paths.requests / "pending").is_dir, site.paths.requests, what="the folders to be taken into use")
     ask(site, "maria", "m@example.org")
     decide(site, decision(site.pending("maria") or {}))
     assert site.records("approved")[0]["username"] == "maria"
@@ -106,9 +106,7 @@ def test_a_directory_of_the_map_that_was_replaced_is_heard_again(site: Site) -> 
     assert (maps / "members").read_bytes().count(b"\n") == 2
 
 
-def test_a_state_directory_that_was_replaced_is_taken_into_use_by_a_reload(
-    site: Site, watcher: RunningWatcher
-) -> None:
+def test_a_state_directory_that_was_replaced_is_taken_into_use_by_a_reload(site: Site, watcher: RunningWatcher) -> None:
     """Its own parent is not watched, so that nothing but the clock would tell."""
     site.accounts.add("pablo")
     publish(site, entries(1))
@@ -136,7 +134,7 @@ def test_a_queue_that_is_gone_for_good_ends_the_watcher(site: Site, watcher: Run
 
     assert watcher.notify.lines[-1] == "STOPPING=1"
     assert watcher.log.splitlines()[-1] == (
-        f"The directory {site.paths.queue} is not there. Make it with the owner and mode that the administrator's guide "
-        "tells."
+        f"The directory {site.paths.queue} is not there. Make it with the owner and mode that the administrator's "
+        "guide tells."
     )
     assert "Traceback" not in watcher.log

@@ -182,7 +182,8 @@ def test_markers_are_applied_in_the_order_of_their_times_then_names(
     first = site.start_watcher()
     approve = decision(ask(site, "pablo", "p@example.org"))
     first.stop()
-    drop(*((approve, REVOKE) if approve_first else (REVOKE, approve)), site)
+    early, late = (approve, REVOKE) if approve_first else (REVOKE, approve)
+    drop(early, late, site)
 
     site.start_watcher()
 

@@ -25,8 +25,8 @@ from .acts import (
 )
 
 TOLD = (
-    "This would take away {removed} and point elsewhere {changed} of 10 published aliases, and no more than 3 of either "
-    "are changed unasked. Look at `runv-admin-email-alias sync --dry-run`; if that is meant, run "
+    "This would take away {removed} and point elsewhere {changed} of 10 published aliases, and no more than 3 of "
+    "either are changed unasked. Look at `runv-admin-email-alias sync --dry-run`; if that is meant, run "
     "`runv-admin-email-alias sync --force`. Until then the published map stays as it is."
 )
 
@@ -46,9 +46,7 @@ def held_back(site: Site, contents: Mapping[str, Record], told: str) -> None:
     assert states(site.paths.postfix) == before
 
 
-def test_taking_away_more_than_the_limit_is_held_back_until_it_is_forced(
-    site: Site, watcher: RunningWatcher
-) -> None:
+def test_taking_away_more_than_the_limit_is_held_back_until_it_is_forced(site: Site, watcher: RunningWatcher) -> None:
     assert watcher.running
     publish(site, entries(10))
 

@@ -8,6 +8,7 @@ from ..support.accounts import Membership
 from ..support.postfix import PrivatePostfix
 from ..support.sink import Sink
 from ..support.site import Record, Site
+from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
 from .acts import activate, ask, entry, publish, settle, write_registry
 
@@ -199,12 +200,17 @@ def test_what_the_registry_holds_besides_stays_byte_for_byte(site: Site, watcher
     """Other statuses, unknown fields and odd notations are the administrator's own, and so is the order."""
     assert watcher.running
     site.accounts.add("pablo")
-    zoe = b'{"username": "zoe","alias":"zoe@runv.club",  "destination": "z@example.org", "status": "suspended", "n": 1e2}'
-    maria = b'{"note": "caf\\u00e9 \xc3\xa9", "alias": "Maria@runv.club", "status": "active", "destination": "m@example.org"}'
+    zoe = (
+        b'{"username": "zoe","alias":"zoe@runv.club",  "destination": "z@example.org", "status": "suspended", "n": 1e2}'
+    )
+    maria = (
+        b'{"note": "caf\\u00e9 \xc3\xa9", "alias": "Maria@runv.club", "status": "active",'
+        b' "destination": "m@example.org"}'
+    )
     old = b'{"status": "cancelled", "alias": "ana@elsewhere.example"}'
     data = b'{"zoe": ' + zoe + b',\n\n"maria": ' + maria + b', "ana": ' + old + b"}"
     digest = write_registry(site, data)
-    site.wait_for(lambda: site.map_lookup("maria@runv.club"), what="the edited registry in the map")
+    wait_for(lambda: site.map_lookup("maria@runv.club"), site.paths.postfix, what="the edited registry in the map")
     settle(site)
     assert site.status()["published"]["registry_sha256"] == digest
     assert site.paths.registry.read_bytes() == data

@@ -108,8 +108,8 @@ def test_a_command_of_the_administrators_own_that_fails_is_reported(site: Site) 
     write_registry(site, entries(2))
 
     assert await_problem(site, "publish-failed") == (
-        f"The map {site.paths.map} could not be brought up to date; the earlier one stays. The command `{program} --now` "
-        "failed with exit status 3: no more room"
+        f"The map {site.paths.map} could not be brought up to date; the earlier one stays. The command `{program} "
+        "--now` failed with exit status 3: no more room"
     )
     assert site.map_lookup("member00@runv.club") == "member00@example.org"
     script(program, f"exec {REAL} hash:{site.paths.map}")

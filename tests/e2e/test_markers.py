@@ -58,9 +58,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_marker_that_is_no_decision_is_kept_with_the_reason(
-    site: Site, watcher: RunningWatcher, case: str
-) -> None:
+def test_a_marker_that_is_no_decision_is_kept_with_the_reason(site: Site, watcher: RunningWatcher, case: str) -> None:
     assert watcher.running
     activate(site, "pablo", "p@example.org")
     data, reason = WRONG[case]
@@ -100,8 +98,7 @@ def test_a_marker_that_does_not_belong_to_root_decides_nothing(site: Site, watch
 
     wait_for(lambda: not path.exists(), site.paths.decisions, what="the marker to be set aside")
     assert failure(site, "own")["reason"] == (
-        f"The marker belongs to uid {record['uid']}; only root decides. Look how it came into a directory of mode "
-        "0700."
+        f"The marker belongs to uid {record['uid']}; only root decides. Look how it came into a directory of mode 0700."
     )
     assert site.registry() == {}
     assert site.pending("pablo") == record
@@ -148,9 +145,7 @@ def test_a_decision_about_a_broken_registry_waits_until_it_is_mended(site: Site,
     assert problems(site) == {}
 
 
-def test_a_decision_waits_while_another_program_holds_the_registrys_lock(
-    site: Site, watcher: RunningWatcher
-) -> None:
+def test_a_decision_waits_while_another_program_holds_the_registrys_lock(site: Site, watcher: RunningWatcher) -> None:
     assert watcher.running
     record = ask(site, "pablo", "p@example.org")
     lock = site.paths.state / "email-aliases.lock"

@@ -1,6 +1,7 @@
 """What is written in a queue file: every bad one is refused with its reason, and harms nobody else."""
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from ..support.needs import require
 from ..support.site import Record, Site
 from ..support.waiting import wait_for
 from .acts import ask, settle
-from .queue_house import newcomer, others_go_on, refusal
+from .queue_house import gone, newcomer, others_go_on, refusal
 
 SHAPE = "The file was understood as JSON but not as a request. "
 JSON = "The file was expected to hold one JSON object. "
@@ -180,3 +181,22 @@ def test_an_active_cancel_leaves_the_pending_request_and_the_other_way_round(sit
 
     assert refusal(site, member.name, path)["reason"] == "There is no active alias to switch off."
     assert site.pending(member.name) == pending
+
+
+def test_a_file_that_is_written_in_place_is_awaited_until_it_is_whole(site: Site) -> None:
+    account = newcomer(site)
+    path = site.paths.queue / "slow.json"
+    with path.open("wb", buffering=0) as file:
+        os.fchown(file.fileno(), account.uid, site.accounts.gid)
+        os.fchmod(file.fileno(), 0o600)
+        for piece in (b'{"destin', b'ation": "p@exam', b'ple.org"'):
+            file.write(piece)
+            settle(site)
+            assert path.exists()
+            assert site.pending(account.name) is None
+        file.write(b"}")
+
+    record = wait_for(lambda: site.pending(account.name), site.paths.requests / "pending", what="the request")
+    assert record is not None
+    assert record["destination"] == "p@example.org"
+    gone(site, path)

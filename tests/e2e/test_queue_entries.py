@@ -137,8 +137,8 @@ def test_a_directory_is_left_alone_and_reported(site: Site, name: str) -> None:
     settle(site)
     assert site.status()["left_alone"] == 1
     assert problems(site) == {
-        "queue-directories": f"There are 1 directories in the queue {site.paths.queue}, where only files belong. They "
-        "are left alone; remove them."
+        "queue-directories": f"Directories in the queue {site.paths.queue}, where only files belong: 1. They are left "
+        "alone; remove them."
     }
     assert (path / "request.json").exists()
     others_go_on(site)

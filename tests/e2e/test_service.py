@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from ..support.layout import put
 from ..support.site import Site
 from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
-from .acts import activate, ask, await_problem, await_status, decision, entries, publish, script, settle, states
-from .queue_house import gone, refusal
+from .acts import activate, ask, await_status, decision, entries, publish, script, settle, states
+from .queue_house import gone
 
 REAL = "/usr/sbin/postmap"
 
@@ -37,7 +36,7 @@ def let_pass(gate: Path) -> None:
 def test_the_status_is_there_before_the_first_pass_and_ready_is_said_after_it(site: Site, gate: Path) -> None:
     watcher = site.spawn_watcher()
 
-    status = site.wait_for(site.status, what="the status file")
+    status = await_status(site, site.status, what="the status file")
 
     assert status["published"] is None
     assert "READY=1" not in watcher.notify.lines
@@ -91,42 +90,6 @@ def test_the_watchdog_hears_of_it_after_a_pass(site: Site, watcher: RunningWatch
     assert watcher.notify.wait_for("WATCHDOG=1", since=mark)
 
 
-def test_a_reload_is_told_with_its_moment_and_its_end(site: Site, watcher: RunningWatcher) -> None:
-    del site
-    mark = len(watcher.notify.lines)
-    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-
-    watcher.reload()
-
-    watcher.notify.wait_for("READY=1", since=mark)
-    told = watcher.notify.lines[mark:]
-    begun = told.index("RELOADING=1")
-    key, _, moment = told[begun + 1].partition("=")
-    assert key == "MONOTONIC_USEC"
-    assert before <= int(moment) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-    assert begun < told.index("READY=1")
-
-
-def test_a_reload_keeps_what_was_counted_and_what_is_published(site: Site, watcher: RunningWatcher) -> None:
-    site.accounts.add("pablo")
-    publish(site, entries(2))
-    refusal(site, "pablo", site.drop("pablo", "wrong.json", b"[]"))
-    await_status(site, lambda: site.status()["refused"] == 1, what="the refusal to be counted")
-    before = site.status()
-    maps = states(site.paths.postfix)
-    mark = len(watcher.notify.lines)
-
-    watcher.reload()
-    watcher.notify.wait_for("READY=1", since=mark)
-    settle(site)
-
-    after = site.status()
-    for kept in ("started_at", "refused", "pid", "problems"):
-        assert after[kept] == before[kept]
-    assert after["published"]["registry_sha256"] == before["published"]["registry_sha256"]
-    assert states(site.paths.postfix) == maps
-
-
 def test_it_ends_with_0_when_it_is_told_to(site: Site, watcher: RunningWatcher) -> None:
     status = site.status()
 
@@ -147,7 +110,7 @@ def test_it_ends_after_the_pass_in_progress(site: Site, gate: Path) -> None:
     record = ask(site, "pablo", "p@example.org")
     passed.rename(gate)
     marker = site.drop_marker(decision(record))
-    site.wait_for(lambda: site.registry(), what="the registry, which is written before the map")
+    wait_for(site.registry, site.paths.state, what="the registry, which is written before the map")
 
     watcher.process.terminate()
     let_pass(gate)
@@ -224,46 +187,6 @@ def test_what_came_while_it_was_down_is_dealt_with_at_start(site: Site) -> None:
     assert [failed["reason"] for failed in site.failed()] == [
         "maria has no pending request. See `runv-admin-email-alias pending`."
     ]
-
-
-def test_a_file_that_is_written_in_place_is_awaited_until_it_is_whole(site: Site, watcher: RunningWatcher) -> None:
-    assert watcher.running
-    account = site.accounts.add("pablo")
-    path = site.paths.queue / "slow.json"
-    with path.open("wb", buffering=0) as file:
-        os.fchown(file.fileno(), account.uid, site.accounts.gid)
-        os.fchmod(file.fileno(), 0o600)
-        for piece in (b'{"destin', b'ation": "p@exam', b'ple.org"'):
-            file.write(piece)
-            settle(site)
-            assert path.exists()
-            assert site.records("refused") == site.records("pending") == []
-        file.write(b"}")
-
-    record = wait_for(lambda: site.pending("pablo"), site.paths.requests / "pending", what="the request")
-    assert record is not None
-    assert record["destination"] == "p@example.org"
-    gone(site, path)
-
-
-def test_the_accounts_group_that_is_missing_is_reported_and_awaited(site: Site) -> None:
-    site.accounts.add("pablo")
-    group = site.accounts.directory / "group"
-    whole = group.read_text()
-    put(group, "".join(f"{line}\n" for line in whole.splitlines() if "runv-members" not in line).encode(), 0o644)
-    site.start_watcher()
-    path = site.drop("pablo", "request.json", {"destination": "p@example.org"})
-
-    assert await_problem(site, "group-missing") == (
-        "The group runv-members does not exist, so nobody can be told to be a member. Make it with `groupadd --system "
-        "runv-members`; requests and decisions wait."
-    )
-    assert path.exists()
-    put(group, whole.encode(), 0o644)
-
-    gone(site, path)
-    activated = wait_for(lambda: site.pending("pablo"), site.paths.requests / "pending", what="the request")
-    assert activated is not None
 
 
 def test_a_watcher_that_runs_on_goes_on_doing_so(site: Site, watcher: RunningWatcher) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from schemas.config import Settings
 from schemas.errors import RegistryError
-from schemas.registry import Draft, Registry
+from schemas.registry import Draft, Entry, Registry
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts
@@ -103,12 +104,10 @@ class Decide:
         halves = [marker for marker in markers if marker.decision.decision == "approve"]
         if not halves:
             return
-        entries = self._registry.current().entries
+        settled = _settled(self._registry.current().entries, markers)
         for marker in halves:
-            username = marker.decision.username or ""
-            entry, record = entries.get(username), self._records.pending.get(username)
-            done = entry is not None and entry.updated_by == marker.id
-            if done and record is not None and record.request_id == marker.decision.request_id:
+            record = self._records.pending.get(marker.decision.username or "")
+            if marker.id in settled and record is not None and record.request_id == marker.decision.request_id:
                 self._records.close_pending(closed(record, "approved", marker), self._accounts.gid)
         self._records.settle()
 
@@ -125,16 +124,17 @@ class Decide:
 
     def _lay_over(self, draft: Draft, markers: list[Marker], cancels: list[Verdict]) -> _Outcome:
         outcome = _Outcome()
-        steps: list[tuple[int, str, Marker | Verdict]] = [(m.mtime_ns, m.name, m) for m in markers]
-        steps += [(verdict.item.mtime_ns, verdict.item.name, verdict) for verdict in cancels]
+        steps = _in_order(markers, cancels)
+        settled = _settled(self._registry.current().entries, steps)
         pending = dict(self._records.pending)
-        for _, _, step in sorted(steps, key=lambda step: step[:2]):
+        for step in steps:
             if isinstance(step, Verdict):
-                done = step.record is not None and cancel_active(step.record, draft)
+                record = step.record
+                done = record is not None and (record.request_id in settled or cancel_active(record, draft))
                 (outcome.cancelled if done else outcome.refused).append(step)
                 continue
             try:
-                applied = self._rules.apply(step, draft, pending)
+                applied = self._rules.apply(step, draft, pending, settled=step.id in settled)
             except (DecisionFailedError, RegistryError) as error:
                 outcome.failed.append((step, str(error)))
                 continue
@@ -171,3 +171,31 @@ class Decide:
         for verdict in outcome.cancelled:
             if verdict.record is not None:
                 log.info(sentences.LOG_CANCELLED.format(id=verdict.record.request_id, alias=verdict.record.alias))
+
+
+def _in_order(markers: Iterable[Marker], cancels: Iterable[Verdict]) -> list[Marker | Verdict]:
+    steps: list[tuple[int, str, Marker | Verdict]] = [(marker.mtime_ns, marker.name, marker) for marker in markers]
+    steps += [(verdict.item.mtime_ns, verdict.item.name, verdict) for verdict in cancels]
+    return [step for _, _, step in sorted(steps, key=lambda step: step[:2])]
+
+
+def _settled(entries: Mapping[str, Entry], steps: Iterable[Marker | Verdict]) -> set[str]:
+    """The ids of those *steps* that the registry has already: the one that an entry names, and those before it.
+
+    A kill, or a status that cannot be written, leaves markers behind that were applied. Of two about one member the
+    entry names the later; to apply the earlier one again would undo it.
+    """
+    settled: set[str] = set()
+    earlier: dict[str, list[str]] = {}
+    for step in steps:
+        if isinstance(step, Marker):
+            username, identifier = step.decision.username or "", step.id
+        elif step.record is not None:
+            username, identifier = step.record.username, step.record.request_id
+        else:
+            continue
+        earlier.setdefault(username, []).append(identifier)
+        entry = entries.get(username)
+        if entry is not None and entry.updated_by == identifier:
+            settled.update(earlier[username])
+    return settled

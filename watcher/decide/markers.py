@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,8 +81,9 @@ class Markers:
         return sorted(markers, key=lambda marker: (marker.mtime_ns, marker.name))
 
     def _read_one(self, name: str) -> Marker | None:
-        signature = self._directory.signature(name)
-        if signature is None or self.settling.waits(name, signature):
+        status = self._directory.status(name)
+        # Whoever can make a directory here is root: it is theirs, and theirs to remove.
+        if status is None or stat.S_ISDIR(status.st_mode) or self.settling.waits(name, signature_of(status)):
             return None
         data = b""
         try:
@@ -110,7 +112,7 @@ class Markers:
 
     def _set_aside(self, name: str, reason: str, contents: str) -> None:
         self._keep(name, reason, contents)
-        self._take_away(name)
+        self._directory.remove(name)
 
     def _keep(self, name: str, reason: str, marker: Decision | str) -> None:
         identifier = printable(name.removesuffix(".json"))
@@ -125,10 +127,3 @@ class Markers:
         status = self._directory.status(marker.name)
         if status is not None and status.st_ino == marker.inode:
             self._directory.remove(marker.name)
-
-    def _take_away(self, name: str) -> None:
-        try:
-            self._directory.remove(name)
-        except IsADirectoryError:
-            # Whoever can write here is root: a directory is theirs to remove.
-            return

@@ -45,25 +45,30 @@ class Rules:
         self._records = records
         self._accounts = accounts
 
-    def apply(self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord]) -> Applied:
+    def apply(
+        self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord], *, settled: bool = False
+    ) -> Applied:
         """Apply an approval, rejection or revocation. Doing it again changes nothing.
 
         Args:
             marker: the decision.
             draft: the registry so far, which is changed.
             pending: the pending request of each member that has one, so far.
+            settled: the registry has what the decision does to it already, or what a later one made of that.
 
         Raises:
             DecisionFailedError: it cannot be applied; the draft is as it was.
             RegistryError: the entry would break the registry's schema; the draft is as it was.
         """
         if marker.decision.decision == "approve":
-            return self._approve(marker, draft, pending)
+            return self._approve(marker, draft, pending, settled=settled)
         if marker.decision.decision == "reject":
             return self._reject(marker, pending)
-        return self._revoke(marker, draft)
+        return Applied() if settled else self._revoke(marker, draft)
 
-    def _approve(self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord]) -> Applied:
+    def _approve(
+        self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord], *, settled: bool
+    ) -> Applied:
         decision = marker.decision
         username = decision.username or ""
         record = pending.get(username)
@@ -71,6 +76,8 @@ class Rules:
             self._refuse_unless_repeat(marker, username)
             return Applied()
         if (record.request_id, record.destination) != (decision.request_id, decision.destination):
+            if self._is_repeat(marker, username):
+                return Applied()
             raise DecisionFailedError(
                 sentences.REQUEST_CHANGED.format(
                     seen_id=decision.request_id,
@@ -81,7 +88,7 @@ class Rules:
             )
         destination = self._checked(record)
         entry = draft.get(username)
-        if entry is None or entry.updated_by != marker.id:
+        if not settled:
             draft.set(username, self._approved_entry(marker, record, destination, entry))
         told = sentences.LOG_APPROVED.format(
             id=marker.id, operator=decision.operator, alias=record.alias, destination=destination
@@ -127,6 +134,9 @@ class Rules:
         if record is None:
             self._refuse_unless_repeat(marker, username)
             return Applied()
+        # A marker that was applied before may meet the member's next request, which is not meant.
+        if decision.request_id != record.request_id and self._is_repeat(marker, username):
+            return Applied()
         if decision.request_id not in {None, record.request_id}:
             raise DecisionFailedError(
                 sentences.REQUEST_REPLACED.format(username=username, seen_id=decision.request_id)
@@ -137,18 +147,17 @@ class Rules:
         return Applied(closed(record, "rejected", marker), told)
 
     def _refuse_unless_repeat(self, marker: Marker, username: str) -> None:
+        if not self._is_repeat(marker, username):
+            raise DecisionFailedError(sentences.NO_PENDING.format(username=username))
+
+    def _is_repeat(self, marker: Marker, username: str) -> bool:
         folder: Folder = "approved" if marker.decision.decision == "approve" else "rejected"
-        for record in self._records.folders.newest_first(folder, username):
-            if record.decision_id == marker.id:
-                return
-        raise DecisionFailedError(sentences.NO_PENDING.format(username=username))
+        return any(record.decision_id == marker.id for record in self._records.folders.newest_first(folder, username))
 
     def _revoke(self, marker: Marker, draft: Draft) -> Applied:
         decision = marker.decision
         username = decision.username or ""
         entry = draft.get(username)
-        if entry is not None and entry.updated_by == marker.id:
-            return Applied()
         if entry is None or not entry.active:
             raise DecisionFailedError(sentences.NO_ACTIVE_ENTRY.format(username=username))
         if decision.destination not in {None, entry.destination}:

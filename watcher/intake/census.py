@@ -60,7 +60,8 @@ class Census:
             for entry in entries:
                 name = entry.name
                 item = before.get(name)
-                if item is None or item.inode != entry.inode():
+                # An inode number is soon given again, to something of another kind as well.
+                if item is None or item.inode != entry.inode() or item.directory != entry.is_dir(follow_symlinks=False):
                     status = queue.status(name)
                     if status is None:
                         continue
@@ -95,6 +96,10 @@ class Census:
                 del self._waiting[uid]
             if self._items.get(item.name) is item:
                 yield item
+
+    def forget(self, name: str) -> None:
+        """*name* was dealt with: what is found under it from now on is another file, be its inode number the same."""
+        self._items.pop(name, None)
 
     def put_back(self, item: Item) -> None:
         """*item* was not dealt with: it has its turn again in a later pass."""

@@ -207,6 +207,7 @@ class Intake:
         if status is not None and status.st_ino == verdict.inode:
             self._queue.remove(name)
         self.settling.forget(name)
+        self._census.forget(name)
 
     def _remove_abandoned(self, items: list[Item]) -> None:
         for item in items:

@@ -93,7 +93,7 @@ class Judge:
             return self._refusal(case, sentences.TOO_LARGE.format(limit=SIZE_LIMIT))
         if found.status.st_ino != status.st_ino or found.status.st_uid != status.st_uid:
             return None  # swapped under our hands: whatever it is now, it has its own event
-        case = _Case(item, account, request_id(account.name, item.name, found.status))
+        case = _Case(item, account, request_id(account.name, item.name, found.status, found.born_ns))
         return self._file(case, account, found)
 
     def _file(self, case: _Case, account: Account, found: FoundFile) -> Verdict | None:
@@ -130,6 +130,9 @@ class Judge:
         days = self._settings.config.max_request_age_days
         if time.time_ns() - found.status.st_mtime_ns > days * _DAY_NS:
             return sentences.TOO_OLD.format(days=days)
+        if found.status.st_mtime_ns > found.status.st_ctime_ns and found.born_ns is None:
+            # A rename renews the ctime, so of such a file nobody could say whether it is being brought back.
+            return sentences.FROM_THE_FUTURE
         return sentences.OUTDATED if self._records.outdated(identifier, found.status) else None
 
     def _request(self, case: _Case, asked: QueueFile) -> Verdict:

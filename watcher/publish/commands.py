@@ -6,8 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from schemas.errors import TroubleError
 from schemas.text import printable
@@ -31,58 +32,74 @@ class Answer(NamedTuple):
     complaints: tuple[str, ...]
 
 
-def run(
-    command: Sequence[str],
-    given: bytes = b"",
-    timeout: float = TIMEOUT,
-    meanwhile: Callable[[], object] | None = None,
-) -> Answer:
-    """Run *command* with *given* on its standard input, in the C locale and an environment of few named variables.
+class Running:
+    """*command*, started in the C locale and an environment of few named variables, and waiting for its input.
 
-    MAIL_CONFIG is passed on, since every Postfix program looks there for its configuration (see postconf(1)). What
-    *meanwhile* does is done while the program starts, and is finished before the first byte is given; where it raises,
-    the program is killed and was given nothing.
+    MAIL_CONFIG is passed on, since every Postfix program looks there for its configuration (see postconf(1)). For a
+    `with` block: at its end the program has ended, or it and its children are killed.
 
     Raises:
-        CommandError: it is not there, cannot be executed, or took longer than *timeout* seconds (it and its children
-            are killed then).
+        CommandError: it is not there, or cannot be executed.
     """
-    environment = {"PATH": _search_path(), "LC_ALL": "C"}
-    environment.update({name: os.environ[name] for name in _PASSED_ON if name in os.environ})
-    program = shutil.which(command[0], path=environment["PATH"])
-    if program is None:
-        raise CommandError(
-            f"The program {printable(command[0])} was not found or cannot be executed. Install it, or mend the config."
-        )
-    try:
-        process = subprocess.Popen(
-            [program, *command[1:]],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise CommandError(f"The program {printable(program)} could not be started: {error.strerror}.") from error
-    with process:
-        try:
-            if meanwhile is not None:
-                meanwhile()
-            output, complaint = process.communicate(given, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = command
+        environment = {"PATH": _search_path(), "LC_ALL": "C"}
+        environment.update({name: os.environ[name] for name in _PASSED_ON if name in os.environ})
+        program = shutil.which(command[0], path=environment["PATH"])
+        if program is None:
             raise CommandError(
-                f"The command `{shown(command)}` did not end within {timeout:g} seconds and was killed. "
+                f"The program {printable(command[0])} was not found or cannot be executed. Install it, or mend the "
+                "config."
+            )
+        try:
+            self._process = subprocess.Popen(
+                [program, *command[1:]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CommandError(f"The program {printable(program)} could not be started: {error.strerror}.") from error
+
+    def __enter__(self) -> Self:
+        """Give the program itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See that it has ended."""
+        if self._process.returncode is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.__exit__(kind, error, trace)
+
+    def finish(self, given: bytes = b"", timeout: float = TIMEOUT) -> Answer:
+        """Give it *given* on its standard input, wait for its end, and give its answer.
+
+        Raises:
+            CommandError: it took longer than *timeout* seconds; it and its children are killed.
+        """
+        try:
+            output, complaint = self._process.communicate(given, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            raise CommandError(
+                f"The command `{shown(self.command)}` did not end within {timeout:g} seconds and was killed. "
                 "Run it by hand to see what it waits for."
             ) from None
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    complaints = tuple(printable(line, 500) for line in complaint.splitlines()[:20] if line.strip())
-    return Answer(process.returncode, output, complaints)
+        complaints = tuple(printable(line, 500) for line in complaint.splitlines()[:20] if line.strip())
+        return Answer(self._process.returncode, output, complaints)
+
+
+def run(command: Sequence[str], given: bytes = b"", timeout: float = TIMEOUT) -> Answer:
+    """Run *command* from its start to its end; see `Running`."""
+    with Running(command) as running:
+        return running.finish(given, timeout)
 
 
 def run_well(command: Sequence[str], given: bytes = b"", timeout: float = TIMEOUT) -> bytes:

@@ -25,16 +25,18 @@ class MapCheck:
         self._map = f"{config.map_type}:{self._path}"
         self._wanted = config.check_maps and config.enabled
         self._asked: Signature | None = None
+        self._answered = False
         self._trouble: str | None = None
 
     def changed(self) -> bool:
         """Whether main.cf is another than the one that was asked about."""
-        return self._wanted and _signature() != self._asked
+        return self._wanted and (not self._answered or _signature() != self._asked)
 
     def trouble(self) -> str | None:
         """What is wrong, with the line that mends it; `None` when Postfix names the map, or nobody wants to know."""
         if self.changed():
             self._asked = _signature()
+            self._answered = True
             self._trouble = self._ask()
         return self._trouble
 
@@ -44,7 +46,8 @@ class MapCheck:
             if self._named_in(value) or self._named_in(_expanded()):
                 return None
         except CommandError as error:
-            self._asked = None
+            # Of a main.cf that is not there it is told when it comes; any other failure may have gone by itself.
+            self._answered = self._asked is None
             return sentences.MAPS_UNKNOWN.format(map=self._map, error=error)
         return sentences.MAP_NOT_USED.format(map=self._map, line=self._line(value))
 

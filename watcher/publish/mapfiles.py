@@ -7,6 +7,7 @@ away with that, since Postfix knows a replaced table by its link count, so nothi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +20,7 @@ from schemas.config import Config
 from schemas.errors import StateError, TroubleError, reason
 from schemas.files import Directory, Signature, read_plain, settle, signature_of
 from watcher import sentences
-from watcher.publish.postmap import DUMPABLE, SUFFIXES, Postmap, is_plain_postmap
+from watcher.publish.postmap import DUMPABLE, SUFFIXES, Asker, Postmap, is_plain_postmap
 
 SIZE_LIMIT = 1024 * 1024 * 1024
 
@@ -114,8 +115,10 @@ class MapFiles:
             try:
                 # The text comes first: of a table older than its source every Postfix process warns.
                 directory.write_aside(self._next, text, self._mode)
-                self.postmap.build(self._at(self._next))
-                return self._prove_and_put_in_place(directory, rows)
+                with Asker(self.postmap, self._at(self._next)) as asker:
+                    self.postmap.build(self._at(self._next), first=asker.start)
+                    self._prove(asker, rows)
+                return self._put_in_place(directory)
             except OSError as error:
                 raise self._unwritable(error) from error
             finally:
@@ -134,14 +137,16 @@ class MapFiles:
             try:
                 if self._copy_table(directory) != known.table:
                     return None
-                write_text: Callable[[], object] | None = partial(self._write_text_aside, directory, rows)
-                # The text is written while postmap starts, and still before the table is changed.
-                if changed:
-                    self.postmap.update(self._at(self._next), changed, meanwhile=write_text)
-                    write_text = None
-                if gone:
-                    self.postmap.delete(self._at(self._next), gone, meanwhile=write_text)
-                return self._prove_and_put_in_place(directory, changed, gone)
+                with Asker(self.postmap, self._at(self._next)) as asker:
+                    # While postmap starts, but still before it changes the table.
+                    first: Callable[[], None] | None = partial(self._prepare, directory, rows, asker)
+                    if changed:
+                        self.postmap.update(self._at(self._next), changed, first)
+                        first = None
+                    if gone:
+                        self.postmap.delete(self._at(self._next), gone, first)
+                    self._prove(asker, changed, gone)
+                return self._put_in_place(directory)
             except OSError as error:
                 raise self._unwritable(error) from error
             finally:
@@ -151,22 +156,17 @@ class MapFiles:
         """Ask the map that Postfix reads. Raises `MapError` where it answers something else."""
         # Postfix waits up to two seconds for a text that was changed just now; that one was read back already.
         if self.has_table:
-            self._prove(self._name, changed, removed)
+            with Asker(self.postmap, self.path) as asker:
+                self._prove(asker, changed, removed)
 
     def tidy(self) -> None:
         """Remove what a kill left half built."""
         with self._directory() as directory:
             self._tidy(directory)
 
-    def _prove(
-        self,
-        name: str,
-        expected: Mapping[str, str],
-        absent: Iterable[str] = (),
-        meanwhile: Callable[[], object] | None = None,
-    ) -> None:
+    def _prove(self, asker: Asker, expected: Mapping[str, str], absent: Iterable[str] = ()) -> None:
         keys = [*expected, *absent]
-        found = self.postmap.ask(self._at(name), keys, meanwhile)
+        found = asker.ask(keys) if keys else {}
         if found == expected:
             return
         for alias in keys:
@@ -179,15 +179,13 @@ class MapFiles:
                     )
                 )
 
-    def _prove_and_put_in_place(
-        self, directory: Directory, expected: Mapping[str, str], absent: Iterable[str] = ()
-    ) -> MapSignature:
+    def _put_in_place(self, directory: Directory) -> MapSignature:
         table = self._next + self._suffix
+        source = directory.signature(self._next)
         fd = os.open(table, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.fd)
         try:
-            # It is synced while postmap starts.
-            self._prove(self._next, expected, absent, meanwhile=partial(settle, fd, self._mode))
-            source, built = directory.signature(self._next), signature_of(os.fstat(fd))
+            settle(fd, self._mode)
+            built = signature_of(os.fstat(fd))
         finally:
             os.close(fd)
         directory.rename(table, self._name + self._suffix)
@@ -215,7 +213,8 @@ class MapFiles:
         finally:
             os.close(source)
 
-    def _write_text_aside(self, directory: Directory, rows: Mapping[str, str]) -> None:
+    def _prepare(self, directory: Directory, rows: Mapping[str, str], asker: Asker) -> None:
+        asker.start()
         directory.write_aside(self._next, self._text(rows), self._mode)
 
     def _text(self, rows: Mapping[str, str]) -> bytes:
@@ -224,8 +223,10 @@ class MapFiles:
         return text
 
     def _tidy(self, directory: Directory) -> None:
+        # What cannot be removed is removed the next time; the trouble itself is told by whoever met it.
         for suffix in _LEFTOVERS:
-            directory.remove(self._next + suffix)
+            with contextlib.suppress(OSError):
+                directory.remove(self._next + suffix)
 
     def _directory(self) -> Directory:
         try:

@@ -53,10 +53,14 @@ class Publisher:
 
     def drifted(self) -> bool:
         """Whether the map's files are not the ones that were left there."""
+        return self._held is None or self._held.files is None or self.found() != self._held.files
+
+    def found(self) -> MapSignature | None:
+        """The map's files as they lie there; `None` where their directory cannot be opened."""
         try:
-            return self._held is None or self._held.files is None or self._files.signature() != self._held.files
+            return self._files.signature()
         except MapError:
-            return True
+            return None
 
     def publish(self, registry: Registry, *, forced: bool) -> bool:
         """Make the map answer for *registry*; say whether anything had to be written.

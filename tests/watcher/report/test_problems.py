@@ -30,7 +30,8 @@ def test_a_problem_that_stays_keeps_its_beginning_though_its_words_change() -> N
 def test_the_journal_hears_of_a_problem_when_it_comes_and_when_it_goes(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "runv")
     known = Problems()
-    for found in ({}, {"a": "It broke."}, {"a": "It broke."}, {"a": "It broke."}, {}, {}):
+    broken = {"publish-failed": "The disk is full."}
+    for found in ({}, broken, broken, broken, {}, {}):
         known.update(found)
-    assert caplog.messages == ["Problem: It broke.", "No longer a problem: It broke."]
+    assert caplog.messages == ["Problem: The disk is full.", "No longer a problem: publish-failed."]
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
