@@ -67,15 +67,15 @@ class Registry:
         entries: the entries, typed, in the file's order.
         raws: the same entries as the bytes that stand in the file.
         quotes: how many quotation marks the file must have if no key stands twice.
-        table: what `rows` gives.
+        table: what `rows` gives, where it is known already.
     """
 
     domain: str
     data: bytes = field(repr=False)
     entries: Mapping[str, Entry]
-    raws: Mapping[str, bytes] = field(repr=False)
+    raws: Mapping[str, msgspec.Raw] = field(repr=False)
     quotes: int
-    table: Mapping[str, str] = field(repr=False)
+    table: Mapping[str, str] | None = field(default=None, repr=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -84,7 +84,11 @@ class Registry:
 
     def rows(self) -> Mapping[str, str]:
         """What the map should hold: alias in lower case -> destination, its domain in lower case; in no order."""
-        return self.table
+        return self._rows if self.table is None else self.table
+
+    @cached_property
+    def _rows(self) -> Mapping[str, str]:
+        return _rows_after(None, self.entries, self.entries)
 
 
 class Draft:
@@ -98,7 +102,7 @@ class Draft:
     def __init__(self, base: Registry, place: str) -> None:
         self._base = base
         self._place = place
-        self._raws: dict[str, bytes] = {}
+        self._raws: dict[str, msgspec.Raw] = {}
         self._entries: dict[str, Entry] = {}
 
     @property
@@ -128,11 +132,21 @@ class Draft:
         quotes = base.quotes + sum(_quotes(raw) for raw in self._raws.values())
         quotes -= sum(_quotes(base.raws[key]) for key in self._raws if key in base.raws)
         raws = {**base.raws, **self._raws}
-        lines = [b"  %b: %b" % (msgspec.json.encode(key), raw) for key, raw in raws.items()]
-        data = b"{\n" + b",\n".join(lines) + b"\n}\n" if lines else b"{}\n"
+        data = _file(raws)
         entries = {**base.entries, **self._entries}
         table = _rows_after(base, entries, self._entries)
         return Registry(domain=base.domain, data=data, entries=entries, raws=raws, quotes=quotes, table=table)
+
+
+def _file(raws: Mapping[str, msgspec.Raw]) -> bytes:
+    if not raws:
+        return b"{}\n"
+    pieces: list[bytes | msgspec.Raw] = []
+    for key, raw in raws.items():
+        pieces += (b",\n  ", msgspec.json.encode(key), b": ", raw)
+    pieces[0] = b"{\n  "
+    pieces.append(b"\n}\n")
+    return b"".join(pieces)
 
 
 def parse_registry(data: bytes, domain: str, place: str, known: Registry | None = None) -> Registry:
@@ -148,20 +162,23 @@ def parse_registry(data: bytes, domain: str, place: str, known: Registry | None 
         RegistryError: which entry is wrong, what was expected, what was found, and what to do.
     """
     try:
-        raws = {key: bytes(raw) for key, raw in _RAWS.decode(data).items()}
+        raws = _RAWS.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _broken(place, f"It was expected to be a JSON object of aliases. {printable(str(error))}.") from None
     if not known or known.domain != domain:
-        known = Registry(domain=domain, data=b"", entries={}, raws={}, quotes=0, table={})
+        known = Registry(domain=domain, data=b"", entries={}, raws={}, quotes=0)
     entries: dict[str, Entry] = {}
     fresh: list[str] = []
+    known_raw = known.raws.get
     for key, raw in raws.items():
-        if known.raws.get(key) == raw:
+        if known_raw(key) == raw:
             entries[key] = known.entries[key]
         else:
             entries[key] = _typed(key, raw, place)
             fresh.append(key)
-    gone = [key for key in fresh if key in known.raws] + list(known.raws.keys() - raws.keys())
+    gone = [key for key in fresh if key in known.raws]
+    if len(known.raws) > len(raws) - len(fresh) + len(gone):
+        gone += known.raws.keys() - raws.keys()
     quotes = known.quotes + sum(_quotes(raws[key]) for key in fresh)
     quotes -= sum(_quotes(known.raws[key]) for key in gone)
     _refuse_repeats(data, raws, fresh, quotes, place)
@@ -178,19 +195,19 @@ def _broken(place: str, what: str) -> RegistryError:
     )
 
 
-def _typed(key: str, raw: bytes, place: str) -> Entry:
+def _typed(key: str, raw: msgspec.Raw, place: str) -> Entry:
     try:
         return _ENTRY.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _broken(place, f"The entry `{printable(key)}` breaks the schema: {printable(str(error))}.") from None
 
 
-def _quotes(raw: bytes) -> int:
+def _quotes(raw: msgspec.Raw) -> int:
     # A quotation mark inside a key is not counted here, which merely costs the slow look below.
-    return 2 + raw.count(b'"')
+    return 2 + bytes(raw).count(b'"')
 
 
-def _refuse_repeats(data: bytes, raws: Mapping[str, bytes], fresh: list[str], quotes: int, place: str) -> None:
+def _refuse_repeats(data: bytes, raws: Mapping[str, msgspec.Raw], fresh: list[str], quotes: int, place: str) -> None:
     # Of a key that stands twice the last wins silently in every JSON reader. Quotation marks stand in keys and values
     # only, so more of them than the entries found account for betray a second one, without parsing it all again.
     try:
@@ -200,7 +217,7 @@ def _refuse_repeats(data: bytes, raws: Mapping[str, bytes], fresh: list[str], qu
         raise _broken(place, str(error)) from None
     for key in fresh:
         try:
-            parse_object(raws[key])
+            parse_object(bytes(raws[key]))
         except (NotJsonError, ShapeError) as error:
             raise _broken(place, f"In the entry `{printable(key)}`: {error}") from None
 
@@ -228,11 +245,11 @@ def _check_entry(key: str, entry: Entry, domain: str, place: str) -> None:
         )
 
 
-def _rows_after(known: Registry, entries: Mapping[str, Entry], touched: Iterable[str]) -> dict[str, str]:
+def _rows_after(known: Registry | None, entries: Mapping[str, Entry], touched: Iterable[str]) -> dict[str, str]:
     # An active entry's alias is its key at the domain, so no two entries can mean the same row.
-    rows = dict(known.table)
+    rows = dict(known.rows()) if known else {}
     for key in touched:
-        before, after = known.entries.get(key), entries.get(key)
+        before, after = known.entries.get(key) if known else None, entries.get(key)
         if before is not None and before.active:
             rows.pop(before.alias.lower(), None)
         if after is not None and after.active and after.destination is not None:
@@ -245,7 +262,7 @@ def _row_destination(destination: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
-def _changed_entry(raw: bytes | None, fields: Mapping[str, object]) -> bytes:
+def _changed_entry(raw: msgspec.Raw | None, fields: Mapping[str, object]) -> msgspec.Raw:
     values = dict(_RAWS.decode(raw)) if raw is not None else {}
     for name, value in fields.items():
         if value is None:
@@ -253,4 +270,4 @@ def _changed_entry(raw: bytes | None, fields: Mapping[str, object]) -> bytes:
         else:
             values[name] = msgspec.Raw(msgspec.json.encode(value))
     lines = [b"    %b: %b" % (json.dumps(name).encode(), bytes(value)) for name, value in values.items()]
-    return b"{\n" + b",\n".join(lines) + b"\n  }"
+    return msgspec.Raw(b"{\n" + b",\n".join(lines) + b"\n  }")

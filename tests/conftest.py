@@ -74,6 +74,17 @@ def installation() -> Iterator[Installation]:
         shutil.rmtree(root)
 
 
+@pytest.fixture(scope="session")
+def open_checkout() -> Iterator[Installation]:
+    """The programs and these tests, where every account can run them; the checkout itself may be closed to others."""
+    root = Path(tempfile.mkdtemp(prefix="runv-checkout-", dir="/tmp"))
+    root.chmod(0o755)
+    try:
+        yield install(root, tests=True)
+    finally:
+        shutil.rmtree(root)
+
+
 @pytest.fixture
 def site(installation: Installation) -> Iterator[Site]:
     """A server of the test's own, for hash maps, with nothing running on it."""

@@ -154,10 +154,18 @@ class Passes:
             self._stuck = stuck
             result.problems["publish-failed"] = stuck.what
             result.failed = True
-            return
+        else:
+            self._publish_now(registry, result, by_hand=not decided.handled, forced=forced)
+        if rooms.publisher.reload_trouble is not None:
+            result.problems["reload-failed"] = rooms.publisher.reload_trouble
+        if (trouble := rooms.mapcheck.trouble()) is not None:
+            result.problems["map-not-used"] = trouble
+
+    def _publish_now(self, registry: Registry, result: Result, *, by_hand: bool, forced: bool) -> None:
+        rooms = self._rooms
         try:
             if forced or registry is not self._in_line or rooms.publisher.drifted():
-                by_hand = registry is not self._in_line and not decided.handled
+                by_hand &= registry is not self._in_line
                 rooms.publisher.publish(registry, forced=forced)
                 self._in_line = registry
                 aliases = len(registry.rows())
@@ -173,10 +181,6 @@ class Passes:
             self._later("publish-failed", told, result)
             self._stuck = _Stuck(registry, rooms.publisher.found(), told)
             result.failed = True
-        if rooms.publisher.reload_trouble is not None:
-            result.problems["reload-failed"] = rooms.publisher.reload_trouble
-        if (trouble := rooms.mapcheck.trouble()) is not None:
-            result.problems["map-not-used"] = trouble
 
     def _unwritable(self, error: Exception, result: Result) -> None:
         # A pass that failed between two writes is like one that was killed there.

@@ -44,6 +44,7 @@ class Rooms:
                 fcntl.flock(self.markers.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise SecondWatcherError(sentences.SECOND_WATCHER.format(path=settings.decisions)) from None
+            self.markers.tidy()
             self.report = Report(settings, problems, notifier, started_at)
             self.records = RecordStore(settings.requests)
             opened.callback(self.records.close)

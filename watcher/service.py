@@ -191,7 +191,7 @@ class Service:
                 self._reopen(settings)
                 self._say_started()
             except (OSError, StateError, SecondWatcherError) as error:
-                self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=reason(error))}
+                self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=f"{reason(error)}.")}
                 if self._settings is not before:
                     self._reopen(before)
         log.info(sentences.LOG_RELOADED)

@@ -4,8 +4,8 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from tests.benchmarks.idle import idle
 from tests.benchmarks.publishing import approvals, hand_edits
 from tests.benchmarks.requests import single_requests
 from tests.benchmarks.table import render, write_into
+from tests.support.mailconfig import MailConfig
+from tests.support.needs import missing
 
 FIGURES: Mapping[str, Callable[[Ground], Iterator[Figure]]] = {
     "approvals": approvals,
@@ -33,6 +35,10 @@ _NEED_ROOT = frozenset({"requests", "bursts"})
 def main() -> int:
     """Run the benchmarks."""
     options = _options()
+    for need in ("accounts", "postfix", "postfix-hash"):
+        if sentence := missing(need):
+            _say(sentence.replace("This test needs", "The benchmarks need"))
+            return 1
     names = [name for name in FIGURES if name in (options.only or FIGURES)]
     if os.geteuid() != 0:
         left_out = [name for name in names if name in _NEED_ROOT]
@@ -72,10 +78,11 @@ def _conditions(directory: Path) -> str:
     """In what surroundings the figures were taken."""
     packages = ("watchdog", "msgspec", "click", "email-validator")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
-    said = subprocess.run(["/usr/sbin/postconf", "-dh", "mail_version"], capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as mail:
+        postfix = MailConfig(Path(mail, "postfix"), maps="").run("postconf", "-dh", "mail_version").stdout.strip()
     return (
-        f"{os.cpu_count()} cores, {file_system(directory)}, Python {platform.python_version()}, "
-        f"Postfix {said.stdout.strip() or '?'},\n{', '.join(versions)}."
+        f"Measured with {os.cpu_count()} cores, {file_system(directory)}, Python {platform.python_version()}, "
+        f"Postfix {postfix},\n{', '.join(versions)}."
     )
 
 

@@ -8,8 +8,8 @@ that the figure does not name. Whoever publishes a map in a way that Postfix sur
     record NAME           a record: write, fsync, rename, fsync of the directory; unlink of the request file NAME
     loop COUNT            COUNT records: write, fsync, rename
 
-The registry is kept as the bytes of its entries, so that writing it costs a join and no JSON encoder: Python's own would
-take longer over ten thousand entries than everything else together, and would make a kind floor.
+The registry is kept as the bytes of its entries, so that writing it costs a join and no JSON encoder: Python's own
+would take longer over ten thousand entries than everything else together, and would make a kind floor.
 """
 
 import json
@@ -28,6 +28,7 @@ class Script:
     def __init__(self, directory: str, environment: dict[str, str]) -> None:
         self._map = os.path.join(directory, "map", "aliases")
         self._next = os.path.join(directory, "map", ".aliases.next")
+        self._build = ["postmap", f"hash:{self._next}"]
         self._registry = os.path.join(directory, "registry.json")
         self._records = os.path.join(directory, "records")
         self._requests = os.path.join(directory, "requests")
@@ -54,7 +55,7 @@ class Script:
         self._rows[self._first["alias"]] = destination
         with open(self._next, "w", encoding="ascii") as file:
             file.writelines(f"{alias}\t{address}\n" for alias, address in self._rows.items())
-        subprocess.run(["postmap", f"hash:{self._next}"], env=self._environment, check=True)
+        subprocess.run(self._build, env=self._environment, check=True)
         os.rename(self._next + ".db", self._map + ".db")
         os.rename(self._next, self._map)
 

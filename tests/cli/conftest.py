@@ -2,8 +2,10 @@
 
 import grp
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+import cli
 from cli import admin, member, waiting, who
 from schemas.decisions import FailedDecision
 from schemas.documents import to_json
@@ -215,6 +218,9 @@ def entry(username: str = "pablo", destination: str = "p@example.org", **fields:
 @contextmanager
 def as_nobody() -> Iterator[None]:
     """Let the kernel judge by an account that owns nothing and is in no group. Needs root."""
+    # The checkout may be closed to others, and the commands import most of themselves only when they are needed.
+    for module in pkgutil.iter_modules(cli.__path__):
+        importlib.import_module(f"cli.{module.name}")
     groups = os.getgroups()
     os.setgroups([])
     os.setegid(NOBODY)

@@ -2,13 +2,42 @@
 
 import os
 import random
+import signal
 from collections.abc import Iterator
+from hashlib import sha256
 
+from ..support.layout import put
 from ..support.site import Record, Site
-from .acts import decision, entries, entry, settle, write_registry
+from .acts import decision, entries, entry, published, settle, write_registry
 
 FOLDERS = ("pending", "approved", "rejected", "cancelled", "refused")
-ROUNDS = 6
+ROUNDS = 4
+
+
+STEPS = 20
+"""More than the watcher needs for what it is given below."""
+
+BEFORE_A_STEP = """
+import os, signal, sys
+
+left = int(os.environ["KILL_BEFORE_STEP"])
+
+def hook(event, arguments):
+    global left
+    if event == "os.rename":
+        name, directory = arguments[1], arguments[3]
+    elif event == "os.remove":
+        name, directory = arguments
+    else:
+        return
+    if directory != -1 and not os.path.basename(os.fsdecode(name)).startswith("."):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+"""
+"""Python itself tells of a rename or removal before it is made; those of temporary files are no steps."""
 
 
 def after_changes(site: Site, count: int) -> None:
@@ -89,3 +118,81 @@ def test_a_watcher_that_is_killed_again_and_again_loses_and_repeats_nothing(site
 def _row(line: str) -> tuple[str, str]:
     alias, _, destination = line.partition("\t")
     return alias, destination
+
+
+def killed_before(site: Site, step: int) -> bool:
+    """Run one pass and kill it before that step; say whether it came so far."""
+    hooks = site.root / "hooks"
+    hooks.mkdir(exist_ok=True)
+    put(hooks / "sitecustomize.py", BEFORE_A_STEP.encode(), 0o644)
+    environment = {"PYTHONPATH": str(hooks), "KILL_BEFORE_STEP": str(step)}
+    status = site.spawn_watcher("--once", env=environment).wait_exit()
+    assert status in {0, -signal.SIGKILL}
+    return status != 0
+
+
+def folders_of(site: Site, name: str) -> list[str]:
+    """Where the records of one member are."""
+    return [folder for folder in FOLDERS for record in site.records(folder) if record["username"] == name]
+
+
+def many_pending(site: Site, names: list[str]) -> dict[str, Record]:
+    """Have each of them ask, in one pass, and return the records."""
+    for name in names:
+        site.drop(name, f"{name}.json", {"destination": f"{name}@example.org"})
+    assert site.spawn_watcher("--once").wait_exit() == 0
+    return {record["username"]: record for record in site.records("pending")}
+
+
+def test_a_watcher_that_is_killed_before_any_of_its_steps_goes_on_where_it_was(site: Site) -> None:
+    """In one pass a request comes in, an approval is applied, and an alias is switched off by its member."""
+    asking, waiting, leaving = ([f"{what}{step:02d}" for step in range(STEPS)] for what in ("ask", "wait", "leave"))
+    site.accounts.add_many([*asking, *waiting, *leaving])
+    write_registry(site, {name: entry(name, f"{name}@example.org") for name in leaving})
+    records = many_pending(site, waiting)
+
+    for step, (asks, waits, leaves) in enumerate(zip(asking, waiting, leaving, strict=True), 1):
+        site.drop(asks, "ask.json", {"destination": f"{asks}@example.org"})
+        site.drop(leaves, "leave.json", {"action": "cancel", "scope": "active"})
+        marker = site.drop_marker(decision(records[waits]))
+        killed = killed_before(site, step)
+        if not marker.exists():
+            # That it is gone means that the status tells its outcome.
+            assert published(site) == sha256(site.paths.registry.read_bytes()).hexdigest()
+        if not killed:
+            break
+
+        assert site.spawn_watcher("--once").wait_exit() == 0
+        assert not marker.exists()
+        assert os.listdir(site.paths.queue) == []
+        assert list(temporaries(site)) == []
+        found = [folders_of(site, name) for name in (asks, waits, leaves)]
+        assert found == [["pending"], ["approved"], ["cancelled"]]
+        registry = site.registry()
+        assert (registry[waits]["status"], registry[leaves]["status"]) == ("active", "cancelled")
+        assert site.map_lookup(f"{waits}@runv.club") == f"{waits}@example.org"
+        assert site.map_lookup(f"{leaves}@runv.club") is None
+        assert site.failed() == []
+
+    assert 10 < step < STEPS
+
+
+def test_a_member_who_withdraws_after_a_kill_withdraws_nothing_that_was_approved(site: Site) -> None:
+    waiting = [f"wait{step:02d}" for step in range(STEPS)]
+    site.accounts.add_many(waiting)
+    records = many_pending(site, waiting)
+
+    for step, name in enumerate(waiting, 1):
+        site.drop_marker(decision(records[name]))
+        if not killed_before(site, step):
+            break
+        approved = name in site.registry()
+
+        site.drop(name, "cancel.json", {"action": "cancel"})
+        assert site.spawn_watcher("--once").wait_exit() == 0
+
+        assert (name in site.registry()) == approved
+        assert folders_of(site, name) == (["approved", "refused"] if approved else ["cancelled", "cancelled"])
+        assert (site.map_lookup(f"{name}@runv.club") is not None) == approved
+
+    assert 5 < step < STEPS

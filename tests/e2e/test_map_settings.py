@@ -190,6 +190,21 @@ def test_a_map_that_postfix_does_not_ask_is_reported_with_the_line_that_mends_it
     await_well(site)
 
 
+def test_a_change_of_main_cf_is_heard_where_the_map_lies_elsewhere(site: Site) -> None:
+    maps = site.root / "maps"
+    maps.mkdir(mode=0o755)
+    site.configure(virtual_alias_file=str(maps / "members"))
+    site.mail.write(virtual_alias_maps=f"hash:{maps}/members")
+    site.start_watcher()
+    settle(site)
+
+    site.mail.write(virtual_alias_maps="")
+
+    assert f"virtual_alias_maps = hash:{maps}/members" in await_problem(site, "map-not-used")
+    site.mail.write(virtual_alias_maps=f"hash:{maps}/members")
+    await_well(site)
+
+
 def test_the_line_that_is_told_mends_it(site: Site, watcher: RunningWatcher) -> None:
     assert watcher.running
     site.mail.write(virtual_alias_maps="hash:/etc/aliases")

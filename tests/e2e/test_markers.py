@@ -145,10 +145,11 @@ def test_a_decision_about_a_broken_registry_waits_until_it_is_mended(site: Site,
     assert problems(site) == {}
 
 
-def test_a_decision_waits_while_another_program_holds_the_registrys_lock(site: Site, watcher: RunningWatcher) -> None:
-    assert watcher.running
+def test_a_decision_waits_while_another_program_holds_the_registrys_lock(site: Site) -> None:
+    # Elsewhere than in the directory of the registry, so that opening it is no event there.
+    lock = site.root / "other-tools.lock"
+    site.start_watcher(env={"RUNV_EMAIL_ALIASES_LOCK_PATH": str(lock)})
     record = ask(site, "pablo", "p@example.org")
-    lock = site.paths.state / "email-aliases.lock"
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
@@ -167,7 +168,15 @@ def test_a_decision_waits_while_another_program_holds_the_registrys_lock(site: S
     wait_for(lambda: not marker.exists(), site.paths.decisions, what="the decision to be applied")
     await_well(site)
     assert site.map_lookup("pablo@runv.club") == "p@example.org"
-    assert lock.stat().st_mode & 0o7777 == 0o600
+
+
+def test_the_lock_of_the_registry_is_taken_by_nobody_but_root(site: Site, watcher: RunningWatcher) -> None:
+    assert watcher.running
+    activate(site, "pablo", "p@example.org")
+
+    found = (site.paths.state / "email-aliases.lock").stat()
+
+    assert (found.st_mode & 0o7777, found.st_uid) == (0o600, 0)
 
 
 def test_decisions_about_many_members_at_once_are_all_applied(site: Site, watcher: RunningWatcher) -> None:

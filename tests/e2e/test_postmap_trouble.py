@@ -14,6 +14,7 @@ from .acts import (
     problems,
     publish,
     script,
+    settle,
     states,
     write_registry,
 )
@@ -129,6 +130,21 @@ def test_a_publish_that_fails_is_tried_again_after_a_second_and_then_ever_more_s
     a_while(site)
 
     assert 2 <= calls.read_text().count("called") <= 4
+
+
+def test_what_else_is_wrong_is_told_as_long_as_a_publish_waits_for_its_next_try(site: Site, program: Path) -> None:
+    site.start_watcher()
+    publish(site, entries(2))
+    script(program, "exit 1")
+    write_registry(site, entries(3))
+    await_problem(site, "publish-failed")
+
+    site.mail.write(virtual_alias_maps="")
+
+    await_problem(site, "map-not-used")
+    settle(site)
+    assert sorted(problems(site)) == ["map-not-used", "publish-failed"]
+    assert "No longer a problem" not in site.watchers[0].log
 
 
 def test_a_map_that_was_taken_back_is_tried_again_as_seldom(site: Site, program: Path) -> None:

@@ -11,7 +11,7 @@ from ..support.needs import require
 from ..support.site import Record, Site
 from ..support.waiting import wait_for
 from .acts import ask, settle
-from .queue_house import gone, newcomer, others_go_on, refusal
+from .queue_house import counted, gone, newcomer, others_go_on, refusal
 
 SHAPE = "The file was understood as JSON but not as a request. "
 JSON = "The file was expected to hold one JSON object. "
@@ -200,3 +200,16 @@ def test_a_file_that_is_written_in_place_is_awaited_until_it_is_whole(site: Site
     assert record is not None
     assert record["destination"] == "p@example.org"
     gone(site, path)
+
+
+def test_files_of_one_name_that_follow_one_another_are_all_judged(site: Site) -> None:
+    """The kernel soon gives the number of an inode again, so that name and number are those of the file before."""
+    member = newcomer(site)
+    refused = counted(site)
+
+    for _ in range(100):
+        gone(site, site.drop(member.name, "again.json", b"[]"))
+
+    assert counted(site) == refused + 100
+    site.drop(member.name, "again.json", request())
+    wait_for(lambda: site.pending(member.name), site.paths.requests / "pending", what="the request")

@@ -13,6 +13,7 @@ from ..support.site import Site
 from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
 from .acts import (
+    activate,
     ask,
     await_problem,
     await_well,
@@ -209,3 +210,27 @@ def test_a_watcher_that_starts_on_a_broken_registry_leaves_the_map_alone(site: S
     assert site.map_lookup("pablo@runv.club") == "p@example.org"
     publish(site, {})
     assert site.map_lookup("pablo@runv.club") is None
+
+
+def test_what_a_member_wrote_after_a_cancel_that_has_to_wait_waits_as_well(site: Site, watcher: RunningWatcher) -> None:
+    """Taken in before it, the later file would make the earlier one look as if it were brought back."""
+    assert watcher.running
+    site.accounts.add("pablo")
+    activate(site, "pablo", "old@example.org")
+    whole = site.paths.registry.read_bytes()
+    write_registry(site, b"{")
+    await_problem(site, "registry-broken")
+
+    earlier = site.drop("pablo", "earlier.json", {"action": "cancel", "scope": "active"})
+    settle(site)
+    later = site.drop("pablo", "later.json", {"destination": "new@example.org"})
+    settle(site)
+    assert earlier.exists()
+    assert later.exists()
+
+    write_registry(site, whole)
+
+    record = wait_for(lambda: site.pending("pablo"), site.paths.requests / "pending", what="the request") or {}
+    assert record["destination"] == "new@example.org"
+    assert site.records("refused") == []
+    assert site.registry()["pablo"]["status"] == "cancelled"

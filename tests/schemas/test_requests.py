@@ -58,6 +58,17 @@ def test_a_file_dated_in_the_future_does_not_make_all_that_follow_look_old(file:
         later.unlink()
 
 
+def test_a_file_dated_in_the_future_counts_from_when_it_was_made_however_often_it_is_renamed(file: Path) -> None:
+    os.utime(file, ns=(0, 2**62))
+    born = 1_779_224_118_500_000_000
+    for _ in range(3):
+        file.rename(file.with_name("away"))
+        file.with_name("away").rename(file)
+        assert request_id("pablo", "ask.json", file.lstat(), born).stamp == "20260519T205518.500000Z"
+    os.utime(file, (1_779_224_119, 1_779_224_119))
+    assert request_id("pablo", "ask.json", file.lstat(), born).stamp == "20260519T205519.000000Z"
+
+
 def test_a_file_dated_before_1970_has_the_first_moment_there_is(file: Path) -> None:
     assert id_of(dated(file, -1e9)).stamp == "19700101T000000.000000Z"
 

@@ -49,8 +49,10 @@ class Installation:
         return self.bin / "python"
 
 
-def install(root: Path) -> Installation:
+def install(root: Path, *, tests: bool = False) -> Installation:
     """Install the checkout's present sources, and what they need at run time, into the empty directory *root*.
+
+    With *tests* also the tests and what those need, so that another account can run them.
 
     Raises RuntimeError when others than the caller could not use it, or a source does not compile.
     """
@@ -65,9 +67,11 @@ def install(root: Path) -> Installation:
     mask = os.umask(0o022)
     try:
         packages.mkdir(parents=True)
-        copied = [_copy_distribution(each, packages) for each in _distributions(settings)]
+        copied = [_copy_distribution(each, packages) for each in _distributions(settings, tests=tests)]
         _make_environment(root, interpreter, system_packages=not all(copied))
-        for folder in _FOLDERS:
+        if tests:
+            shutil.copyfile(CHECKOUT / "setup.cfg", packages / "setup.cfg")
+        for folder in (*_FOLDERS, *(["tests"] if tests else [])):
             shutil.copytree(CHECKOUT / folder, packages / folder, ignore=shutil.ignore_patterns("__pycache__"))
         # Said outright, since PYTHONDONTWRITEBYTECODE may be set here and members could not write it anyway.
         if not compileall.compile_dir(packages, quiet=1):
@@ -87,12 +91,14 @@ def _check_open_to_all(path: Path) -> None:
             raise RuntimeError(f"{part} is closed to other accounts, so members could not execute {path}")
 
 
-def _distributions(settings: configparser.ConfigParser) -> Iterator[importlib.metadata.Distribution]:
+def _distributions(settings: configparser.ConfigParser, *, tests: bool) -> Iterator[importlib.metadata.Distribution]:
     """The installed distributions that the programs import, and those they require in turn.
 
     Those of an extra (the SQL maps) are there only if this environment has them.
     """
     required = settings["options"]["install_requires"].split("\n")
+    if tests:
+        required += settings["options.extras_require"]["test"].split("\n")
     optional = [
         line
         for extra, lines in settings["options.extras_require"].items()

@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from .layout import FOLDERS, put
 from .mailconfig import MailConfig
 from .needs import missing
 from .notify import NotifySocket
+from .ordinary import as_ordinary_user
 from .postfix import PrivatePostfix
 from .sink import Sink, free_port
 from .site import Site
@@ -156,7 +156,7 @@ def test_a_dropped_file_is_as_its_member_would_have_made_it(site: Site) -> None:
     assert site.run(["cat", str(path)], account=site.accounts.add("eve")).returncode == 1
 
 
-def test_a_site_works_for_an_ordinary_user_too(installation: Installation) -> None:
+def test_a_site_works_for_an_ordinary_user_too(open_checkout: Installation, installation: Installation) -> None:
     """In a process of its own, which has given its privileges up if it had any."""
     script = """
 import os, sys
@@ -169,16 +169,8 @@ with Site(Installation(Path(sys.argv[1]), Path(sys.argv[2]))) as site:
     done = site.run(["id", "-n", "-u"], account=account)
     print(done.stdout.strip(), path.stat().st_uid == os.getuid() != 0, site.accounts.gid == path.stat().st_gid)
 """
-    nobody = 65534 if os.geteuid() == 0 else None
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(installation.root), str(installation.packages)],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        user=nobody,
-        group=nobody,
-        extra_groups=[] if nobody else None,
-        check=False,
+    done = as_ordinary_user(
+        [str(open_checkout.python), "-c", script, str(installation.root), str(installation.packages)]
     )
 
     assert (done.stdout, done.stderr) == ("pablo True True\n", "")

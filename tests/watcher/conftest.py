@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from .listening import listen, place, wake
 from .server import Server
+
+__all__ = ["listen", "place", "wake"]
 
 
 @pytest.fixture

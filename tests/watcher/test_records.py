@@ -167,4 +167,6 @@ def test_of_one_members_refused_records_the_newest_32_are_kept(server: Server) -
     server.records.add(record_of(0, "maria", status="refused"), server.people.gid)
     server.records.prune_refused("pablo")
     kept = [found["request_id"] for found in server.found("refused")]
-    assert sorted(kept) == sorted([record_of(second).request_id for second in range(8, 40)] + [record_of(0, "maria").request_id])
+    assert sorted(kept) == sorted(
+        [record_of(second).request_id for second in range(8, 40)] + [record_of(0, "maria").request_id]
+    )

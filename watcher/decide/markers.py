@@ -55,6 +55,9 @@ class Markers:
         self._directory.make("failed", FAILED_FOLDER_MODE)
         self._failed = Directory(os.path.join(path, "failed"))
         self.settling = Settling(clock)
+
+    def tidy(self) -> None:
+        """Remove what a kill left half written; only while holding the lock."""
         for name in self._failed.names():
             if name.startswith("."):
                 self._failed.remove(name)

@@ -214,8 +214,9 @@ class MapFiles:
             os.close(source)
 
     def _prepare(self, directory: Directory, rows: Mapping[str, str], asker: Asker) -> None:
-        asker.start()
         directory.write_aside(self._next, self._text(rows), self._mode)
+        # Last: of two programs started in one breath, the second often waits for the first one's processor.
+        asker.start()
 
     def _text(self, rows: Mapping[str, str]) -> bytes:
         text = render(rows, self.path, self._checked)
@@ -253,8 +254,10 @@ def render(rows: Mapping[str, str], path: str, checked: Mapping[str, str] = Mapp
         MapError: a row is not one alias and one plain address.
     """
     lines = {alias: f"{alias}\t{rows[alias]}\n" for alias in sorted(rows)}
-    fresh = "".join(line for alias, line in lines.items() if checked.get(alias) != rows[alias])
-    if not _ROWS.fullmatch(fresh):
+    fresh = [line for alias, line in lines.items() if checked.get(alias) != rows[alias]]
+    text = "".join(fresh)
+    # Counted as well: one row with a line end in it may look like two good ones.
+    if not _ROWS.fullmatch(text) or text.count("\n") != len(fresh):
         raise MapError(sentences.MAP_BAD_ROW.format(path=path))
     return "".join(lines.values()).encode("ascii")
 

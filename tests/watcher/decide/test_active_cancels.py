@@ -86,6 +86,18 @@ def test_it_has_its_place_among_the_decisions_by_its_time(server: Server) -> Non
     assert len(server.found("approved")) == len(server.found("cancelled")) == 1
 
 
+def test_an_approval_that_came_after_it_holds(server: Server) -> None:
+    server.write_registry(pablo=entry(destination="old@example.org"))
+    server.request(filename="1.json", mtime=time.time() - 30)
+    run(server)
+    (request,) = server.found("pending")
+    server.drop("pablo", CANCEL, "2.json", mtime=time.time() - 20)
+    marker = {key: request[key] for key in ("username", "request_id", "destination")} | {"decision": "approve"}
+    server.mark(marker, mtime=time.time() - 10)
+    run(server)
+    assert (server.active()["pablo"]["status"], server.active()["pablo"]["destination"]) == ("active", "p@example.org")
+
+
 def test_while_the_registry_cannot_be_used_it_waits(server: Server) -> None:
     server.paths.registry.write_text("{")
     server.drop("pablo", CANCEL)

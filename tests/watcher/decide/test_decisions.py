@@ -1,10 +1,12 @@
 """What each decision does to the registry and to the request, and what it takes to be applied."""
 
+import json
 from typing import Any
 
 import pytest
 
 from schemas.errors import RegistryBusyError, RegistryError
+from schemas.registry import Registry
 from watcher.decide.decide import Decided
 
 from ..server import Record, Server, entry
@@ -105,7 +107,7 @@ def test_an_alias_that_was_off_or_anothers_begins_anew(server: Server, old: Reco
     ("change", "reason"),
     [
         ({"username": "maria"}, "maria has no pending request. See `runv-admin-email-alias pending`."),
-        ({"request_id": "another"}, "The request changed since it was shown: another for p@example.org was approved, and"),
+        ({"request_id": "another"}, "The request changed since it was shown: another for p@example.org was approved"),
         ({"destination": "eve@example.org"}, "The request changed since it was shown: "),
         ({"destination": "P@example.org"}, "The request changed since it was shown: "),
     ],
@@ -140,29 +142,24 @@ def test_a_member_who_left_the_group_is_told_of_in_words(server: Server) -> None
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "reason"),
+    ("change", "reason"),
     [
-        ("destination", "p@mail.runv.club", "The address is in runv.club itself"),
-        ("destination", "p@example.org, q@example.org", "The address has a space"),
-        ("destination", None, "The address is empty"),
-        ("username", "pa blo", "The account name 'pa blo' cannot be an alias"),
+        ({"destination": "p@mail.runv.club"}, "The address is in runv.club itself"),
+        ({"destination": "p@example.org, q@example.org"}, "The address has a space"),
+        ({"destination": "|sh@example.org"}, "The part before the '@' begins with '|'"),
+        ({"username": "postmaster"}, "The name postmaster is reserved"),
     ],
 )
-def test_a_request_is_checked_again_when_it_is_approved(
-    server: Server, field: str, value: str | None, reason: str
-) -> None:
-    """A record that was written by an older version, or by hand, passes the same rules."""
-    request = pending(server)
+def test_a_request_is_checked_again_when_it_is_approved(server: Server, change: Record, reason: str) -> None:
+    """A record that an older version wrote, or a hand, passes by the same rules."""
+    request = pending(server) | change
     path = server.paths.requests / "pending" / f"{request['request_id']}.json"
-    import json
-
-    path.write_text(json.dumps(request | {field: value}))
+    path.write_text(json.dumps(request))
     server.restart()
-    server.people.add("pa blo", uid=request["uid"])
-    decide(server, approval(request | {field: value}, destination=value or "x") if field == "destination" else approval(request | {field: value}))
+    server.people.add("postmaster", uid=request["uid"])
+    decide(server, approval(request))
+    assert reasons(server)[0].startswith(reason)
     assert server.active() == {}
-    told = reasons(server)[0]
-    assert reason in told or "The request changed" in told
 
 
 def test_a_rejection_closes_the_request_with_its_reason_for_the_member(server: Server) -> None:
@@ -224,7 +221,9 @@ def test_a_pending_request_survives_a_revocation(server: Server) -> None:
 
 def test_one_decision_that_fails_keeps_no_other_from_being_applied(server: Server) -> None:
     request = pending(server)
-    decide(server, {"decision": "revoke", "username": "nobody"}, approval(request), {"decision": "reject", "username": "x"})
+    decide(
+        server, {"decision": "revoke", "username": "nobody"}, approval(request), {"decision": "reject", "username": "x"}
+    )
     assert list(server.active()) == ["pablo"]
     assert len(server.failed()) == 2
 
@@ -242,13 +241,16 @@ def test_decisions_are_applied_in_their_order(server: Server) -> None:
     assert server.active()["pablo"]["destination"] == "q@example.org"
 
 
-def test_all_decisions_of_a_pass_are_one_write_of_the_registry(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_decisions_of_a_pass_are_one_write_of_the_registry(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.write_registry(**{name: entry(name) for name in ("ana", "zoe", "bob")})
-    writes = []
+    writes: list[int] = []
     write = server.registry.write
-    monkeypatch.setattr(server.registry, "write", lambda registry, gid: (writes.append(1), write(registry, gid)))
+
+    def count(registry: Registry, gid: int) -> None:
+        writes.append(1)
+        write(registry, gid)
+
+    monkeypatch.setattr(server.registry, "write", count)
     decide(server, *({"decision": "revoke", "username": name} for name in ("ana", "zoe", "bob")))
     assert [found["status"] for found in server.active().values()] == ["revoked"] * 3
     assert len(writes) == 1
@@ -277,29 +279,3 @@ def test_while_another_program_holds_the_lock_decisions_wait(server: Server) -> 
     assert server.active() == {}
     run(server)
     assert list(server.active()) == ["pablo"]
-
-
-def test_a_sync_is_spent_and_a_forced_one_holds_for_one_registry(server: Server) -> None:
-    sha256 = server.registry.current().sha256
-    decided = decide(
-        server,
-        {"decision": "sync"},
-        {"decision": "sync", "force": True, "registry_sha256": sha256},
-        {"decision": "sync", "force": True, "registry_sha256": "0" * 64},
-    )
-    assert [marker.id for marker in decided.force] == ["1"]
-    assert {marker.id for marker in decided.spent} == {"0", "2"}
-    assert reasons(server)[0].startswith("The registry changed since the forced sync was asked for.")
-    assert decided.handled == 0
-
-
-def test_a_forced_sync_does_not_hold_for_what_is_decided_beside_it(server: Server) -> None:
-    server.write_registry(pablo=entry())
-    sha256 = server.registry.current().sha256
-    decided = decide(
-        server,
-        {"decision": "sync", "force": True, "registry_sha256": sha256},
-        {"decision": "revoke", "username": "pablo"},
-    )
-    assert decided.force == []
-    assert len(server.failed()) == 1

@@ -133,6 +133,10 @@ class Mortal:
         for name in ("write", "rename", "remove"):
             monkeypatch.setattr(Directory, name, self._step(getattr(Directory, name)))
 
+    @staticmethod
+    def kill(*_: object) -> None:
+        raise KilledError
+
     def _step(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def step(*args: Any, **options: Any) -> Any:
             self.left -= 1
@@ -188,6 +192,23 @@ def test_a_marker_that_lingers_does_not_undo_a_later_decision(server: Server) ->
     for _ in range(3):
         run(server)
         assert server.active()["pablo"]["status"] == "active"
+
+
+def test_a_cancel_that_came_too_late_does_not_withdraw_what_a_kill_left_half_approved(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.mark(approval(pending(server)), "1", mtime=1)
+    with monkeypatch.context() as context:
+        context.setattr(server.records, "close_pending", Mortal.kill)
+        with pytest.raises(KilledError):
+            run(server)
+    assert server.active()["pablo"]["status"] == "active"
+    server.restart()
+    server.drop("pablo", {"action": "cancel"}, "cancel.json")
+    run(server)
+    assert len(server.found("approved")) == 1
+    assert server.found("refused")[0]["reason"] == "There is no pending request to cancel."
+    assert server.active()["pablo"]["status"] == "active"
 
 
 @pytest.mark.parametrize("decision", ["approve", "reject"])

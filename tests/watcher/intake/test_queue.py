@@ -187,6 +187,33 @@ def test_one_members_flood_is_taken_in_slices_and_keeps_no_other_waiting(server:
 
 
 @pytest.mark.needs("root")
+def test_of_two_floods_neither_waits_for_the_other(server: Server) -> None:
+    server.clock = Busy()  # type: ignore[assignment]
+    moment = time.time() - 3600
+    for number in range(60):
+        for name in ("pablo", "maria"):
+            server.drop(name, b"[]", f"{name}-{number}.json", mtime=moment + number)
+    for _ in range(3):
+        assert take(server).more
+        left = [sum(each.startswith(name) for each in server.queue()) for name in ("pablo", "maria")]
+        assert left[0] < 60
+        assert abs(left[0] - left[1]) <= 3
+
+
+@pytest.mark.needs("root")
+def test_a_newcomer_is_next_however_many_are_waiting(server: Server) -> None:
+    server.clock = Busy()  # type: ignore[assignment]
+    for number in range(40):
+        server.people.add(f"member{number}")
+        for file in range(2):
+            server.drop(f"member{number}", b"[]", f"{number}-{file}.json")
+    assert take(server).more
+    server.request("maria", filename="maria.json")
+    assert take(server).more
+    assert [found["username"] for found in server.found("pending")] == ["maria"]
+
+
+@pytest.mark.needs("root")
 def test_whoever_comes_later_is_not_behind_a_flood_that_is_being_taken(server: Server) -> None:
     server.clock = Busy()  # type: ignore[assignment]
     for number in range(60):

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from schemas import queue
+from schemas.birth import birth_ns
 from schemas.queue import SIZE_LIMIT
 from schemas.requests import REFUSED_KEPT, RequestRecord
-from watcher.intake import judge
 
 from ..server import Record, Server
 
@@ -40,9 +41,9 @@ ASK = {"destination": "p@example.org"}
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"[]", "The file was understood as JSON but not as a request. It is JSON, but not an object: a list was found."),
+        (b"[]", "not as a request. It is JSON, but not an object: a list was found."),
         (b"{}", "The file was understood as JSON but not as a request. A request needs a `destination`."),
-        (b'{"action": "cancel", "action": "request"}', "understood as JSON but not as a request. The key `action` stands twice."),
+        (b'{"action": "cancel", "action": "request"}', "not as a request. The key `action` stands twice."),
         (b'{"a":' * 3000 + b"1" + b"}" * 3000, "The file is larger than"),
         (b'{"a":' * 2500 + b"1" + b"}" * 2500, "It is nested too deep."),
         ({**ASK, "uid": 0}, "not as a request. Object contains unknown field `uid`."),
@@ -50,7 +51,7 @@ ASK = {"destination": "p@example.org"}
         ({"destination": "|sh@example.org"}, "The part before the '@' begins with '|', which programs misread."),
         ({"destination": "p@runv.club"}, "The address is in runv.club itself"),
         ({"destination": "p@example.org\nroot@runv.club\teve@example.org"}, "a control character in it"),
-        ({**ASK, "username": "maria"}, "The file belongs to pablo but speaks for somebody else; pablo can ask for pablo@runv.club alone."),
+        ({**ASK, "username": "maria"}, "belongs to pablo but speaks for somebody else; pablo can ask for pablo@"),
         ({**ASK, "username": ""}, "speaks for somebody else"),
         ({**ASK, "username": "Pablo"}, "speaks for somebody else"),
         ({**ASK, "alias": "maria@runv.club"}, "speaks for somebody else"),
@@ -85,7 +86,9 @@ def test_what_the_record_says_of_a_wrong_file_is_what_could_be_read_of_it(server
     assert (record["action"], record["destination"], record["file"]) == ("unknown", None, "second.json")
 
 
-@pytest.mark.parametrize("name", ["ask", "ask.JSON", "-ask.json", "ask me.json", "\x1b[2J.json", "caf\udce9.json", "é" * 100])
+@pytest.mark.parametrize(
+    "name", ["ask", "ask.JSON", "-ask.json", "ask me.json", "\x1b[2J.json", "caf\udce9.json", "é" * 100]
+)
 def test_a_wrong_name_is_refused_and_shown_escaped(server: Server, name: str) -> None:
     server.drop("pablo", ASK, name)
     record = refusal(server)
@@ -103,9 +106,7 @@ def unix_socket(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [link, os.mkfifo, unix_socket])
-def test_what_cannot_be_a_request_is_removed_without_being_opened(
-    server: Server, make: Callable[[Path], None]
-) -> None:
+def test_what_cannot_be_a_request_is_removed_without_being_opened(server: Server, make: Callable[[Path], None]) -> None:
     make(server.paths.queue / "ask.json")
     os.lchown(server.paths.queue / "ask.json", server.pablo.uid, -1)
     assert refusal(server)["reason"] == "It is a link, FIFO, socket or device; a plain file was expected."
@@ -169,8 +170,8 @@ def test_a_second_request_while_one_is_pending_is_refused_and_the_first_stays(se
     (first,), (second,) = server.found("pending"), server.found("refused")
     assert first["destination"] == "p@example.org"
     assert second["reason"] == (
-        f"A request for p@example.org is pending since {first['created_at']}. Cancel that one first if you want another "
-        "address."
+        f"A request for p@example.org is pending since {first['created_at']}. Cancel that one first if you want "
+        "another address."
     )
 
 
@@ -194,18 +195,33 @@ def test_a_file_that_was_moved_away_and_brought_back_does_not_speak_again(server
     assert "older than one of yours that was taken in before" in refusal(server)["reason"]
 
 
+@pytest.mark.parametrize("name", ["1.json", "another.json"])
+def test_a_file_from_the_future_that_was_moved_away_does_not_speak_again(server: Server, name: str) -> None:
+    path = server.request(filename="1.json", mtime=time.time() + 10**6)
+    with path.open("rb") as file:
+        if birth_ns(file.fileno()) is None:
+            pytest.skip("This file system does not tell when a file was made.")
+    path.rename(server.paths.state / "moved away")
+    server.request(filename="2.json")
+    take(server)
+    server.records.close_pending(rejected(server), server.people.gid)
+    server.records.settle()
+    (server.paths.state / "moved away").rename(server.paths.queue / name)
+    assert "older than one of yours that was taken in before" in refusal(server)["reason"]
+
+
 def test_a_file_that_comes_back_under_another_name_does_not_speak_again(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = server.request(mtime=time.time() - 10)
-    read = judge.parse_queue_file
+    read = queue.parse_queue_file
 
     def taking_away(data: bytes) -> object:
         path.rename(server.paths.state / "away")
         return read(data)
 
     with monkeypatch.context() as context:
-        context.setattr(judge, "parse_queue_file", taking_away)
+        context.setattr("watcher.intake.judge.parse_queue_file", taking_away)
         take(server)
     server.records.close_pending(rejected(server), server.people.gid)
     server.records.settle()
@@ -221,7 +237,7 @@ def test_a_file_that_is_swapped_while_it_is_read_is_not_removed_in_its_place(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = server.request()
-    read = judge.parse_queue_file
+    read = queue.parse_queue_file
 
     def swapping(data: bytes) -> object:
         path.rename(server.paths.state / "away")
@@ -229,7 +245,7 @@ def test_a_file_that_is_swapped_while_it_is_read_is_not_removed_in_its_place(
         return read(data)
 
     with monkeypatch.context() as context:
-        context.setattr(judge, "parse_queue_file", swapping)
+        context.setattr("watcher.intake.judge.parse_queue_file", swapping)
         take(server)
     assert [found["destination"] for found in server.found("pending")] == ["p@example.org"]
     assert server.queue() == ["ask.json"]
@@ -238,13 +254,23 @@ def test_a_file_that_is_swapped_while_it_is_read_is_not_removed_in_its_place(
 
 
 def test_of_a_flood_the_newest_32_are_recorded_and_all_are_counted(
-    server: Server, caplog: pytest.LogCaptureFixture
+    server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
     for number in range(100):
         server.drop("pablo", b"[]", f"{number}.json", mtime=now - 100 + number)
+    written: list[RequestRecord] = []
+    add = server.records.add
+
+    def note(record: RequestRecord, gid: int) -> None:
+        written.append(record)
+        add(record, gid)
+
+    with monkeypatch.context() as context:
+        context.setattr(server.records, "add", note)
+        take(server)
     take(server)
-    take(server)
+    assert len(written) == REFUSED_KEPT
     assert server.queue() == []
     kept = server.found("refused")
     assert [found["file"] for found in kept] == [f"{number}.json" for number in range(100 - REFUSED_KEPT, 100)]

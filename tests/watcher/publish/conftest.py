@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from schemas.config import Config
+from schemas.registry import Registry, parse_registry
+from watcher.publish.publisher import Publisher
 
 from ...support.mailconfig import PATH, MailConfig
 
@@ -97,3 +99,35 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     """A hash map, or one of the type that the test is parametrised with, indirectly."""
     with at_home(tmp_path, getattr(request, "param", "hash"), monkeypatch) as house:
         yield house
+
+
+def registry_of(**destinations: str) -> Registry:
+    """A registry of active aliases, written as `name="destination without its domain"`."""
+    entries = {
+        name: {"alias": f"{name}@runv.club", "destination": f"{destination}@example.org", "status": "active"}
+        for name, destination in destinations.items()
+    }
+    return parse_registry(msgspec.json.encode(entries), "runv.club", "registry")
+
+
+def members(number: int, destination: str = "x") -> Registry:
+    return registry_of(**{f"member{index:03}": destination for index in range(number)})
+
+
+def publisher_of(house: House, approvals: Any = None, **keys: Any) -> Publisher:
+    return Publisher(house.config(reload_postfix=False, **keys), approvals or (lambda username: []))
+
+
+def signature(house: House) -> list[tuple[int, int, int]]:
+    found = [path.stat() for path in sorted({house.path, house.table}) if path.exists()]
+    return [(status.st_ino, status.st_mtime_ns, status.st_ctime_ns) for status in found]
+
+
+def answers(house: House, *names: str) -> list[str | None]:
+    """What the map answers, without the domain; of texthash Postfix waits for the text to be two seconds old."""
+    if house.map_type == "texthash":
+        rows = dict(line.split("\t") for line in house.path.read_text().splitlines())
+        found = [rows.get(f"{name}@runv.club") for name in names]
+    else:
+        found = house.answers(*names)
+    return [each and each.removesuffix("@example.org") for each in found]

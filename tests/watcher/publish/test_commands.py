@@ -91,7 +91,9 @@ def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path: Pat
     alive = tmp_path / "alive"
     os.mkfifo(alive)
     reader = os.open(alive, os.O_RDONLY | os.O_NONBLOCK)
-    with pytest.raises(CommandError, match=r"^The command `sh -c .*` did not end within 0\.3 seconds and was killed\. Run"):
+    with pytest.raises(
+        CommandError, match=r"^The command `sh -c .*` did not end within 0\.3 seconds and was killed\. Run"
+    ):
         run(["sh", "-c", f"exec 3>{alive}; sleep 600 & sleep 600"], timeout=0.3)
     # The FIFO is at its end when the last process that holds it open has ended.
     poll = select.poll()

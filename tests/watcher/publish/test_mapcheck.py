@@ -95,7 +95,9 @@ def test_without_main_cf_it_says_so_once_asked_and_again_when_it_is_there(house:
     mapcheck = MapCheck(house.config())
     told = mapcheck.trouble()
     assert told is not None
-    assert told.startswith(f"Whether Postfix asks the map hash:{house.path} could not be found out. The command `postconf")
+    assert told.startswith(
+        f"Whether Postfix asks the map hash:{house.path} could not be found out. The command `postconf"
+    )
     assert not mapcheck.changed()  # each try costs a second
     assert mapcheck.trouble() == told
     (tmp_path / "away").rename(house.mail.path)

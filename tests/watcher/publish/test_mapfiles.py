@@ -84,6 +84,16 @@ def test_the_old_table_goes_away_and_the_new_one_is_not_older_than_its_text(hous
     assert house.table.stat().st_nlink == house.path.stat().st_nlink == 1
 
 
+@pytest.mark.needs("postfix-hash")
+def test_however_long_a_build_takes_the_table_is_not_older_than_its_text(house: House) -> None:
+    slow = house.program("postmap", '$real "$@"; status=$?; case "$1" in -q) ;; *) sleep 0.02;; esac; exit $status')
+    files = files_of(house, slow)
+    known = files.build(OLD)
+    assert house.path.stat().st_mtime_ns <= house.table.stat().st_mtime_ns
+    files.amend(NEW, CHANGED, GONE, known)
+    assert house.path.stat().st_mtime_ns <= house.table.stat().st_mtime_ns
+
+
 @pytest.mark.parametrize("house", AMENDED, indirect=True)
 def test_a_table_that_is_not_the_one_that_is_known_is_not_amended(house: House) -> None:
     files = files_of(house)
@@ -95,15 +105,16 @@ def test_a_table_that_is_not_the_one_that_is_known_is_not_amended(house: House) 
     assert house.files() == {house.path.name, house.table.name}
 
 
+# Each asks as it should and builds otherwise; f is the source text, which stays as it is.
+HONEST_ASKING = 'case "$1" in -*) exec $real "$@";; esac; f=${1#*:}; '
 LIES = {
-    "builds nothing": 'case "$1" in -*) exec $real "$@";; esac; exit 0',
-    "builds an empty table": 'case "$1" in -*) exec $real "$@";; esac; f=${1#*:}; cp $f $f.k; : >$f; $real $1; mv $f.k $f',
-    "drops a row": 'case "$1" in -*) exec $real "$@";; esac; f=${1#*:}; cp $f $f.k; sed -i 2d $f; $real $1; mv $f.k $f',
-    "changes a row": 'case "$1" in -*) exec $real "$@";; esac; f=${1#*:}; cp $f $f.k; sed -i s/q@/eve@/ $f; $real $1; '
-    "mv $f.k $f",
-    "complains": 'case "$1" in -*) exec $real "$@";; esac; $real "$@"; echo "warning: hm" >&2',
-    "fails": 'case "$1" in -*) exec $real "$@";; esac; $real "$@"; exit 1',
-    "is killed": 'case "$1" in -*) exec $real "$@";; esac; $real "$@"; kill -9 $$',
+    "builds nothing": HONEST_ASKING + "exit 0",
+    "builds an empty table": HONEST_ASKING + "cp $f $f.k; : >$f; $real $1; mv $f.k $f",
+    "drops a row": HONEST_ASKING + "cp $f $f.k; sed -i 2d $f; $real $1; mv $f.k $f",
+    "changes a row": HONEST_ASKING + "cp $f $f.k; sed -i s/q@/eve@/ $f; $real $1; mv $f.k $f",
+    "complains": HONEST_ASKING + '$real "$@"; echo "warning: hm" >&2',
+    "fails": HONEST_ASKING + '$real "$@"; exit 1',
+    "is killed": HONEST_ASKING + '$real "$@"; kill -9 $$',
     "answers nothing": 'case "$1" in -q) cat >/dev/null; exit 1;; esac; exec $real "$@"',
 }
 
@@ -116,7 +127,6 @@ def test_a_postmap_that_lies_when_it_builds_leaves_the_old_map_answering(house: 
     with pytest.raises((MapError, CommandError)) as told:
         files_of(house, liar).build(NEW)
     assert str(told.value).isprintable()
-    assert {path for path in house.files() if not path.endswith(".k")} == {house.path.name, house.table.name}
     assert_old_map_answers(house)
 
 
@@ -159,7 +169,7 @@ def test_a_wrong_answer_is_told_with_what_was_expected(house: House) -> None:
         files.amend(NEW, CHANGED, GONE, files.build(OLD))
 
 
-@pytest.mark.parametrize("house", TYPES, indirect=True)
+@pytest.mark.parametrize("house", [param for param in TYPES if param.values[0] in {"hash", "lmdb"}], indirect=True)
 def test_on_a_full_disk_the_old_map_answers(house: House) -> None:
     """The text still fits and the table does not, of which lmdb says nothing."""
     old_map(house)
@@ -173,7 +183,10 @@ def test_on_a_full_disk_the_old_map_answers(house: House) -> None:
 @pytest.mark.needs("postfix-hash")
 def test_where_the_text_does_not_fit_the_old_map_answers(house: House) -> None:
     old_map(house)
-    with room_for(1000), pytest.raises(MapError, match=r"^The directory .* of the map cannot be written: File too large"):
+    with (
+        room_for(1000),
+        pytest.raises(MapError, match=r"^The directory .* of the map cannot be written: File too large"),
+    ):
         files_of(house).build(many(700))
     assert_old_map_answers(house)
 
@@ -204,7 +217,9 @@ def test_what_lies_under_the_temporary_name_is_not_followed(house: House, tmp_pa
     (tmp_path / "secret").write_text("not ours")
     for suffix in ("", ".db"):
         (house.mail.directory / f".{house.path.name}.next{suffix}").symlink_to(tmp_path / "secret")
-    files_of(house).build(OLD)
+    files = files_of(house)
+    files.tidy()
+    files.build(OLD)
     assert (tmp_path / "secret").read_text() == "not ours"
     assert_old_map_answers(house)
 
@@ -218,6 +233,20 @@ def test_a_map_without_a_table_is_its_text(house: House) -> None:
     assert signature == files_of(house).signature()
     with room_for(20), pytest.raises(MapError, match="cannot be written"):
         files_of(house).write_text(NEW)
+    assert house.path.read_bytes() == render(OLD, "map")
+    assert house.files() == {house.path.name}
+
+
+@pytest.mark.parametrize("house", ["texthash"], indirect=True)
+def test_a_text_that_comes_back_different_from_the_disk_is_not_put_in_place(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = files_of(house)
+    files.write_text(OLD)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data).replace(b"q", b"e")))
+    with pytest.raises(MapError, match=r"was written and read back, and came back different"):
+        files.write_text(NEW)
     assert house.path.read_bytes() == render(OLD, "map")
     assert house.files() == {house.path.name}
 

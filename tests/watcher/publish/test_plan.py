@@ -15,7 +15,9 @@ ROWS = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xyz"))
 
 
 @given(ROWS, ROWS)
-def test_a_plan_leads_from_what_is_published_to_what_should_be(published: dict[str, str], desired: dict[str, str]) -> None:
+def test_a_plan_leads_from_what_is_published_to_what_should_be(
+    published: dict[str, str], desired: dict[str, str]
+) -> None:
     plan = make_plan(published, desired)
     result = {alias: destination for alias, destination in published.items() if alias not in plan.removed}
     result |= plan.added
@@ -124,7 +126,9 @@ def test_what_our_own_decisions_switched_off_does_not_count(fields: dict[str, An
     assert (held is None) == explained
 
 
-@pytest.mark.parametrize(("approval", "explained"), [("new@example.org", True), ("other@example.org", False), (None, False)])
+@pytest.mark.parametrize(
+    ("approval", "explained"), [("new@example.org", True), ("other@example.org", False), (None, False)]
+)
 def test_what_our_own_decisions_pointed_elsewhere_does_not_count(approval: str | None, explained: bool) -> None:
     every = names(10)
     registry = registry_of(**{name: entry(name, destination="new@example.org") for name in every})
