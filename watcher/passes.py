@@ -149,7 +149,7 @@ class Passes:
             return
         forced = bool(decided.force)
         stuck, self._stuck = self._stuck, None
-        if stuck is not None and not forced and self._retry.waits and stuck.as_it_was(registry, rooms.publisher):
+        if stuck is not None and self._retry.waits and stuck.as_it_was(registry, rooms.publisher, forced=forced):
             # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
             self._stuck = stuck
             result.problems["publish-failed"] = stuck.what
@@ -179,7 +179,7 @@ class Passes:
             path = rooms.settings.config.virtual_alias_file
             told = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
             self._later("publish-failed", told, result)
-            self._stuck = _Stuck(registry, rooms.publisher.found(), told)
+            self._stuck = _Stuck(registry, rooms.publisher.found(), forced, told)
             result.failed = True
 
     def _unwritable(self, error: Exception, result: Result) -> None:
@@ -226,10 +226,12 @@ class _Stuck:
 
     registry: Registry
     found: MapSignature | None
+    forced: bool
     what: str
 
-    def as_it_was(self, registry: Registry, publisher: Publisher) -> bool:
-        return registry is self.registry and publisher.found() == self.found
+    def as_it_was(self, registry: Registry, publisher: Publisher, *, forced: bool) -> bool:
+        # A force that has only just come may let pass what was held back, or wants to see it tried.
+        return registry is self.registry and forced <= self.forced and publisher.found() == self.found
 
 
 _WAITING = frozenset({"group-missing", "registry-unreadable", "state-unwritable", "publish-failed", "queue-entry"})

@@ -33,12 +33,21 @@ def site(installation: Installation, map_type: str) -> Iterator[Site]:
 @pytest.fixture
 def maps(site: Site, map_type: str) -> Path:
     """A directory for the map alone, its files being `members` and `members` with a suffix."""
-    directory = site.root / "maps"
+    site.mail.write(virtual_alias_maps=map_of(site, map_type))
+    return map_directory(site)
+
+
+def map_directory(site: Site) -> Path:
+    return site.root / "maps"
+
+
+def map_of(site: Site, map_type: str) -> str:
+    """Make the directory, have the map there, and return how Postfix names it."""
+    directory = map_directory(site)
     directory.mkdir()
     directory.chmod(0o755)
     site.configure(virtual_alias_file=str(directory / "members"))
-    site.mail.write(virtual_alias_maps=f"{map_type}:{directory}/members")
-    return directory
+    return f"{map_type}:{directory}/members"
 
 
 def files(map_type: str) -> set[str]:
@@ -114,12 +123,21 @@ def delete_table(path: Path, map_type: str) -> None:
     Path(f"{path}{SUFFIXES[map_type]}").unlink()
 
 
+@pytest.fixture(scope="module", params=sorted(SUFFIXES))
+def lasting(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Site]:
+    """One server for each type, whose map is harmed and put right again and again."""
+    require("root", "accounts", f"postfix-{request.param}")
+    with Site(installation, backend=f"postfix-{request.param}") as site:
+        site.mail.write(virtual_alias_maps=map_of(site, str(request.param)))
+        site.start_watcher()
+        publish(site, entries(2))
+        yield site
+
+
 @pytest.mark.parametrize("harm", [overwrite_text, delete_text, overwrite_table, delete_table])
-def test_a_map_that_somebody_else_changed_is_put_right(
-    site: Site, maps: Path, map_type: str, harm: Callable[[Path, str], None]
-) -> None:
-    site.start_watcher()
-    publish(site, entries(2))
+def test_a_map_that_somebody_else_changed_is_put_right(lasting: Site, harm: Callable[[Path, str], None]) -> None:
+    site, map_type = lasting, lasting.backend.removeprefix("postfix-")
+    maps = map_directory(site)
     settle(site)
     text = (maps / "members").read_bytes()
     before = states(maps)

@@ -3,10 +3,13 @@
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 
 import pytest
 
+from ..support.install import Installation
 from ..support.layout import put
+from ..support.needs import require
 from ..support.site import Record, Site
 from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
@@ -15,7 +18,6 @@ from .acts import (
     ask,
     await_problem,
     await_well,
-    decide,
     decision,
     entry,
     failure,
@@ -23,8 +25,6 @@ from .acts import (
     settle,
     write_registry,
 )
-
-REVOKE = {"decision": "revoke", "username": "pablo", "reason": "No."}
 
 
 @pytest.fixture(autouse=True)
@@ -57,22 +57,31 @@ WRONG: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def lasting(installation: Installation) -> Iterator[Site]:
+    """One server for the markers that are none."""
+    require("root", "accounts", "postfix", "postfix-hash")
+    with Site(installation) as site:
+        site.accounts.add("pablo")
+        site.start_watcher()
+        activate(site, "pablo", "p@example.org")
+        yield site
+
+
 @pytest.mark.parametrize("case", WRONG)
-def test_a_marker_that_is_no_decision_is_kept_with_the_reason(site: Site, watcher: RunningWatcher, case: str) -> None:
-    assert watcher.running
-    activate(site, "pablo", "p@example.org")
+def test_a_marker_that_is_no_decision_is_kept_with_the_reason(lasting: Site, case: str) -> None:
+    site = lasting
     data, reason = WRONG[case]
-    path = site.paths.decisions / "wrong.json"
+    name = case.replace(" ", "-")
+    path = site.paths.decisions / f"{name}.json"
 
     put(path, data, 0o600)
 
     wait_for(lambda: not path.exists(), site.paths.decisions, what="the marker to be set aside")
-    found = failure(site, "wrong")
+    (found,) = (each for each in site.failed() if each["decision_id"] == name)
     assert found["reason"] == reason.format(path=path)
     assert found["marker"] == ("" if case == "too large" else data.decode())
     assert site.map_lookup("pablo@runv.club") == "p@example.org"
-    decide(site, REVOKE)
-    assert site.map_lookup("pablo@runv.club") is None
 
 
 def test_a_marker_that_never_becomes_whole_is_kept_with_the_reason(site: Site, watcher: RunningWatcher) -> None:

@@ -1,5 +1,6 @@
 """postmap missing, failing, complaining or lying: the map that Postfix asks stays good, and catches up by itself."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,19 @@ def test_the_map_is_proved_where_postfix_reads_it_and_a_wrong_one_is_taken_back(
 
     await_well(site)
     assert site.map_lookup("member02@runv.club") == "member02@example.org"
+
+
+def test_a_forced_sync_that_fails_is_kept_and_tried_again_as_seldom(site: Site, program: Path) -> None:
+    site.start_watcher()
+    publish(site, entries(2))
+    calls = site.root / "calls"
+    script(program, f"echo called >>{calls}; exit 1")
+    write_registry(site, entries(3))
+    await_problem(site, "publish-failed")
+
+    digest = hashlib.sha256(site.paths.registry.read_bytes()).hexdigest()
+    marker = site.drop_marker({"decision": "sync", "force": True, "registry_sha256": digest})
+    a_while(site)
+
+    assert marker.exists()
+    assert 2 <= calls.read_text().count("called") <= 5

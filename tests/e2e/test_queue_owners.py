@@ -2,11 +2,14 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ..support.install import Installation
 from ..support.layout import put
+from ..support.needs import require
 from ..support.site import Record, Site
 from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
@@ -20,6 +23,15 @@ TOO_OLD = "The file is more than 7 days old. If you still want this, ask again."
 OUTDATED = "The file is older than one of yours that was taken in before. If you still want this, ask again."
 RESERVED = "The name {} is reserved for the server itself and cannot be a member's alias."
 DAY = 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def lasting(installation: Installation) -> Iterator[Site]:
+    """One server for the tests that differ in one value only."""
+    require("root", "accounts", "postfix", "postfix-hash")
+    with Site(installation, reserved=["Founder"]) as site:
+        site.start_watcher()
+        yield site
 
 
 def test_a_file_of_somebody_outside_the_group_is_refused(site: Site, watcher: RunningWatcher) -> None:
@@ -72,9 +84,8 @@ def test_a_file_of_a_member_who_left_the_group_is_refused(site: Site, watcher: R
         ),
     ],
 )
-def test_an_account_whose_name_can_be_no_alias_is_refused(site: Site, name: str, reason: str) -> None:
-    site.configure(reserved=["Founder"])
-    site.start_watcher()
+def test_an_account_whose_name_can_be_no_alias_is_refused(lasting: Site, name: str, reason: str) -> None:
+    site = lasting
     site.accounts.add(name)
 
     path = site.drop(name, "request.json", REQUEST)
@@ -96,8 +107,8 @@ def test_a_file_older_than_the_config_allows_is_refused(site: Site, watcher: Run
 
 
 @pytest.mark.parametrize("mtime", [1.0, 0.0, -1_000_000_000.0])
-def test_a_file_from_the_beginning_of_time_is_too_old(site: Site, watcher: RunningWatcher, mtime: float) -> None:
-    assert watcher.running
+def test_a_file_from_the_beginning_of_time_is_too_old(lasting: Site, mtime: float) -> None:
+    site = lasting
     member = newcomer(site)
 
     path = site.drop(member.name, "ancient.json", REQUEST, mtime=mtime)

@@ -108,7 +108,7 @@ def test_a_plain_outside_address_is_accepted_in_its_ascii_form(text: str, addres
         ("me@" + "b." * 130 + "org", TOO_LONG),
         ("me@" + "ü" * 16000 + ".org", TOO_LONG),
         ("me@" + ".".join(["ü" * 50] * 4) + ".org", "The address"),
-        ("x" * 64 + "@" + ".".join(["b" * 40 + "ü"] * 4) + ".org", "octets in the form that mail uses, and at most 254"),
+        ("x" * 64 + "@" + ".".join(["b" * 40 + "ü"] * 4) + ".org", "octets in the form that mail uses, and"),
         ("me@runv.club", LOOP),
         ("me@RUNV.Club", LOOP),
         ("me@mail.runv.club", LOOP),

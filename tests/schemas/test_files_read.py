@@ -1,9 +1,10 @@
 """Reading what a member could have made: only one plain file, never a way to somewhere else, never without end."""
 
 import os
-import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,15 +124,17 @@ def test_what_is_told_of_a_file_is_told_of_the_one_that_was_read(folder: Path) -
 def test_whoever_swaps_for_ever_gains_nothing(folder: Path) -> None:
     path, aside = folder / "ask.json", folder / "aside"
     path.write_bytes(PLAIN)
-    child = os.fork()
-    if child == 0:
-        try:
-            while True:
-                for make in (symlink, lambda new: new.write_bytes(PLAIN), fifo, lambda new: new.write_bytes(PLAIN)):
-                    make(aside)
-                    aside.replace(path)
-        finally:
-            os._exit(1)
+    script = f"""
+import os
+while True:
+    for make in (lambda: os.symlink("../secret", {str(aside)!r}), lambda: os.mkfifo({str(aside)!r})):
+        make()
+        os.rename({str(aside)!r}, {str(path)!r})
+        with open({str(aside)!r}, "wb") as file:
+            file.write({PLAIN!r})
+        os.rename({str(aside)!r}, {str(path)!r})
+"""
+    swapper = subprocess.Popen([sys.executable, "-c", script])
     seen: set[bytes | None] = set()
     looks = 0
     try:
@@ -144,8 +147,8 @@ def test_whoever_swaps_for_ever_gains_nothing(folder: Path) -> None:
                     seen.add(None)
                 assert seen <= {PLAIN, None}
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        swapper.kill()
+        swapper.wait()
 
 
 @pytest.mark.parametrize(("size", "fits"), [(0, True), (99, True), (100, True), (101, False), (3 * 2**20, False)])

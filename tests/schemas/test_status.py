@@ -3,6 +3,7 @@
 import ctypes
 import os
 import subprocess
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,10 @@ def test_of_no_process_no_start_is_told(ended: int) -> None:
 
 def seen_by_a_member_with_hidden_processes(*statuses: Status) -> list[bool]:
     """What `is_running` says to somebody who sees no process of root's: /proc is mounted with hidepid=."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Of a process that may have threads Python warns; the child makes system calls and ends.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         answer = 255
         try:

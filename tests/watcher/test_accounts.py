@@ -1,7 +1,6 @@
 """Who is a member, by the machine's own accounts and groups."""
 
 import grp
-import os
 import pwd
 
 import pytest
@@ -10,7 +9,7 @@ from watcher.accounts import Accounts, GroupMissingError
 
 
 def test_an_account_is_a_member_by_its_primary_group() -> None:
-    own = pwd.getpwuid(os.getuid())
+    own = pwd.getpwuid(0)
     accounts = Accounts(grp.getgrgid(own.pw_gid).gr_name)
     assert accounts.gid == own.pw_gid
     for found in (accounts.of_uid(own.pw_uid), accounts.of_name(own.pw_name)):

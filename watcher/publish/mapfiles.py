@@ -135,11 +135,13 @@ class MapFiles:
         gone = list(removed)
         with self._directory() as directory:
             try:
-                if self._copy_table(directory) != known.table:
-                    return None
                 with Asker(self.postmap, self._at(self._next)) as asker:
-                    # While postmap starts, but still before it changes the table.
-                    first: Callable[[], None] | None = partial(self._prepare, directory, rows, asker)
+                    # Before the copying: of two programs started in one breath the second one often has to wait.
+                    asker.start()
+                    if self._copy_table(directory) != known.table:
+                        return None
+                    # The text is written while postmap starts, but still before it changes the table.
+                    first: Callable[[], None] | None = partial(self._write_text_aside, directory, rows)
                     if changed:
                         self.postmap.update(self._at(self._next), changed, first)
                         first = None
@@ -213,10 +215,8 @@ class MapFiles:
         finally:
             os.close(source)
 
-    def _prepare(self, directory: Directory, rows: Mapping[str, str], asker: Asker) -> None:
+    def _write_text_aside(self, directory: Directory, rows: Mapping[str, str]) -> None:
         directory.write_aside(self._next, self._text(rows), self._mode)
-        # Last: of two programs started in one breath, the second often waits for the first one's processor.
-        asker.start()
 
     def _text(self, rows: Mapping[str, str]) -> bytes:
         text = render(rows, self.path, self._checked)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.registry import Registry, parse_registry
@@ -14,6 +14,7 @@ from watcher.publish.plan import MassChange, Plan, make_plan, mass_change
 ROWS = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xyz"))
 
 
+@settings(deadline=None, database=None)
 @given(ROWS, ROWS)
 def test_a_plan_leads_from_what_is_published_to_what_should_be(
     published: dict[str, str], desired: dict[str, str]
