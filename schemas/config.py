@@ -43,9 +43,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = "/etc/postfix/runv-member-aliases"
     file_mode: Annotated[
         str,
-        Meta(
-            pattern="^(?:0o?)?[0-7]{3}(?!\\n)$", description="Mode of the map's files, in octal.", examples=["0o644"]
-        ),
+        Meta(pattern="^(?:0o?)?[0-7]{3}(?!\\n)$", description="Mode of the map's files, in octal.", examples=["0o644"]),
     ] = "0o644"
     check_maps: Annotated[
         bool, Meta(description="Check that virtual_alias_maps of Postfix names the map, and say so where it does not.")

@@ -24,21 +24,23 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     decision: Literal["approve", "reject", "revoke", "sync"]
     username: Annotated[str, Meta(description="Whom it is about; not with `sync`.", examples=["pablo"])] | None = None
-    request_id: Annotated[
-        str, Meta(description="The request that was seen. An approval needs it.")
-    ] | None = None
-    destination: Annotated[
-        str, Meta(description="The destination that was seen. An approval needs it.", examples=["p@example.org"])
-    ] | None = None
+    request_id: Annotated[str, Meta(description="The request that was seen. An approval needs it.")] | None = None
+    destination: (
+        Annotated[
+            str, Meta(description="The destination that was seen. An approval needs it.", examples=["p@example.org"])
+        ]
+        | None
+    ) = None
     operator: Annotated[str, Meta(description="Who decided.", examples=["pmurad-admin"])] = "root"
     reason: Annotated[str, Meta(max_length=1000, description="For the member to read.")] | None = None
     created_at: Moment | None = None
     force: Annotated[
         bool, Meta(description="With `sync`: publish this registry though it changes more than the guard allows.")
     ] = False
-    registry_sha256: Annotated[
-        str, Meta(pattern="^[0-9a-f]{64}$", description="With `force`: the one registry that it holds for.")
-    ] | None = None
+    registry_sha256: (
+        Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="With `force`: the one registry that it holds for.")]
+        | None
+    ) = None
 
 
 class FailedDecision(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,9 @@ Record = TypeVar("Record")
 DEPTH_LIMIT = 64
 """How deep arrays and objects may be nested; the deepest record of ours has three levels."""
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string, or the beginning of one that has no end. Nothing is tried twice: the time must not grow with the square of
+# what a member wrote.
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 

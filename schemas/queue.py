@@ -24,17 +24,30 @@ class QueueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         Literal["request", "cancel"],
         Meta(description="`request` asks for the alias or a new destination; `cancel` withdraws. Default: `request`."),
     ] = "request"
-    destination: Annotated[
-        str,
-        Meta(description="The outside address that mail goes to. Needed with `request`.", examples=["me@example.org"]),
-    ] | None = None
-    scope: Annotated[
-        Literal["pending", "active"],
-        Meta(description="With `cancel`: `pending` (default) withdraws the request, `active` switches the alias off."),
-    ] | None = None
-    request_id: Annotated[
-        str, Meta(max_length=128, description="The author's own reference; kept as `client_id` in the record.")
-    ] | None = None
+    destination: (
+        Annotated[
+            str,
+            Meta(
+                description="The outside address that mail goes to. Needed with `request`.", examples=["me@example.org"]
+            ),
+        ]
+        | None
+    ) = None
+    scope: (
+        Annotated[
+            Literal["pending", "active"],
+            Meta(
+                description="With `cancel`: `pending` (default) withdraws the request, `active` switches the alias off."
+            ),
+        ]
+        | None
+    ) = None
+    request_id: (
+        Annotated[
+            str, Meta(max_length=128, description="The author's own reference; kept as `client_id` in the record.")
+        ]
+        | None
+    ) = None
     username: Annotated[str, Meta(description="If given, the name of the file's owner.")] | None = None
     alias: Annotated[str, Meta(description="If given, the owner's alias.")] | None = None
     status: Annotated[Literal["pending"], Meta(description="If given, `pending`.")] | None = None

@@ -22,9 +22,7 @@ REFUSED_KEPT = 32
 
 _ID = re.compile(r"(?P<stamp>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)-(?P<owner>.+)-(?P<digest>[0-9a-f]{10})")
 
-Moment = Annotated[
-    str, Meta(description="UTC, `YYYY-MM-DDTHH:MM:SSZ`.", examples=["2026-05-19T20:55:18Z"])
-]
+Moment = Annotated[str, Meta(description="UTC, `YYYY-MM-DDTHH:MM:SSZ`.", examples=["2026-05-19T20:55:18Z"])]
 
 
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -157,9 +157,7 @@ class Ears:
             raise DeafError(sentences.CANNOT_WATCH.format(error=error)) from error
         self._identities = identities
 
-    def _schedule(
-        self, observer: InotifyObserver, watch: Watch, identities: dict[str, tuple[int, int] | None]
-    ) -> None:
+    def _schedule(self, observer: InotifyObserver, watch: Watch, identities: dict[str, tuple[int, int] | None]) -> None:
         kinds = list(_APPEARED + _VANISHED if watch.departures else _APPEARED)
         handler = _Handler(watch, self, self._wake)
         try:

@@ -103,7 +103,8 @@ class RegistryLock:
 
     def __init__(self, path: str) -> None:
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            # For reading: a file opened for writing is an event when it is closed, in a directory that we watch.
+            self._fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateError(sentences.LOCK_UNUSABLE.format(path=path, error=error.strerror)) from error
         try:

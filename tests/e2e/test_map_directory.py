@@ -85,6 +85,21 @@ def test_a_map_directory_that_is_missing_is_reported_and_awaited(site: Site, map
     assert answers(site, maps, map_type, "member02") == "member02@example.org"
 
 
+def test_a_disk_that_can_be_written_again_is_noticed_without_anybodys_doing(
+    site: Site, disk: Path, map_type: str
+) -> None:
+    site.start_watcher()
+    publish(site, entries(2))
+    _mount("-o", "remount,ro", str(disk))
+    write_registry(site, entries(3))
+    await_problem(site, "publish-failed")
+
+    _mount("-o", "remount,rw", str(disk))
+
+    await_well(site)
+    assert answers(site, disk, map_type, "member02") == "member02@example.org"
+
+
 def test_a_new_map_directory_gets_a_whole_map(site: Site, maps: Path, map_type: str) -> None:
     site.start_watcher()
     publish(site, entries(2))
@@ -120,8 +135,8 @@ def test_a_read_only_map_directory_is_reported_and_the_old_map_answers(site: Sit
     assert states(disk) == before
     assert answers(site, disk, map_type, "member01") == "member01@example.org"
     _mount("-o", "remount,rw", str(disk))
-    await_well(site)
-    assert answers(site, disk, map_type, "member02") == "member02@example.org"
+    publish(site, entries(4))
+    assert answers(site, disk, map_type, "member03") == "member03@example.org"
 
 
 @each_way_to_publish
@@ -141,6 +156,6 @@ def test_a_full_disk_is_reported_and_the_old_map_answers(site: Site, disk: Path,
     assert {name: state for name, state in states(disk).items() if name != "ballast"} == before
     assert answers(site, disk, map_type, "member01") == "member01@example.org"
     ballast.unlink()
-    await_well(site)
-    assert answers(site, disk, map_type, "member02") == "member02@example.org"
+    publish(site, entries(4))
+    assert answers(site, disk, map_type, "member03") == "member03@example.org"
     assert set(states(disk)) == set(before)

@@ -54,6 +54,27 @@ def test_whole_json_that_is_no_plain_object_is_refused_at_once(data: bytes, told
     assert str(refusal.value) == told
 
 
+@pytest.mark.parametrize("opening", [b'{"a": "', b"{", b'{"a": "\\"'])
+def test_brackets_in_a_string_that_has_no_end_yet_are_no_nesting(opening: bytes) -> None:
+    with pytest.raises(NotJsonError):
+        parse_object(opening + b'"' * (opening == b"{") + b"[{" * 5000)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 65 + b'\\"' * 2**19,
+        b'"' + b"[" * 65 + b'\\"' * 2**19,
+        b"[" * 65 + b'"\\' * 2**19,
+        b'\\"' * 2**19 + b"[" * 65,
+    ],
+)
+def test_a_megabyte_of_quotation_marks_is_looked_at_once(data: bytes) -> None:
+    """Tried again from every one of them, this would take hours."""
+    with pytest.raises((NotJsonError, ShapeError)):
+        parse_object(data)
+
+
 def test_an_object_is_read_as_it_stands() -> None:
     data = (
         b' {"a": {"b": [1, 2.5, null, true, "\\u0000\\ud83d\\ude00"]}, "A": -0, "n": 123456789012345678901234567890}\n'

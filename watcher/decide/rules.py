@@ -66,9 +66,7 @@ class Rules:
             return self._reject(marker, pending)
         return Applied() if settled else self._revoke(marker, draft)
 
-    def _approve(
-        self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord], *, settled: bool
-    ) -> Applied:
+    def _approve(self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord], *, settled: bool) -> Applied:
         decision = marker.decision
         username = decision.username or ""
         record = pending.get(username)
@@ -138,9 +136,7 @@ class Rules:
         if decision.request_id != record.request_id and self._is_repeat(marker, username):
             return Applied()
         if decision.request_id not in {None, record.request_id}:
-            raise DecisionFailedError(
-                sentences.REQUEST_REPLACED.format(username=username, seen_id=decision.request_id)
-            )
+            raise DecisionFailedError(sentences.REQUEST_REPLACED.format(username=username, seen_id=decision.request_id))
         told = sentences.LOG_REJECTED.format(
             id=marker.id, operator=decision.operator, alias=record.alias, destination=record.destination
         )

@@ -86,9 +86,7 @@ def _username(alias: str) -> str:
     return alias.rpartition("@")[0]
 
 
-def _removal_explained(
-    registry: Registry, alias: str, approvals: Callable[[str], Iterable[RequestRecord]]
-) -> bool:
+def _removal_explained(registry: Registry, alias: str, approvals: Callable[[str], Iterable[RequestRecord]]) -> bool:
     entry = registry.entries.get(_username(alias))
     if entry is None or entry.active or entry.updated_by is None:
         return False

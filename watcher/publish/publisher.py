@@ -148,9 +148,7 @@ class Publisher:
             files = self._files.amend(desired, changed, plan.removed, held.files)
         return files or self._files.build(desired)
 
-    def _prove_live(
-        self, held: _Held, desired: Mapping[str, str], changed: Mapping[str, str], plan: Plan
-    ) -> None:
+    def _prove_live(self, held: _Held, desired: Mapping[str, str], changed: Mapping[str, str], plan: Plan) -> None:
         try:
             self._files.prove_live(changed, plan.removed)
         except (MapError, CommandError) as error:
