@@ -102,7 +102,9 @@ def test_every_command_has_help_and_is_in_its_guide(path: str, command: click.Co
 @pytest.mark.parametrize(("path", "command", "pages"), COMMANDS)
 def test_every_option_has_help_and_is_in_its_guide(path: str, command: click.Command, pages: tuple[str, ...]) -> None:
     # With the programs' own settings: click keeps the help option that it makes here for the next one who asks.
-    for option in command.get_params(click.Context(command, info_name=path, **CONTEXT)):
+    for option in command.get_params(
+        click.Context(command, info_name=path, help_option_names=CONTEXT["help_option_names"])
+    ):
         if not isinstance(option, click.Option):
             continue
         assert option.help, f"{path} {option.opts}"

@@ -76,7 +76,7 @@ class Markers:
         """Every marker that is whole, in the order in which they are applied; those that are none go to `failed/`.
 
         Raises:
-            OSError: the directory cannot be read, or `failed/` cannot be written.
+            OSError: the directory or a marker cannot be read, or `failed/` cannot be written.
         """
         names = [name for name in self._directory.names() if not name.startswith(".") and name != "failed"]
         self.settling.forget_all_but(names)
@@ -104,9 +104,9 @@ class Markers:
                 self._set_aside(name, str(error), printable(data, _SHOWN_OCTETS))
         except ShapeError as error:
             self._set_aside(name, str(error), printable(data, _SHOWN_OCTETS))
-        except (OSError, TroubleError) as error:
-            told = sentences.MARKER_UNREADABLE.format(error=reason(error))
-            self._set_aside(name, told, "")
+        except TroubleError as error:
+            # What is wrong with the file itself; a disk or a limit in the way says nothing against the decision.
+            self._set_aside(name, sentences.MARKER_UNREADABLE.format(error=reason(error)), "")
         return None
 
     def fail(self, marker: Marker, reason: str) -> None:

@@ -212,7 +212,8 @@ class Intake:
     def _remove_abandoned(self, items: list[Item]) -> None:
         for item in items:
             status = self._queue.status(item.name)
-            if status is not None and time.time() - status.st_mtime > _DAY:
+            # A time in the future keeps no file here for ever: nobody can set the ctime.
+            if status is not None and time.time() - min(status.st_mtime, status.st_ctime) > _DAY:
                 self._queue.remove(item.name)
                 self.refused += 1
                 log.warning(sentences.LOG_ABANDONED.format(name=printable(item.name)))

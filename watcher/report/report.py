@@ -58,7 +58,7 @@ class Report:
             left_alone=left_alone,
             problems=self._problems.update(problems),
         )
-        if status == self._written:
+        if status == self._written and os.path.lexists(os.path.join(config.runtime_dir, "status.json")):
             return
         status = msgspec.structs.replace(status, updated_at=now())
         parent, name = os.path.split(os.path.normpath(config.runtime_dir))

@@ -1,5 +1,6 @@
 """Reading the administrator's markers, and keeping with the reason what is none."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.decisions import Decision
+from schemas.files import Directory
 
 from ..server import Server
 
@@ -145,3 +147,18 @@ def test_the_folder_for_what_failed_is_made_for_root_alone(server: Server) -> No
     (server.paths.decisions / "failed").rmdir()
     server.markers.read()
     assert stat.S_IMODE((server.paths.decisions / "failed").stat().st_mode) == 0o700
+
+
+def test_a_marker_that_a_broken_disk_hides_is_not_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    markers = server.markers
+    server.mark(SYNC, "one")
+
+    def broken(_directory: Directory, name: str, _limit: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "read", broken)
+        with pytest.raises(OSError, match=r"one\.json"):
+            markers.read()
+    assert (left(server), server.failed()) == (["one.json"], [])
+    assert [marker.id for marker in markers.read()] == ["one"]

@@ -91,6 +91,16 @@ def test_a_hidden_file_is_somebodys_unfinished_write_and_is_left_for_a_day(serve
     assert server.found("refused") == []
 
 
+def test_a_hidden_file_from_the_future_is_not_left_for_ever(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.drop("pablo", b"{", ".future", mtime=time.time() + 10 * 365 * 24 * 3600)
+    take(server)
+    assert server.queue() == [".future"]
+    later = time.time() + 25 * 3600
+    monkeypatch.setattr(time, "time", lambda: later)
+    take(server)
+    assert server.queue() == []
+
+
 def test_directories_are_left_and_counted(server: Server) -> None:
     for name in ("folder", "ask.json", ".hidden"):
         (server.paths.queue / name).mkdir()

@@ -64,6 +64,14 @@ def test_a_status_that_says_nothing_new_is_not_written(server: Server) -> None:
     assert status_of(server).pending == 2
 
 
+def test_a_status_that_somebody_removed_is_written_again(server: Server) -> None:
+    report = report_of(server)
+    write(report, pending=1)
+    server.paths.status.unlink()
+    write(report, pending=1)
+    assert status_of(server).pending == 1
+
+
 def test_a_status_that_could_not_be_written_is_written_the_next_time(server: Server) -> None:
     report = report_of(server)
     write(report)
