@@ -203,6 +203,7 @@ class Passes:
         if not _waits(result):
             self._retry.worked()
         try:
+            self._rooms.records.settle()
             self._report(intaken, result.problems)
             for marker in spent:
                 self._rooms.markers.remove(marker)

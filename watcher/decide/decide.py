@@ -151,7 +151,6 @@ class Decide:
         for verdict in outcome.cancelled:
             if verdict.record is not None:
                 self._records.add(verdict.record, gid)
-        self._records.settle()
         for marker, reason in outcome.failed:
             self._markers.fail(marker, reason)
         for verdict in outcome.refused:
@@ -159,7 +158,9 @@ class Decide:
                 reason = sentences.NO_ACTIVE_ALIAS
                 record = msgspec.structs.replace(verdict.record, status="refused", reason=reason, decided_by="watcher")
                 self._intake.refuse(replace(verdict, record=record, refused=reason))
-        self._records.settle()
+        # Durable before the file that asked for it goes. A marker goes later, once the pass has settled the records.
+        if outcome.cancelled or outcome.refused:
+            self._records.settle()
         for verdict in outcome.cancelled + outcome.refused:
             self._intake.discard(verdict)
         self._tell(outcome)
