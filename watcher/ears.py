@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from watchdog.events import (
@@ -228,11 +228,6 @@ class Ears:
         if observer is not None and observer.is_alive():
             observer.stop()
             observer.join()
-
-    @property
-    def watched(self) -> Mapping[str, tuple[int, int] | None]:
-        """The directories and the device and inode under which each is watched; `None` where it is not there."""
-        return self._identities
 
 
 def _emitter_alive(emitter: threading.Thread) -> bool:

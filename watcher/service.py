@@ -57,6 +57,8 @@ class Service:
         self._ears: Ears | None = None
         self._rooms: Rooms | None = None
         self._passes: Passes | None = None
+        # Twice within the time after which systemd would take the silence for death, see sd_watchdog_enabled(3).
+        self._check_seconds = min(CHECK_SECONDS, self._notifier.watchdog_seconds / 2 or CHECK_SECONDS)
         self._checked = 0.0
         self._more = False
         self._troubled = False
@@ -109,7 +111,7 @@ class Service:
 
     def _turn(self) -> None:
         due = self._passes.due if self._passes else None
-        check = self._checked + CHECK_SECONDS
+        check = self._checked + self._check_seconds
         timer = min(due, check) if due is not None else check
         woken = self._more or self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
         if self._stopping:
@@ -187,7 +189,7 @@ class Service:
         else:
             self._config_trouble = {}
             try:
-                _refuse_missing(settings)
+                _refuse_missing(settings, self._wake)
                 self._reopen(settings)
                 self._say_started()
             except (OSError, StateError, SecondWatcherError) as error:
@@ -258,12 +260,12 @@ def _map_of(settings: Settings) -> tuple[object, ...]:
     return config.enabled, config.backend, config.virtual_alias_file, settings.registry
 
 
-def _refuse_missing(settings: Settings) -> None:
+def _refuse_missing(settings: Settings, wake: Wake) -> None:
     _make_decisions(settings)
-    needed = [watch.path for watch in _watches(settings) if watch.required]
-    for path in (*needed, os.path.dirname(os.path.normpath(settings.config.runtime_dir))):
-        if not os.path.isdir(path):
-            raise StateError(sentences.DIRECTORY_MISSING.format(path=path))
+    missing = Ears(_watches(settings), [], wake).missing()
+    above = os.path.dirname(os.path.normpath(settings.config.runtime_dir))
+    for path in (*missing, *([] if os.path.isdir(above) else [above])):
+        raise StateError(sentences.DIRECTORY_MISSING.format(path=path))
 
 
 def _make_decisions(settings: Settings) -> None:

@@ -197,3 +197,12 @@ def test_a_watcher_that_runs_on_goes_on_doing_so(site: Site, watcher: RunningWat
         assert site.map_lookup("pablo@runv.club") == f"p{number}@example.org"
     assert watcher.running
     assert site.status()["problems"] == []
+
+
+def test_a_sign_of_life_comes_twice_within_the_time_that_systemd_gives(site: Site) -> None:
+    watcher = site.start_watcher(env={"WATCHDOG_USEC": "1000000"})
+    mark = len(watcher.notify.lines)
+
+    for _ in range(2):
+        watcher.notify.wait_for("WATCHDOG=1", since=mark, timeout=5)
+        mark = len(watcher.notify.lines)
