@@ -58,7 +58,7 @@ class Watch:
     Attributes:
         path: the directory.
         names: the entries that matter; `None`: every one that is not hidden.
-        required: whether the watcher can do without it for a while.
+        required: whether the watcher cannot do without it.
         departures: whether it matters that an entry is gone.
     """
 
@@ -176,13 +176,13 @@ class Ears:
         A storm of events costs more than looking: watchdog handles each in Python, in threads that hold up the one
         that makes the passes, which finds everything without them.
         """
-        heard = self._heard.get(path)
-        if heard is None or self._observer is None or path in self._hushed:
+        heard, observer = self._heard.get(path), self._observer
+        if heard is None or observer is None or path in self._hushed:
             return
         self._hushed.add(path)
         # It may have been taken away in the same moment by the thread that makes the passes.
         with contextlib.suppress(KeyError):
-            self._observer.unschedule(heard[1])
+            observer.unschedule(heard[1])
 
     def listen_again(self) -> None:
         """A pass begins: listen to everything again, before it looks. Raises `DeafError` as `arm`."""

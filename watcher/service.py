@@ -264,8 +264,10 @@ def _refuse_missing(settings: Settings, wake: Wake) -> None:
     _make_decisions(settings)
     missing = Ears(_watches(settings), [], wake).missing()
     above = os.path.dirname(os.path.normpath(settings.config.runtime_dir))
-    for path in (*missing, *([] if os.path.isdir(above) else [above])):
-        raise StateError(sentences.DIRECTORY_MISSING.format(path=path))
+    if not os.path.isdir(above):
+        missing.append(above)
+    if missing:
+        raise StateError(sentences.DIRECTORY_MISSING.format(path=missing[0]))
 
 
 def _make_decisions(settings: Settings) -> None:

@@ -10,7 +10,8 @@ import pytest
 import schemas
 from schemas.config import parse_config
 from schemas.decisions import FailedDecision, parse_decision
-from schemas.documents import parse_record
+from schemas.documents import NotJsonError, ShapeError, parse_record
+from schemas.errors import ConfigError, RegistryError
 from schemas.published import published
 from schemas.queue import parse_queue_file
 from schemas.registry import parse_registry
@@ -43,7 +44,7 @@ def accepts(name: str, value: object) -> bool:
     """Whether the program takes *value*; the schema must say the same."""
     try:
         PARSERS[name](json.dumps(value).encode())
-    except Exception:  # noqa: BLE001
+    except (NotJsonError, ShapeError, ConfigError, RegistryError):
         return False
     return True
 

@@ -115,17 +115,17 @@ class Decide:
         with self._registry.lock():
             registry = self._registry.current()
             draft = Draft(registry, self._registry.path)
-            outcome = self._lay_over(draft, markers, cancels)
+            outcome = self._lay_over(registry, draft, markers, cancels)
             if draft.changed:
                 registry = draft.finish()
                 self._registry.write(registry, self._accounts.gid)
         self._close(outcome)
         return registry
 
-    def _lay_over(self, draft: Draft, markers: list[Marker], cancels: list[Verdict]) -> _Outcome:
+    def _lay_over(self, registry: Registry, draft: Draft, markers: list[Marker], cancels: list[Verdict]) -> _Outcome:
         outcome = _Outcome()
         steps = _in_order(markers, cancels)
-        settled = _settled(self._registry.current().entries, steps)
+        settled = _settled(registry.entries, steps)
         pending = dict(self._records.pending)
         for step in steps:
             if isinstance(step, Verdict):
