@@ -25,3 +25,5 @@ def set_up() -> None:
     root.setLevel(logging.INFO)
     root.addHandler(handler)
     root.propagate = False
+    # watchdog complains now and then when a watch is taken away while it reads. What matters of it the ears check.
+    logging.getLogger("watchdog").addHandler(logging.NullHandler())

@@ -1,5 +1,6 @@
 """Waiting for a condition on files, or for the end of a process, without polling the clock."""
 
+import logging
 import os
 import select
 import subprocess
@@ -25,6 +26,9 @@ from watchdog.events import (
 from watchdog.observers.inotify import InotifyObserver
 
 T = TypeVar("T")
+
+# It complains now and then when a watch is taken away while it reads, and would print that where nobody listens.
+logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 # Reading is left out, or a predicate that opens files would wake itself for ever.
 _CHANGES: list[type[FileSystemEvent]] = [

@@ -1,6 +1,8 @@
 """Where the log goes."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -39,3 +41,17 @@ def test_a_person_at_a_terminal_reads_it_in_words(
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     speak(log)
     assert capsys.readouterr().err == "INFO: taken\nWARNING: careful\nERROR: broken\n"
+
+
+def test_what_watchdog_says_of_its_own_threads_is_not_told() -> None:
+    """In a process of its own: pytest listens to every logger."""
+    script = """
+import logging
+from watcher import logbook
+logbook.set_up()
+logging.getLogger("watchdog.observers.inotify").error("called when the thread is inactive")
+logging.getLogger("runv.ears").error("told")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.endswith("told\n")
+    assert done.stderr.count("\n") == 1
