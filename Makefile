@@ -2,6 +2,9 @@
 # make test    set up what it needs and pass every test, with Debian 13's libraries and with the newest ones
 # make lint    ruff and mypy
 # make bench   the figures of docs/performance.md, measured here
+# make fuzz    what reads untrusted bytes, guided by coverage: FUZZ_SECONDS=60 for each of FUZZ_TARGETS (all)
+# make torture the watcher killed at each system call of a pass, and at TORTURE_KILLS=300 random moments, or for
+#              TORTURE_SECONDS; TORTURE_CALLS=changing|all|none, TORTURE_SEED
 # make schemas write schemas/*.schema.json anew after a record has changed
 # make clean   remove what was set up here
 
@@ -10,8 +13,12 @@
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 VENV = .venv
 NEWEST = .venv-newest
+FUZZ = .venv-fuzz
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
+TORTURE = $(foreach option,KILLS SECONDS CALLS SEED,$(if $(TORTURE_$(option)),--$(shell echo $(option) | tr A-Z a-z) $(TORTURE_$(option))))
 
-.PHONY: demo test test-debian13 test-newest lint bench schemas clean packages
+.PHONY: demo test test-debian13 test-newest lint bench fuzz torture schemas clean packages
 
 demo: $(VENV)/ready packages
 	$(VENV)/bin/python -m tests.demo
@@ -32,6 +39,12 @@ lint: $(VENV)/ready
 bench: $(VENV)/ready packages
 	$(VENV)/bin/python -m tests.benchmarks
 
+fuzz: $(FUZZ)/ready
+	$(FUZZ)/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+torture: $(VENV)/ready packages
+	$(VENV)/bin/python -m tests.torture $(TORTURE)
+
 schemas: $(VENV)/ready
 	$(VENV)/bin/python -m schemas.published
 
@@ -44,5 +57,9 @@ $(VENV)/ready: setup.cfg pyproject.toml tests/setup/debian-13.txt tests/setup/ve
 $(NEWEST)/ready: setup.cfg pyproject.toml tests/setup/venv
 	@sh tests/setup/venv $(PYTHON) $(NEWEST) --upgrade --upgrade-strategy eager -e '.[test]'
 
+# atheris is built for few versions of Python, so it has an environment to itself.
+$(FUZZ)/ready: setup.cfg pyproject.toml tests/setup/debian-13.txt tests/setup/venv
+	@sh tests/setup/venv $(PYTHON) $(FUZZ) -c tests/setup/debian-13.txt -e '.[fuzz]'
+
 clean:
-	rm -rf $(VENV) $(NEWEST) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST) $(FUZZ) .fuzz build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

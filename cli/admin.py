@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import admin_sentences as sentences
-from cli.admin_arguments import active_users, check_reason, waiting_users
+from cli.admin_arguments import active_users, check_reason, check_since, waiting_users
 from cli.output import fill
 from cli.program import CONTEXT, run, version_option
 
@@ -115,6 +115,17 @@ def status(as_json: bool) -> int:
     from cli import admin_status  # noqa: PLC0415
 
     return admin_status.status(_settings(), as_json=as_json)
+
+
+@admin_command.command(help=sentences.LOG_HELP)
+@click.option("--user", metavar="NAME", help=sentences.USER_HELP)
+@click.option("--since", metavar="TIME", callback=check_since, help=sentences.SINCE_HELP)
+@_json
+def log(user: str | None, since: str | None, as_json: bool) -> int:
+    """Show the audit log."""
+    from cli import audit_log  # noqa: PLC0415
+
+    return audit_log.log(_settings(), user=user, since=since, as_json=as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from cli import admin_sentences as sentences
 from cli.output import fill
+
+_AGE = re.compile(r"(?P<count>[0-9]{1,9})(?P<unit>[mhdw])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 REASON_LIMIT = 1000
 """As the schema of a decision has it; a test holds the two together."""
@@ -26,6 +31,29 @@ def check_reason(context: click.Context, parameter: click.Parameter, reason: str
     if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in reason):
         raise click.BadParameter(sentences.REASON_CONTROL, context, parameter)
     return reason
+
+
+def check_since(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    """Give the moment that *given* means, as our files hold it; else a usage error that says what was expected."""
+    if given is None:
+        return None
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    now = datetime.now(UTC)
+    today = now.replace(hour=0, minute=0, second=0)
+    age = _AGE.fullmatch(given)
+    try:
+        if given in {"today", "yesterday"}:
+            found = today - timedelta(days=given == "yesterday")
+        elif age:
+            found = now - timedelta(**{_UNITS[age["unit"]]: int(age["count"])})
+        else:
+            found = datetime.fromisoformat(given)
+            found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        # Years are written with four digits there, and what is asked for is compared as text.
+        return found.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    except (ValueError, OverflowError):
+        raise click.BadParameter(fill(sentences.BAD_TIME, given=given), context, parameter) from None
 
 
 def waiting_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -167,3 +167,51 @@ REFUSED_SINCE = "{count} since the watcher started"
 LEFT_ALONE = "{count} in the queue that are no files"
 NO_PROBLEMS = "none"
 PROBLEM = "{what} (since {since})"
+
+# log
+
+LOG_HELP = """\
+Show what happened, who decided it, and when: requests, refusals, cancels, decisions, and every new map.
+
+\b
+Examples:
+  sudo runv-admin-email-alias log --since today
+  sudo runv-admin-email-alias log --user pablo --since 7d
+"""
+USER_HELP = "Only what is about NAME."
+SINCE_HELP = (
+    "Only what happened since TIME: an age such as 30m, 12h, 7d or 2w; `today` or `yesterday`; or a date, with or "
+    "without a time, in UTC: 2026-05-19, 2026-05-19T20:55."
+)
+BAD_TIME = (
+    "{given} is no time. Give an age such as 30m, 12h or 7d, `today`, `yesterday`, or a date as 2026-05-19T20:55."
+)
+LOG_NONE = "The log holds nothing of that."
+LOG_DENIED = "You may not read the audit log {path}: root and the group adm may. Run it with sudo."
+LOG_NO_DIRECTORY = "The directory of the audit log {path} is not there. Start the watcher, or mend the installation."
+LOG_LINE_UNREADABLE = "One line of the audit log could not be understood and was left out."
+LOG_LINES_UNREADABLE = "{count} lines of the audit log could not be understood and were left out."
+LOG_WHAT = {
+    "accepted": "asked",
+    "refused": "refused",
+    "cancelled": "cancelled",
+    "approved": "approved",
+    "rejected": "rejected",
+    "revoked": "revoked",
+    "failed": "failed",
+    "published": "published",
+}
+LOG_DETAILS = {
+    "accepted": "for {destination}",
+    "refused": "{reason}",
+    "approved": "{destination}, by {by}",
+    "rejected": "{destination}, by {by}: {reason}",
+    "revoked": "{destination}, by {by}: {reason}",
+    "failed": "a decision of {by}: {reason}",
+}
+LOG_REFUSED_MORE = "{count} more; the last: {reason}"
+LOG_WITHDRAWN = "the request for {destination}, by its member"
+LOG_SWITCHED_OFF = "the alias to {destination} was switched off, by its member"
+LOG_CLOSED = "the request for {destination}: {reason}"
+LOG_PUBLISHED = "{aliases}: {added} added, {changed} changed, {removed} removed"
+LOG_PUBLISHED_FORCED = "{aliases}: {added} added, {changed} changed, {removed} removed; forced by {by}"

@@ -14,7 +14,7 @@ from itertools import zip_longest
 import click
 
 from cli import sentences
-from schemas.text import printable
+from schemas.text import printable, sentence
 
 WIDTH = 80
 """Columns, where the terminal does not tell its own number."""
@@ -34,9 +34,9 @@ class Prose(str):
     __slots__ = ()
 
 
-def fill(sentence: str, **values: object) -> Prose:
-    """Give *sentence* with *values* in its placeholders, each escaped."""
-    return Prose(sentence.format(**{name: _escaped(value) for name, value in values.items()}))
+def fill(template: str, **values: object) -> Prose:
+    """Give the sentence *template* with *values* in its placeholders, each escaped."""
+    return Prose(template.format(**{name: _escaped(value) for name, value in values.items()}))
 
 
 def _escaped(value: object) -> str:
@@ -48,7 +48,7 @@ def prose(text: str) -> Prose:
 
     The sentences that the watcher keeps hold escapes already, which would otherwise be escaped once more.
     """
-    return Prose(printable(text, _PROSE_LIMIT).replace("\\\\", "\\"))
+    return Prose(sentence(text, _PROSE_LIMIT))
 
 
 def counted(count: int, one: str, more: str) -> Prose:
@@ -119,6 +119,14 @@ def wrapped(text: str, indent: str = "", later: str | None = None) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def hanging(head: str, text: str) -> list[str]:
+    """Give *head* and *text* behind it, which goes on below itself where a terminal has no room for it all."""
+    if not _terminal(sys.stdout):
+        return [(head + text).rstrip()]
+    first, *rest = wrapped(text, " " * len(head)) or [""]
+    return [(head + first[len(head) :]).rstrip(), *rest]
 
 
 def width() -> int:

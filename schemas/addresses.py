@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import re
 
+from schemas.text import sentence
+
 LOCAL_PART_OCTETS = 64  # RFC 5321, section 4.5.3.1.1
 ADDRESS_OCTETS = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
@@ -21,8 +23,9 @@ DESTINATION_ROW = rf"{_LOCAL}@(?:{_LABEL}\.)+{_LABEL}"
 """What a published destination looks like, as a regular expression without groups: exactly one plain address."""
 _ROW = re.compile(DESTINATION_ROW)
 
-_SPECIAL_USE = ("alt", "internal")
-"""Special-use domains that email-validator 2.2 does not know: RFC 9476, and ICANN's private-use domain of 2024."""
+_SPECIAL_USE = ("alt", "internal", "localdomain")
+"""Domains that email-validator 2.2 does not know to be nobody's: RFC 9476; ICANN's private-use domain of 2024; and what
+hosts(5) calls the machine itself by, whose own mail aliases would then be reached."""
 
 
 class DestinationRefusedError(ValueError):
@@ -117,7 +120,7 @@ def _ascii_domain(written: str) -> str:
             globally_deliverable=True,
         ).ascii_email
     except (EmailNotValidError, ValueError) as error:
-        raise DestinationRefusedError(f"The address is not accepted: {error}") from error
+        raise DestinationRefusedError(f"The address is not accepted: {sentence(str(error))}") from error
     if found is None or not found.startswith("x@"):
         raise DestinationRefusedError("The part after the '@' is not one domain name in the form that mail uses.")
     return found[2:].lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from schemas.text import printable
 DEFAULT_PATH = "/etc/runv-member-mail.json"
 PATH_VARIABLE = "RUNV_MEMBER_MAIL_CONFIG"
 SIZE_LIMIT = 1024 * 1024
+_TOLD = 50
 
 Backend = Literal["postfix-hash", "postfix-btree", "postfix-lmdb", "postfix-cdb", "postfix-texthash"]
 # In Python `$` also matches before a line end at the end, hence `(?!\n)`; JSON Schema knows no `\Z`.
@@ -112,6 +114,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The folder of the administrator's markers."""
         return os.path.join(self.config.state_dir, "email-alias-decisions")
 
+    @property
+    def audit(self) -> str:
+        """The audit log."""
+        return os.path.join(self.config.state_dir, "email-alias-audit.jsonl")
+
 
 def load_settings(path: str | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the config and apply the overrides of the environment.
@@ -141,17 +148,22 @@ def load_settings(path: str | None = None, environment: Mapping[str, str] = os.e
 
 
 def parse_config(data: bytes, place: str) -> Config:
-    """Parse a config; *place* is how messages call it. Raises `ConfigError` that tells all that is wrong."""
+    """Parse a config; *place* is how messages call it.
+
+    Raises:
+        ConfigError: all that is wrong, one line each, but for a file in which hardly anything is right.
+    """
     try:
         given = parse_object(data)
     except (NotJsonError, ShapeError) as error:
         raise ConfigError(f"The config file {place} was expected to be one JSON object. {error}") from error
     kinds = {field.name: field.type for field in msgspec.structs.fields(Config)}
-    troubles = [
+    every = (
         _unknown(key, kinds) if key not in kinds else trouble
         for key, value in given.items()
         if key not in kinds or (trouble := _trouble(key, value, kinds[key]))
-    ]
+    )
+    troubles = list(itertools.islice(every, _TOLD))
     if troubles:
         raise ConfigError("\n".join(f"{place}: {trouble}" for trouble in troubles))
     return msgspec.convert(given, Config)

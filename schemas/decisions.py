@@ -38,7 +38,9 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         bool, Meta(description="With `sync`: publish this registry though it changes more than the guard allows.")
     ] = False
     registry_sha256: (
-        Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="With `force`: the one registry that it holds for.")]
+        Annotated[
+            str, Meta(pattern="^[0-9a-f]{64}(?!\\n)$", description="With `force`: the one registry that it holds for.")
+        ]
         | None
     ) = None
 

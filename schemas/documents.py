@@ -88,5 +88,27 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def to_json(record: object) -> bytes:
-    """Write *record* as indented JSON with a line end, the way every file of ours is written."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    """Write *record* as indented JSON with a line end, the way every file of ours is written.
+
+    What a terminal could act on is written as an escape, so that a file of ours can be shown raw. Lone surrogates,
+    which stand for octets that are not UTF-8 and which no JSON can hold, come out as Python writes them.
+    """
+    try:
+        encoded = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        # The name of an account or of a path is not always UTF-8, and its record must be written all the same.
+        encoded = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(record)))
+    text = msgspec.json.format(encoded, indent=2).decode()
+    if not text.isascii() or "\x7f" in text:
+        text = "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
+    return text.encode() + b"\n"
+
+
+def _without_surrogates(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [_without_surrogates(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(each) for key, each in value.items()}
+    return value

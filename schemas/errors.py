@@ -5,6 +5,10 @@ Every message is a whole sentence that names the file, what was expected, what w
 
 from __future__ import annotations
 
+import os
+
+from schemas.text import sentence
+
 
 class TroubleError(Exception):
     """Something foreseeable stands in the way; the message is for whoever must act on it."""
@@ -39,8 +43,11 @@ class TooLargeError(TroubleError):
 
 
 def reason(error: Exception) -> str:
-    """What *error* says, as the end of a sentence: an `OSError` without its number, with the file it is about."""
+    """What *error* says, as the end of a sentence: an `OSError` without its number, with the file it is about.
+
+    It is on one line and escaped: the file may be one that a member named.
+    """
     if isinstance(error, OSError) and error.strerror:
-        about = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror}{about}"
-    return str(error).rstrip(".")
+        about = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+        return sentence(f"{error.strerror}{about}")
+    return sentence(str(error)).rstrip(".")

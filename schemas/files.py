@@ -2,27 +2,29 @@
 
 What it guards against: a name in a directory that others may write can become, between two system calls, a symbolic
 link to a secret, a FIFO that blocks its opener, a device, a hard link to somebody else's file, or a file without end.
-So every access is relative to a directory descriptor, follows no link, never blocks, judges the open descriptor
-(not the name), and reads no more than it was told to. See open(2): O_NOFOLLOW, O_NONBLOCK; and path_resolution(7).
+So every access is relative to a directory descriptor, follows no link, never blocks, judges one inode that is held
+(not the name), opens it only if it is a plain file, and reads no more than it was told to. See `schemas.pinned`;
+open(2): O_NOFOLLOW, O_PATH, O_NONBLOCK; and path_resolution(7).
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cached_property
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from schemas.birth import birth_ns
-from schemas.errors import StateError, TooLargeError, UnsafeFileError
+from schemas.errors import StateError
+from schemas.mounts import mount_of
+from schemas.pinned import FoundFile, Pinned
 from schemas.text import printable
 
-_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_PIN_FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_CHUNK = 1 << 20
 
 
 class Signature(NamedTuple):
@@ -32,17 +34,6 @@ class Signature(NamedTuple):
     inode: int
     mtime_ns: int
     size: int
-
-
-class FoundFile(NamedTuple):
-    """The contents of a file and the status of the descriptor they were read from.
-
-    `born_ns` is told only of a file whose mtime lies past its ctime: when it was made, where that can be known.
-    """
-
-    data: bytes
-    status: os.stat_result
-    born_ns: int | None = None
 
 
 def signature_of(status: os.stat_result) -> Signature:
@@ -60,15 +51,17 @@ class Directory:
 
     Args:
         path: where it is; may lead through symbolic links, since only root can place those above our directories.
+        asked: whether its file system is asked for it. One that is opened without can be listed by `scan`, not synced.
 
     Raises:
         StateError: it is not there, is not a directory, or may not be opened.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, asked: bool = True) -> None:
         self.path = path
+        self._asked = asked
         try:
-            self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.fd = os.open(path, (os.O_RDONLY if asked else os.O_PATH) | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise StateError(
                 f"The directory {path} cannot be opened ({error.strerror}). Make it, or mend its mode and owner."
@@ -112,48 +105,39 @@ class Directory:
         """Whether there is an entry *name*."""
         return self.status(name) is not None
 
-    def read(self, name: str, limit: int) -> FoundFile:
-        """Read the plain file *name* of at most *limit* octets.
+    def pin(self, name: str) -> Pinned:
+        """Hold whatever stands under *name* now, a link itself and not what it points at.
 
         Raises:
             FileNotFoundError: there is no such name.
-            UnsafeFileError: it is no regular file, or has more than one name.
-            TooLargeError: it holds more than *limit* octets.
-            OSError: it cannot be read.
         """
-        status = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
-        self._refuse_unless_plain(name, status)
-        try:
-            fd = os.open(name, _READ_FLAGS, dir_fd=self.fd)
-        except OSError as error:
-            if error.errno in {errno.ELOOP, errno.ENXIO}:
-                raise UnsafeFileError(f"{self.place(name)} is a link or a socket, not a plain file.") from error
-            raise
-        try:
-            status = os.fstat(fd)
-            self._refuse_unless_plain(name, status)
-            born_ns = birth_ns(fd) if status.st_mtime_ns > status.st_ctime_ns else None
-            return FoundFile(self._read_all(fd, name, limit), status, born_ns)
-        finally:
-            os.close(fd)
+        return Pinned(os.open(name, _PIN_FLAGS, dir_fd=self.fd), lambda: self.place(name))
 
-    def _refuse_unless_plain(self, name: str, status: os.stat_result) -> None:
-        if not stat.S_ISREG(status.st_mode):
-            raise UnsafeFileError(f"{self.place(name)} is not a plain file.")
-        if status.st_nlink != 1:
-            raise UnsafeFileError(f"{self.place(name)} has {status.st_nlink} names (hard links); one was expected.")
+    @cached_property
+    def mount(self) -> int:
+        """The number of the mount that it lies on."""
+        return mount_of(self.fd)
 
-    def _read_all(self, fd: int, name: str, limit: int) -> bytes:
-        pieces: list[bytes] = []
-        left = limit + 1
-        while left > 0 and (piece := os.read(fd, min(left, _CHUNK))):
-            pieces.append(piece)
-            left -= len(piece)
-        if left <= 0:
-            raise TooLargeError(f"{self.place(name)} holds more than {limit} octets.")
-        return b"".join(pieces)
+    def scan(self) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        """Its entries, in no order."""
+        # By way of /proc, for what was opened without being asked cannot be listed by itself.
+        return os.scandir(self.fd if self._asked else f"/proc/self/fd/{self.fd}")
 
-    def write(self, name: str, data: bytes, mode: int, gid: int | None = None, *, durable: bool = True) -> Signature:
+    def read(self, name: str, limit: int) -> FoundFile:
+        """Read the plain file *name* of at most *limit* octets. Raises what `Directory.pin` and `Pinned.read` do."""
+        with self.pin(name) as pinned:
+            return pinned.read(limit)
+
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        mode: int,
+        gid: int | None = None,
+        *,
+        durable: bool = True,
+        temporary: str | None = None,
+    ) -> Signature:
         """Put *data* in place of *name* at once: whoever looks sees the old contents or the new, never a part.
 
         Args:
@@ -162,6 +146,7 @@ class Directory:
             mode: its permission bits.
             gid: its group; left to the directory where `None`.
             durable: also sync the directory; a batch passes `False` and calls `sync` once.
+            temporary: where it is written first; by the usual name where `None`.
 
         Returns:
             The signature of the new file.
@@ -169,7 +154,7 @@ class Directory:
         Raises:
             OSError: nothing was changed, and no temporary file stays.
         """
-        temporary = temporary_name(name)
+        temporary = temporary or temporary_name(name)
         signature = self.write_aside(temporary, data, mode, gid)
         with self._naming(name):
             try:
@@ -200,7 +185,7 @@ class Directory:
 
     @contextlib.contextmanager
     def _naming(self, name: str) -> Iterator[None]:
-        # A write or fsync that fails does not say of which file; whoever must make room needs to know.
+        # What fails on a descriptor does not say of which file; whoever must make room needs to know.
         try:
             yield
         except OSError as error:
@@ -209,12 +194,14 @@ class Directory:
 
     def rename(self, name: str, new: str, into: Directory | None = None) -> None:
         """Rename *name* to *new*, here or in *into*, and sync neither directory."""
-        os.rename(name, new, src_dir_fd=self.fd, dst_dir_fd=(into or self).fd)
+        with self._naming(name):
+            os.rename(name, new, src_dir_fd=self.fd, dst_dir_fd=(into or self).fd)
 
     def remove(self, name: str) -> bool:
         """Unlink *name*; say whether it was there."""
         try:
-            os.unlink(name, dir_fd=self.fd)
+            with self._naming(name):
+                os.unlink(name, dir_fd=self.fd)
         except FileNotFoundError:
             return False
         return True
@@ -225,7 +212,8 @@ class Directory:
             # The mode is given through the umask: a chmod would need to set the set-gid bit itself.
             previous = os.umask(0o777 & ~mode)
             try:
-                os.mkdir(name, 0o777, dir_fd=self.fd)
+                with self._naming(name):
+                    os.mkdir(name, 0o777, dir_fd=self.fd)
             finally:
                 os.umask(previous)
             return True
@@ -233,7 +221,8 @@ class Directory:
 
     def sync(self) -> None:
         """Have the kernel write down which names the directory holds."""
-        os.fsync(self.fd)
+        with self._naming("."):
+            os.fsync(self.fd)
 
 
 def settle(fd: int, mode: int, gid: int | None = None) -> None:

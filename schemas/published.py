@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from schemas.audit import AuditLine
 from schemas.config import Config
 from schemas.decisions import Decision, FailedDecision
 from schemas.queue import QueueFile
@@ -136,6 +137,25 @@ _ALL: dict[str, _Published] = {
         Config,
         "The configuration, /etc/runv-member-mail.json",
         [{"enabled": True, "backend": "postfix-hash", "domain": "runv.club", "reserved": ["staff"]}],
+    ),
+    "audit-line": _Published(
+        AuditLine,
+        "A line of the audit log",
+        [
+            {
+                "time": _MOMENT,
+                "what": "approved",
+                "username": "pablo",
+                "uid": 1001,
+                "decided_by": "pmurad-admin",
+                "registry_sha256_before": "0" * 64,
+                "registry_sha256_after": "1" * 64,
+                "alias": "pablo@runv.club",
+                "destination": "p@example.org",
+                "request_id": _REQUEST_ID,
+                "decision_id": _DECISION_ID,
+            }
+        ],
     ),
     "status": _Published(
         Status,

@@ -19,6 +19,8 @@ FOLDERS: tuple[Folder, ...] = ("pending", "approved", "rejected", "cancelled", "
 SIZE_LIMIT = 64 * 1024
 REFUSED_KEPT = 32
 """How many refused records are kept of each member; the older ones are only counted."""
+CANCELLED_KEPT = 1000
+"""How many cancelled records are kept of each member, who can make them without end; the audit log has the others."""
 
 _ID = re.compile(r"(?P<stamp>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)-(?P<owner>.+)-(?P<digest>[0-9a-f]{10})")
 

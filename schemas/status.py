@@ -49,7 +49,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     ]
     pending: Annotated[int, Meta(ge=0, description="Requests that wait for an administrator.")]
     refused: Annotated[int, Meta(ge=0, description="Queue entries refused since the watcher started.")]
-    left_alone: Annotated[int, Meta(ge=0, description="Directories in the queue, which are left where they are.")]
+    left_alone: Annotated[
+        int,
+        Meta(ge=0, description="Directories in the queue, and entries that are mounted over, which are left alone."),
+    ]
     problems: Annotated[list[Problem], Meta(description="Empty when all is well.")]
 
 
@@ -93,6 +96,6 @@ def is_running(status: Status | None) -> bool:
             os.kill(status.pid, 0)
         except PermissionError:
             return not os.path.exists(f"/proc/{status.pid}")
-        except OSError:
+        except (OSError, OverflowError):  # no process has a number that large
             return False
     return started == status.start_time

@@ -17,6 +17,14 @@ def printable(text: str | bytes, limit: int = 200) -> str:
     return shown + "..." if len(value) > limit else shown
 
 
+def sentence(text: str, limit: int = 4000) -> str:
+    """Give a sentence of ours on one line, likewise, but with the backslashes in it left single.
+
+    What it was filled with was escaped by itself, and would otherwise be escaped once more.
+    """
+    return printable(text, limit).replace("\\\\", "\\")
+
+
 def _escape(character: str) -> str:
     if character == "\\":
         return "\\\\"

@@ -1,15 +1,18 @@
 """Watching directories, and noticing when watching has gone deaf.
 
-watchdog says nothing when a watched directory is removed, renamed away or mounted over, nor when the kernel's queue
-overflows. So an event is only ever a hint, and `Ears.deaf` compares what is watched with what is there.
+watchdog says nothing when a watched directory is removed, renamed away or mounted over, and little when the kernel's
+queue overflows. So an event is only ever a hint, and `Ears.deaf` compares what is watched with what is there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import logging
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -43,8 +46,17 @@ _APPEARED: tuple[type[FileSystemEvent], ...] = (
 _VANISHED: tuple[type[FileSystemEvent], ...] = (FileDeletedEvent, DirDeletedEvent)
 
 
-STORM = 1000
+STORM = 250
 """How many things one directory may tell between two passes before it is not listened to until the next one."""
+
+HUSH_SECONDS = 1.0
+"""How long a storm is not listened to while one pass follows the other anyway."""
+
+# Where watchdog 6 and 7 wait for the other half of a rename.
+_PAUSES = (
+    ("watchdog.observers.inotify_buffer", "InotifyBuffer"),
+    ("watchdog.observers.inotify_move_event_grouper", "InotifyMoveEventGrouper"),
+)
 
 
 class DeafError(TroubleError):
@@ -109,6 +121,18 @@ class _Handler(FileSystemEventHandler):
         return not name.startswith(".") if self._watch.names is None else name in self._watch.names
 
 
+class _Complaints(logging.Handler):
+    """Takes what watchdog complains of as a hint as well: some versions forget events that they have not told yet."""
+
+    def __init__(self, wake: Wake) -> None:
+        super().__init__(logging.WARNING)
+        self._wake = wake
+
+    def emit(self, record: logging.LogRecord) -> None:
+        del record
+        self._wake.soon()
+
+
 class Ears:
     """Watches directories and wakes *wake*.
 
@@ -126,6 +150,8 @@ class Ears:
         self._identities: dict[str, tuple[int, int] | None] = {}
         self._heard: dict[str, tuple[_Handler, ObservedWatch]] = {}
         self._hushed: set[str] = set()
+        self._hushed_until = 0.0
+        self._complaints = _Complaints(wake)
 
     def missing(self) -> list[str]:
         """The required directories that are not there."""
@@ -139,6 +165,8 @@ class Ears:
             DeafError: the kernel has no watch left to give (see inotify(7), /proc interfaces), or will not watch.
         """
         self.disarm()
+        _wait_for_no_other_half()
+        logging.getLogger("watchdog").addHandler(self._complaints)
         identities = {watch.path: _identity(watch.path) for watch in self._watches}
         try:
             observer = InotifyObserver()
@@ -152,9 +180,9 @@ class Ears:
         except FileNotFoundError:
             self.disarm()
             raise
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             self.disarm()
-            raise DeafError(sentences.CANNOT_WATCH.format(error=error)) from error
+            raise _cannot_watch(error) from error
         self._identities = identities
 
     def _schedule(self, observer: InotifyObserver, watch: Watch, identities: dict[str, tuple[int, int] | None]) -> None:
@@ -179,13 +207,27 @@ class Ears:
         heard, observer = self._heard.get(path), self._observer
         if heard is None or observer is None or path in self._hushed:
             return
+        self._hushed_until = time.monotonic() + HUSH_SECONDS
         self._hushed.add(path)
         # It may have been taken away in the same moment by the thread that makes the passes.
         with contextlib.suppress(KeyError):
             observer.unschedule(heard[1])
 
-    def listen_again(self) -> None:
-        """A pass begins: listen to everything again, before it looks. Raises `DeafError` as `arm`."""
+    @property
+    def hushed(self) -> bool:
+        """Whether something is not listened to, so that another pass must follow which looks at it."""
+        return bool(self._hushed)
+
+    def listen_again(self, *, patient: bool = False) -> None:
+        """A pass begins: listen to everything again, before it looks.
+
+        Where passes follow each other anyway, *patient*, a storm is given a second before it is listened to again.
+
+        Raises:
+            DeafError: as `arm`.
+        """
+        if patient and time.monotonic() < self._hushed_until:
+            return
         for handler, _ in self._heard.values():
             handler.told = 0
         while self._hushed and self._observer is not None:
@@ -195,8 +237,8 @@ class Ears:
                 self._schedule(self._observer, watch, self._identities)
             except FileNotFoundError:
                 return  # `deaf` finds it missing
-            except OSError as error:
-                raise DeafError(sentences.CANNOT_WATCH.format(error=error)) from error
+            except (OSError, RuntimeError) as error:
+                raise _cannot_watch(error) from error
 
     def deaf(self) -> bool:
         """Whether what is watched is no longer what is there, so that `arm` is due.
@@ -208,11 +250,20 @@ class Ears:
         if observer is None:
             return True
         reader = getattr(observer, "_inotify_fd", None)  # watchdog 7 reads for all watches in one thread
-        if not observer.is_alive() or (isinstance(reader, threading.Thread) and not reader.is_alive()):
+        if not observer.is_alive() or not _alive(reader):
             raise DeafError(sentences.THREAD_DIED)
-        # An emitter ends when its directory is removed, and a new directory may well get the same inode number.
-        if not all(_emitter_alive(emitter) for emitter in list(observer.emitters)):
-            return True
+        ended = False
+        for emitter in list(observer.emitters):
+            if emitter.is_alive() and _alive(getattr(emitter, "_inotify", None)):  # watchdog 6 has a reader for each
+                continue
+            # watchdog ends an emitter whose directory is removed, and a new directory may get the same inode number.
+            if emitter.stopped_event.is_set():
+                ended |= emitter in observer.emitters  # or else it was hushed in this moment
+            elif not self._replaced():
+                raise DeafError(sentences.THREAD_DIED)
+        return ended or self._replaced()
+
+    def _replaced(self) -> bool:
         return any(_identity(path) != identity for path, identity in self._identities.items())
 
     def anchor(self) -> None:
@@ -221,6 +272,7 @@ class Ears:
 
     def disarm(self) -> None:
         """Stop watching."""
+        logging.getLogger("watchdog").removeHandler(self._complaints)
         observer, self._observer = self._observer, None
         self._identities = {}
         self._heard = {}
@@ -230,9 +282,23 @@ class Ears:
             observer.join()
 
 
-def _emitter_alive(emitter: threading.Thread) -> bool:
-    reader = getattr(emitter, "_inotify", None)  # watchdog 6 has one reading thread for each watch
-    return emitter.is_alive() and (not isinstance(reader, threading.Thread) or reader.is_alive())
+def _alive(thread: object) -> bool:
+    return not isinstance(thread, threading.Thread) or thread.is_alive()
+
+
+def _wait_for_no_other_half() -> None:
+    """Have watchdog tell a rename out of a directory at once, and all that comes behind it.
+
+    Half a second, which a member could make everybody wait; and by the wall clock in watchdog 6, so that one that is
+    set back makes it as much longer.
+    """
+    for module, name in _PAUSES:
+        with contextlib.suppress(ImportError, AttributeError):
+            getattr(importlib.import_module(module), name).delay = 0.0
+
+
+def _cannot_watch(error: Exception) -> DeafError:
+    return DeafError(sentences.CANNOT_WATCH.format(error=error))
 
 
 def _identity(path: str) -> tuple[int, int] | None:

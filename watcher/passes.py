@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemas.errors import RegistryBusyError, RegistryError, RegistryUnreadableError, TroubleError, reason
-from schemas.registry import Registry
 from schemas.status import Published
 from schemas.text import printable
-from schemas.times import now
 from watcher import sentences
 from watcher.accounts import GroupMissingError
 from watcher.decide.decide import Decided
 from watcher.decide.markers import Marker
 from watcher.intake.intake import Intaken
-from watcher.publish.mapfiles import MapSignature
-from watcher.publish.publisher import MassChangeError, Publisher
+from watcher.intake.judge import Verdict
+from watcher.publish.commands import patience
+from watcher.publish.step import PublishStep
 from watcher.retry import Retry
 from watcher.rooms import Rooms
 
@@ -53,20 +53,27 @@ class Passes:
         rooms: where.
         woken: whether something has happened since the pass began.
         published: what the map is known to answer for.
-
-    Attributes:
-        published: the same, as the passes leave it.
+        clock: seconds that only ever grow.
     """
 
-    def __init__(self, rooms: Rooms, woken: Callable[[], bool], published: Published | None = None) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        woken: Callable[[], bool],
+        published: Published | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rooms = rooms
-        self._woken = woken
-        self._retry = Retry()
-        self._lock_retry = Retry(first=0.02, longest=1.0)
-        self.published = published
-        self._in_line: Registry | None = None
-        self._stuck: _Stuck | None = None
+        self._retry = Retry(clock=clock)
+        self._lock_retry = Retry(first=0.02, longest=1.0, clock=clock)
+        self._step = PublishStep(rooms, woken, published)
         self._interrupted = True
+        self._trouble_telling: str | None = None
+
+    @property
+    def published(self) -> Published | None:
+        """What the map is known to answer for by now."""
+        return self._step.published
 
     @property
     def due(self) -> float | None:
@@ -75,6 +82,8 @@ class Passes:
         moments = (
             rooms.intake.settling.next_due,
             rooms.markers.settling.next_due,
+            rooms.intake.tally.next_due,
+            rooms.report.due,
             self._retry.due,
             self._lock_retry.due,
         )
@@ -82,42 +91,64 @@ class Passes:
 
     def announce(self, problems: dict[str, str]) -> None:
         """Write the status before the very first pass, so that whoever looks sees that we are here."""
-        self._rooms.records.refresh()
-        self._report(Intaken(), problems)
+        try:
+            self._rooms.records.refresh()
+            self._report(Intaken(), problems)
+        except (OSError, TroubleError) as error:
+            self._untold(error)
 
-    def run(self, problems: dict[str, str]) -> Result:
-        """Make one pass; *problems* are those that are known already, by code."""
+    def run(self, problems: dict[str, str], *, look: bool = True) -> Result:
+        """Make one pass.
+
+        Args:
+            problems: those that are known already, by code.
+            look: false where this only goes on with what the last pass left, and nothing has happened since.
+        """
         result = Result(problems=dict(problems))
         self._rooms.accounts.forget()
-        intaken = self._intake(result)
+        patience.renew()
+        intaken = self._intake(result, look=look)
         markers, decided = self._decide(intaken, result)
         spent = decided.spent if decided else [m for m in markers if _is_plain_sync(m)]
+        answered = decided.answered if decided else []
         if decided is not None:
             self._publish(decided, result)
             spent = spent + ([] if result.failed else decided.force)
             result.changes += decided.handled
         else:
+            self._keep_in_line(result)
             result.failed = True
-        self._tell(intaken, spent, result)
+        self._tell(intaken, spent, answered, result)
         result.more = intaken.more or (intaken.more_after_cancels and decided is not None)
         result.more &= "state-unwritable" not in result.problems
         return result
 
-    def _intake(self, result: Result) -> Intaken:
+    def _intake(self, result: Result, *, look: bool) -> Intaken:
         rooms = self._rooms
         try:
             rooms.records.refresh()
             # Decisions meet a broken registry as well, and tell of it; requests are taken in all the same.
             with contextlib.suppress(RegistryError):
                 if self._interrupted:
+                    rooms.tidy()
+                    told = self._told_again(result)
                     rooms.decide.finish_interrupted(rooms.markers.read())
-                    self._interrupted = False
-            return rooms.intake.take()
+                    self._interrupted = not told
+            return rooms.intake.take(look=look, hurry=rooms.markers.waiting)
         except GroupMissingError as error:
             self._later("group-missing", str(error), result)
         except (OSError, TroubleError) as error:
             self._unwritable(error, result)
         return Intaken()
+
+    def _told_again(self, result: Result) -> bool:
+        try:
+            self._rooms.tell_again()
+        except (OSError, TroubleError) as error:
+            # An audit log that cannot be read keeps nobody's request waiting, only what asked for it in its place.
+            self._unwritable(error, result)
+            return False
+        return True
 
     def _decide(self, intaken: Intaken, result: Result) -> tuple[list[Marker], Decided | None]:
         rooms = self._rooms
@@ -142,45 +173,22 @@ class Passes:
             return markers, decided
         return markers, None
 
-    def _publish(self, decided: Decided, result: Result) -> None:
-        rooms = self._rooms
-        registry = decided.registry
-        if not rooms.settings.config.enabled:
+    def _keep_in_line(self, result: Result) -> None:
+        # A disk that keeps decisions waiting keeps the map waiting for nothing: it may have failed behind a registry
+        # that was written already, and an edit or a lost map is none of its business.
+        if "registry-busy" in result.problems:
             return
-        forced = bool(decided.force)
-        stuck, self._stuck = self._stuck, None
-        if stuck is not None and self._retry.waits and stuck.as_it_was(registry, rooms.publisher, forced=forced):
-            # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
-            self._stuck = stuck
-            result.problems["publish-failed"] = stuck.what
-            result.failed = True
-        else:
-            self._publish_now(registry, result, by_hand=not decided.handled, forced=forced)
-        if rooms.publisher.reload_trouble is not None:
-            result.problems["reload-failed"] = rooms.publisher.reload_trouble
-        if (trouble := rooms.mapcheck.trouble()) is not None:
-            result.problems["map-not-used"] = trouble
+        with contextlib.suppress(RegistryError):
+            self._publish(Decided(self._rooms.registry.current()), result)
 
-    def _publish_now(self, registry: Registry, result: Result, *, by_hand: bool, forced: bool) -> None:
-        rooms = self._rooms
-        try:
-            if forced or registry is not self._in_line or rooms.publisher.drifted():
-                by_hand &= registry is not self._in_line
-                rooms.publisher.publish(registry, forced=forced)
-                self._in_line = registry
-                aliases = len(registry.rows())
-                self.published = Published(registry.sha256, now(), aliases)
-                # More changes while the last one was being published are a burst; one after another is not.
-                result.changes += 2 if by_hand and self._woken() else 0
-        except MassChangeError as error:
-            result.problems["publish-held"] = str(error)
-            result.failed = True
-        except (OSError, TroubleError) as error:
-            path = rooms.settings.config.virtual_alias_file
-            told = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
-            self._later("publish-failed", told, result)
-            self._stuck = _Stuck(registry, rooms.publisher.found(), forced, told)
-            result.failed = True
+    def _publish(self, decided: Decided, result: Result) -> None:
+        force = decided.force[0] if decided.force else None
+        followed = self._step.take(decided.registry, force, by_hand=not decided.handled, waits=self._retry.waits)
+        result.problems.update(followed.problems)
+        result.failed |= followed.failed
+        result.changes += followed.changes
+        if followed.again:
+            self._retry.failed()
 
     def _unwritable(self, error: Exception, result: Result) -> None:
         # A pass that failed between two writes is like one that was killed there.
@@ -191,25 +199,48 @@ class Passes:
         result.problems[code] = what
         self._retry.failed()
 
-    def _tell(self, intaken: Intaken, spent: list[Marker], result: Result) -> None:
+    def _tell(self, intaken: Intaken, spent: list[Marker], answered: list[Verdict], result: Result) -> None:
         for what in intaken.troubles:
             self._later("queue-entry", what, result)
         for what in self._rooms.records.troubles:
             result.problems["record-unreadable"] = what
-        if intaken.left_alone:
+        for code, what in intaken.problems.items():
+            self._later(code, what, result)
+        if intaken.directories:
             path = self._rooms.settings.queue
-            told = sentences.DIRECTORIES_LEFT.format(count=intaken.left_alone, path=path)
+            told = sentences.DIRECTORIES_LEFT.format(count=intaken.directories, path=path)
             result.problems["queue-directories"] = told
-        if not _waits(result):
-            self._retry.worked()
         try:
-            self._rooms.records.settle()
+            # What asked for it goes last, once all that it came to is durable.
+            done = self._settled(result)
             self._report(intaken, result.problems)
-            for marker in spent:
+            for verdict in answered if done else ():
+                self._rooms.intake.discard(verdict)
+            for marker in spent if done else ():
                 self._rooms.markers.remove(marker)
         except (OSError, TroubleError) as error:
-            log.error(sentences.STATE_UNWRITABLE.format(error=printable(reason(error), 1000)))  # noqa: TRY400
-            self._retry.failed()
+            self._untold(error)
+            return
+        self._trouble_telling = None
+        if not _waits(result):
+            self._retry.worked()
+
+    def _untold(self, error: Exception) -> None:
+        told = sentences.STATE_UNWRITABLE.format(error=printable(reason(error), 1000))
+        # The journal is the only place left for it, and once is enough there.
+        if told != self._trouble_telling:
+            log.error(told)
+        self._trouble_telling = told
+        self._retry.failed()
+
+    def _settled(self, result: Result) -> bool:
+        try:
+            self._rooms.records.settle()
+            self._rooms.audit.flush()
+        except (OSError, TroubleError) as error:
+            self._unwritable(error, result)
+            return False
+        return True
 
     def _report(self, intaken: Intaken, problems: dict[str, str]) -> None:
         self._rooms.report.write(
@@ -221,29 +252,21 @@ class Passes:
         )
 
 
-@dataclass(frozen=True)
-class _Stuck:
-    """A publish that failed: of what, what lay there afterwards, and what was told."""
-
-    registry: Registry
-    found: MapSignature | None
-    forced: bool
-    what: str
-
-    def as_it_was(self, registry: Registry, publisher: Publisher, *, forced: bool) -> bool:
-        # A force that has only just come may let pass what was held back, or wants to see it tried.
-        return registry is self.registry and forced <= self.forced and publisher.found() == self.found
-
-
-_WAITING = frozenset({"group-missing", "registry-unreadable", "state-unwritable", "publish-failed", "queue-entry"})
+_WAITING = frozenset(
+    {
+        "group-missing",
+        "registry-unreadable",
+        "state-unwritable",
+        "publish-failed",
+        "queue-entry",
+        "queue-mounted",
+        "queue-unsafe",
+    }
+)
 
 
 def _waits(result: Result) -> bool:
     return not _WAITING.isdisjoint(result.problems)
-
-
-def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, TroubleError) else f"{reason(error)}."
 
 
 def _is_plain_sync(marker: Marker) -> bool:

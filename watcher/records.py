@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from schemas.documents import to_json
@@ -10,6 +13,7 @@ from schemas.errors import StateError
 from schemas.files import Directory, Signature
 from schemas.records import RecordFolders
 from schemas.requests import (
+    CANCELLED_KEPT,
     FOLDERS,
     REFUSED_KEPT,
     Folder,
@@ -19,6 +23,8 @@ from schemas.requests import (
     record_name,
     request_id,
 )
+from schemas.times import stamp
+from watcher.floors import Floors
 
 MODE = 0o640
 FOLDER_MODE = 0o750
@@ -38,6 +44,8 @@ class RecordStore:
         self.pending: dict[str, RequestRecord] = {}
         self.troubles: list[str] = []
         self._newest: dict[str, str] = {}
+        self._floors = Floors()
+        self._cancelled: Counter[str] = Counter()
         self._of_newest: dict[str, list[tuple[str, str]]] = {}
         self._pending_seen: Signature | None = None
         self._touched: set[Folder] = set()
@@ -56,14 +64,20 @@ class RecordStore:
                 directory.make(folder, FOLDER_MODE)
 
     def _take_stock(self, folder: Folder) -> None:
-        directory = self.folders.folder(folder)
-        for name in directory.names():
-            # Only this process writes here, so what is hidden is what a kill left half written.
-            if name.startswith("."):
-                directory.remove(name)
         for identifier in self.folders.ids(folder):
             owner, moment = identifier.owner, identifier.stamp
             self._newest[owner] = max(moment, self._newest.get(owner, ""))
+            self._floors.note(owner, moment)
+            if folder == "cancelled":
+                self._cancelled[owner] += 1
+
+    def tidy(self) -> None:
+        """Remove what is half written; only this process writes here, so that is whatever is hidden."""
+        for folder in FOLDERS:
+            directory = self.folders.folder(folder)
+            for name in directory.names():
+                if name.startswith("."):
+                    directory.remove(name)
 
     def close(self) -> None:
         """Let go of the folders."""
@@ -71,6 +85,7 @@ class RecordStore:
 
     def refresh(self) -> None:
         """Read the pending folder again if somebody else has changed it; close what a kill left half closed."""
+        self._floors.look()
         directory = self.folders.folder("pending")
         seen = directory.signature(".")
         if seen == self._pending_seen:
@@ -99,11 +114,20 @@ class RecordStore:
         name = record_name(identifier)
         return any(self.folders.folder(folder).has(name) for folder in FOLDERS)
 
+    def find(self, identifier: RequestId) -> RequestRecord | None:
+        """The record *identifier*, in whichever folder; `None` where there is none, or one that cannot be read."""
+        found = None
+        # What cannot be read is told of where it matters, by `refresh`.
+        with contextlib.suppress(StateError):
+            found = self.folders.find(identifier)
+        return found[1] if found else None
+
     def outdated(self, identifier: RequestId, status: os.stat_result) -> bool:
         """Whether a queue file must not speak: it is older than its owner's newest record, or the very same file."""
-        newest = self._newest.get(identifier.owner, "")
-        if identifier.stamp != newest:
-            return identifier.stamp < newest
+        if identifier.stamp < self._floors.of(identifier.owner):
+            return True
+        if identifier.stamp != self._newest.get(identifier.owner):
+            return False
         # Two files may share a moment; one file that comes back under another name shares all but the name.
         return any(
             request_id(identifier.owner, file, status).digest == digest
@@ -121,6 +145,21 @@ class RecordStore:
             ]
         return self._of_newest[owner]
 
+    def written_since(self, moment_ns: int) -> Iterator[RequestRecord]:
+        """The records that were written at that moment or later; those that cannot be read are passed over."""
+        for folder in FOLDERS:
+            directory = self.folders.folder(folder)
+            seen = directory.status(".")
+            # A record comes by a rename, which the folder shows.
+            if seen is None or seen.st_mtime_ns < moment_ns:
+                continue
+            for identifier in self.folders.ids(folder):
+                status = directory.status(record_name(identifier))
+                if status is not None and status.st_mtime_ns >= moment_ns:
+                    with contextlib.suppress(StateError):
+                        if (record := self.folders.load(folder, identifier)) is not None:
+                            yield record
+
     def approved(self, owner: str) -> Iterator[RequestRecord]:
         """The approved records of *owner*, the newest first; the folder is listed again only if it has changed."""
         seen = self.folders.folder("approved").signature(".")
@@ -132,6 +171,7 @@ class RecordStore:
     def add(self, record: RequestRecord, gid: int) -> None:
         """Write a new record into the folder of its status. Not durable before `settle`."""
         self._write(record.status, record, gid)
+        self._cancelled[record.username] += record.status == "cancelled"
         identifier = parse_request_id(record.request_id)
         if identifier is not None:
             self._note(identifier, record.file)
@@ -144,20 +184,34 @@ class RecordStore:
         self._rename(record, "pending")
         self.pending.pop(record.username, None)
 
+    def _oldest_first(self, folder: Folder, owner: str) -> list[RequestId]:
+        # What seems to come from the future was made before the clock was set back.
+        present = stamp(time.time_ns())
+        return sorted(self.folders.ids(folder, owner), key=lambda found: (found.stamp <= present, found))
+
     def prune_refused(self, owner: str) -> None:
         """Keep the newest refused records of *owner* only."""
         directory = self.folders.folder("refused")
-        for identifier in self.folders.ids("refused", owner)[:-REFUSED_KEPT]:
+        for identifier in self._oldest_first("refused", owner)[:-REFUSED_KEPT]:
             directory.remove(record_name(identifier))
             self._touched.add("refused")
 
     def settle(self) -> None:
         """Make all that was written since the last call durable."""
+        if "cancelled" in self._touched:
+            self._prune_cancelled()
         for folder in self._touched:
             self.folders.folder(folder).sync()
         if "pending" in self._touched:
             self._pending_seen = self.folders.folder("pending").signature(".")
         self._touched.clear()
+
+    def _prune_cancelled(self) -> None:
+        # Some at a time: the folder is listed for it.
+        for owner in [owner for owner, count in self._cancelled.items() if count > CANCELLED_KEPT * 1.1]:
+            for identifier in self._oldest_first("cancelled", owner)[:-CANCELLED_KEPT]:
+                self.folders.folder("cancelled").remove(record_name(identifier))
+            self._cancelled[owner] = CANCELLED_KEPT
 
     def _write(self, folder: Folder, record: RequestRecord, gid: int) -> None:
         directory = self.folders.folder(folder)
@@ -168,12 +222,14 @@ class RecordStore:
         name = record_name(record.request_id)
         self.folders.folder(folder).rename(name, name, self.folders.folder(record.status))
         self._touched |= {folder, record.status}
+        self._cancelled[record.username] += record.status == "cancelled"
         if record.status == "approved":
             # The clock of file times may stand still between one change and the next.
             self._approved = None
 
     def _note(self, identifier: RequestId, file: str) -> None:
         owner, newest = identifier.owner, self._newest.get(identifier.owner, "")
+        self._floors.note(owner, identifier.stamp)
         if identifier.stamp > newest:
             self._newest[owner] = identifier.stamp
             self._of_newest[owner] = [(identifier.digest, file)]

@@ -14,7 +14,8 @@ from schemas.errors import (
     TroubleError,
     reason,
 )
-from schemas.files import Directory, FoundFile, Signature, signature_of
+from schemas.files import Directory, Signature, signature_of, temporary_name
+from schemas.pinned import FoundFile
 from schemas.registry import SIZE_LIMIT, Registry, parse_registry
 from watcher import sentences
 
@@ -29,6 +30,8 @@ class RegistryStore:
     def __init__(self, path: str, lock: str, domain: str) -> None:
         self.path = path
         self._folder, self._name = os.path.split(path)
+        # A name of its own: the usual one may be that of another tool which is writing just now.
+        self._temporary = temporary_name(f"{self._name}.watcher")
         self._lock = lock
         self._domain = domain
         self._seen: Signature | None = None
@@ -38,7 +41,9 @@ class RegistryStore:
     def tidy(self) -> None:
         """Remove what a kill left half written."""
         with Directory(self._folder) as directory:
-            directory.remove(f".{self._name}.tmp")
+            # Looked for first: on a read-only disk even removing nothing fails.
+            if directory.has(self._temporary):
+                directory.remove(self._temporary)
 
     def current(self) -> Registry:
         """The registry as it is on disk; read again only if its signature has changed.
@@ -65,10 +70,17 @@ class RegistryStore:
             raise RegistryUnreadableError(told) from error
         return self._parse(found)
 
+    def sha256(self) -> str | None:
+        """The SHA-256 of the registry as it is on disk, or `None` where it cannot be used."""
+        try:
+            return self.current().sha256
+        except RegistryError:
+            return None
+
     def _parse(self, found: FoundFile) -> Registry:
         # The clock of file times ticks in steps of milliseconds: of a file changed just now, one more change in place
         # may leave every part of the signature as it is. So such a one is read again when the next event comes.
-        young = time.time_ns() - found.status.st_mtime_ns < _YOUNG_NS
+        young = abs(time.time_ns() - found.status.st_mtime_ns) < _YOUNG_NS
         self._seen = None if young else signature_of(found.status)
         if self._registry is not None and self._registry.data == found.data:
             self._trouble = None
@@ -93,7 +105,7 @@ class RegistryStore:
     def write(self, registry: Registry, gid: int) -> None:
         """Put *registry* in the file's place; only while holding the lock. Raises `OSError`: nothing was changed."""
         with Directory(self._folder) as directory:
-            self._seen = directory.write(self._name, registry.data, MODE, gid)
+            self._seen = directory.write(self._name, registry.data, MODE, gid, temporary=self._temporary)
         self._registry = registry
         self._trouble = None
 

@@ -10,6 +10,8 @@ from schemas.config import Settings
 from schemas.errors import TroubleError
 from watcher import sentences
 from watcher.accounts import Accounts
+from watcher.audit import lines
+from watcher.audit.log import Audit
 from watcher.decide.decide import Decide
 from watcher.decide.markers import Markers
 from watcher.intake.intake import Intake
@@ -38,25 +40,48 @@ class Rooms:
     def __init__(self, settings: Settings, problems: Problems, notifier: Notifier, started_at: str) -> None:
         self.settings = settings
         with ExitStack() as opened:
-            self.markers = Markers(settings.decisions)
+            self.registry = RegistryStore(settings.registry, settings.lock, settings.domain)
+            self.audit = Audit(settings.audit, self.registry.sha256)
+            self.markers = Markers(settings.decisions, self.audit)
             opened.callback(self.markers.close)
             try:
                 fcntl.flock(self.markers.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise SecondWatcherError(sentences.SECOND_WATCHER.format(path=settings.decisions)) from None
-            self.markers.tidy()
             self.report = Report(settings, problems, notifier, started_at)
             self.records = RecordStore(settings.requests)
             opened.callback(self.records.close)
             self.accounts = Accounts(settings.config.group)
-            self.intake = Intake(settings, self.records, self.accounts)
+            self.intake = Intake(settings, self.records, self.accounts, self.audit)
             opened.callback(self.intake.close)
-            self.registry = RegistryStore(settings.registry, settings.lock, settings.domain)
-            self.registry.tidy()
-            self.decide = Decide(settings, self.registry, self.records, self.accounts, self.markers, self.intake)
+            self.decide = Decide(
+                settings, self.registry, self.records, self.accounts, self.markers, self.intake, self.audit
+            )
             self.publisher = Publisher(settings.config, self.records.approved)
             self.mapcheck = MapCheck(settings.config)
             self._opened = opened.pop_all()
+
+    def tidy(self) -> None:
+        """Remove what a kill, or a disk that failed, left half written.
+
+        Raises:
+            OSError: it cannot be removed.
+            StateError: a directory is not there.
+        """
+        self.markers.tidy()
+        self.registry.tidy()
+        self.records.tidy()
+
+    def tell_again(self) -> None:
+        """Have the audit log tell of the records that came after its last line.
+
+        A kill may have come between, and the queue file that would tell of it may have been taken back by its owner.
+
+        Raises:
+            OSError, StateError, UnsafeFileError: the log or the records cannot be read.
+        """
+        for record in self.records.written_since(self.audit.remember()):
+            self.audit.add(lines.of_record(record))
 
     def __enter__(self) -> Self:
         """Give the rooms themselves."""

@@ -10,6 +10,10 @@ BAD_NAME = (
 )
 NOT_A_FILE = "It is a link, FIFO, socket or device; a plain file was expected."
 LINKED = "The file has a second name (a hard link), or was swapped for a link; a plain file of one name was expected."
+HELD = (
+    "The file could not be read in peace: a program of yours holds a lease on it, or kept changing it. Let go of it "
+    "and send it again."
+)
 NO_ACCOUNT = "Its owner has no account on this server."
 TOO_LARGE = "The file is larger than the {limit} octets that a request may have."
 NOT_A_MEMBER = "Its owner is not a member of the group {group}."
@@ -19,6 +23,7 @@ WRITABLE_BY_OTHERS = (
 )
 TOO_OLD = "The file is more than {days} days old. If you still want this, ask again."
 FROM_THE_FUTURE = "The file's time lies in the future. Set it to the present (touch) and send it again."
+ABANDONED = "The file was never finished, and is more than a day old."
 OUTDATED = "The file is older than one of yours that was taken in before. If you still want this, ask again."
 NOT_JSON = "The file was expected to hold one JSON object. {error}"
 BAD_SHAPE = "The file was understood as JSON but not as a request. {error}"
@@ -76,6 +81,19 @@ STATE_UNWRITABLE = "A file of state cannot be written: {error}. What waits is tr
 DIRECTORIES_LEFT = (
     "Directories in the queue {path}, where only files belong: {count}. They are left alone; remove them."
 )
+QUEUE_UNSAFE = (
+    "The queue {path} is {found}, where 2770 or 3770 root:{group} was expected. Requests are still taken in, by who "
+    "owns each file. Run `chown root:{group} {path}`, then `chmod 3770 {path}`."
+)
+QUEUE_MOUNTED = (
+    "A file system of type {kind} is mounted over the queue {path}, and whoever serves it can claim any owner for a "
+    "file. Requests wait until it is gone. Look with `findmnt {path}`, then run `umount {path}` and "
+    "`chmod 3770 {path}`."
+)
+ENTRIES_MOUNTED = (
+    "Something is mounted over {count} of the entries of the queue {path}, one of them {name}. They are left alone. "
+    "Look with `findmnt --list`, then run `umount` for each."
+)
 CONFIG_INVALID = "The configuration was changed to something that cannot be used; the earlier one still holds. {error}"
 MASS_CHANGE = (
     "This would take away {removed} and point elsewhere {changed} of {published} published aliases, and no more than "
@@ -109,7 +127,11 @@ LOG_NO_EFFECT = "The key auto_sync_on_approve in {path} has no effect any more: 
 LOG_PENDING = "Request {id} is pending: {alias} -> {destination}."
 LOG_CANCELLED = "Cancel {id} for {alias} is done."
 LOG_REFUSED = "Refused {count} queue entries of {owner}; the last of them was {name}: {reason}"
-LOG_ABANDONED = "Removed the unfinished file {name} from the queue: it is more than a day old."
+LOG_REFUSED_MORE = "Refused {count} more queue entries of {owner} meanwhile; the last of them was {name}: {reason}"
+LOG_TAKEN_MORE = "Took in {count} more requests and cancels of {owner} meanwhile; the last of them was {id}."
+LOG_ABANDONED = (
+    "Removed {count} unfinished files of {owner} from the queue, more than a day old; the last of them was {name}."
+)
 LOG_APPROVED = "Decision {id}: {operator} approved {alias} -> {destination}."
 LOG_REJECTED = "Decision {id}: {operator} rejected the request for {alias} -> {destination}."
 LOG_REVOKED = "Decision {id}: {operator} revoked {alias}."
@@ -118,6 +140,7 @@ LOG_DRIFT = "The map {path} was changed by somebody else, or is not there; it is
 LOG_PUBLISHED = "Published {path}: {aliases} aliases; {added} added, {changed} changed, {removed} removed."
 LOG_PROBLEM = "Problem: {what}"
 LOG_SOLVED = "No longer a problem: {code}."
+LOG_REPEATED = "{line} (This happened {count} times more meanwhile.)"
 LOG_REARMED = "A watched directory was replaced; watching was set up anew."
 
 # One line for `systemctl status`.

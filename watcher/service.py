@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from types import FrameType
 
@@ -17,6 +18,7 @@ from schemas.status import Published
 from schemas.times import now
 from watcher import sentences
 from watcher.ears import DeafError, Ears, Watch
+from watcher.intake.place import foreign
 from watcher.notify import Notifier
 from watcher.passes import Passes, Result
 from watcher.publish.mapcheck import main_cf
@@ -87,6 +89,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
+        threading.excepthook = self._on_dead_thread
         try:
             self._open()
             self._say_started()
@@ -105,6 +108,11 @@ class Service:
         self._stopping = True
         self._wake.nudge()
 
+    def _on_dead_thread(self, arguments: threading.ExceptHookArgs) -> None:
+        threading.__excepthook__(arguments)
+        # Nothing is heard through it any more; the pass is followed by a look at the threads.
+        self._wake.now()
+
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload_asked = True
         self._wake.nudge()
@@ -113,32 +121,41 @@ class Service:
         due = self._passes.due if self._passes else None
         check = self._checked + self._check_seconds
         timer = min(due, check) if due is not None else check
-        woken = self._more or self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
+        woken = self._more or self._hushed or self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
         if self._stopping:
             return
         if self._reload_asked or _config_signature(self._settings) != self._config_seen:
             self._reload()
             woken = True
         moment = time.monotonic()
-        # While something is wrong, the regular check looks whether it still is: not every end of trouble is an event.
-        if woken or (due is not None and due <= moment) or (self._troubled and check <= moment):
+        if woken or (due is not None and due <= moment) or (check <= moment and self._look_wanted()):
             self._pass()
         self._listen()
+
+    def _look_wanted(self) -> bool:
+        # Not every end of trouble is an event, nor is every beginning of trouble with the queue itself.
+        return self._troubled or (self._rooms is not None and self._rooms.intake.place.look())
+
+    @property
+    def _hushed(self) -> bool:
+        return self._ears is not None and self._ears.hushed
 
     def _pass(self) -> None:
         passes = self._passes
         if passes is None:
             return
-        self._wake.begin_pass()
+        heard = self._wake.begin_pass()
         if self._ears is not None:
-            self._ears.listen_again()
-        result = passes.run(self._config_trouble)
+            self._ears.listen_again(patient=self._more)
+        result = passes.run(self._config_trouble, look=heard or self._hushed or not self._more)
         self._wake.end_pass(result.changes)
         self._more = result.more
         self._troubled = bool(result.problems)
 
     def _listen(self) -> None:
-        if self._ears is not None and self._ears.deaf():
+        # In this order: the ears ask the queue who it is, which what is mounted over it may never answer.
+        replaced = self._rooms is not None and self._rooms.intake.place.replaced()
+        if self._ears is not None and (replaced or self._ears.deaf()):
             self._close_rooms()
             self._open()
             log.warning(sentences.LOG_REARMED)
@@ -162,9 +179,9 @@ class Service:
         _make_decisions(self._settings)
         if self._ears is not None:
             self._ears.disarm()
-        ears = self._ears = Ears(_watches(self._settings), _anchors(self._settings), self._wake)
         given_up = time.monotonic() + MISSING_SECONDS
         while not self._stopping:
+            ears = self._ears = Ears(_watches(self._settings), _anchors(self._settings), self._wake)
             try:
                 ears.arm()
             except FileNotFoundError as error:
@@ -185,7 +202,8 @@ class Service:
             # Without a file the defaults hold, but one that vanishes is more likely being replaced just now.
             settings = load_settings(before.path if there_before else self._path)
         except ConfigError as error:
-            self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=error)}
+            told = " ".join(str(error).split("\n"))
+            self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=told)}
         else:
             self._config_trouble = {}
             try:
@@ -231,13 +249,15 @@ class Service:
         if self._ears is not None:
             self._ears.disarm()
         self._close_rooms()
+        self._problems.tally.close()
 
 
 def _watches(settings: Settings) -> list[Watch]:
     config = settings.config
     folder, name = os.path.split(settings.registry)
     watches = [
-        Watch(settings.queue, None, required=True, departures=False),
+        # What a member may have mounted there is not even asked whether it can be watched.
+        *([] if foreign(settings) else [Watch(settings.queue, None, required=True, departures=False)]),
         Watch(settings.decisions, None, required=True, departures=False),
         Watch(folder, {name}, required=True),
         Watch(os.path.dirname(settings.path) or ".", {os.path.basename(settings.path)}),

@@ -10,11 +10,14 @@ from schemas.files import Signature
 
 QUIET_SECONDS = 2.0
 LONGEST_SECONDS = 60.0
+UNFINISHED_AT_ONCE = 32
+"""How many files of one owner are waited for. Nobody writes more at a time, and a flood of them would cost memory."""
 
 
 @dataclass
 class _Unfinished:
     signature: Signature
+    owner: int
     first: float
     changed: float
 
@@ -35,12 +38,14 @@ class Settling:
         found = self._files.get(name)
         return found is not None and found.signature == signature and self._clock() < found.due
 
-    def hopeless(self, name: str, signature: Signature) -> bool:
-        """Note that *name* does not parse; say whether it has had its time."""
+    def hopeless(self, name: str, signature: Signature, owner: int = 0) -> bool:
+        """Note that *name* does not parse; say whether it has had its time, or its *owner* has too many such files."""
         now = self._clock()
         found = self._files.get(name)
         if found is None or found.signature.inode != signature.inode:
-            found = self._files[name] = _Unfinished(signature, now, now)
+            if found is None and sum(file.owner == owner for file in self._files.values()) >= UNFINISHED_AT_ONCE:
+                return True
+            found = self._files[name] = _Unfinished(signature, owner, now, now)
         elif found.signature != signature:
             found.signature = signature
             found.changed = now

@@ -31,6 +31,9 @@ class Wake:
         self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poller = select.poll()
         self._poller.register(self._read_end, select.POLLIN)
+        # No event tells that something was mounted over a directory, or is gone from there; this does, proc(5).
+        self._mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+        self._poller.register(self._mounts, select.POLLPRI)
         self._hard = False
         self._soft = False
         self._soft_due = 0.0
@@ -59,10 +62,12 @@ class Wake:
         """Whether something that matters has changed since the pass began."""
         return self._hard
 
-    def begin_pass(self) -> None:
-        """A pass begins: whatever comes from here on makes one more."""
+    def begin_pass(self) -> bool:
+        """A pass begins: whatever comes from here on makes one more. Say whether anything came since the last one."""
+        heard = self._hard or self._soft
         self._hard = self._soft = False
         self._soft_due = 0.0
+        return heard
 
     def end_pass(self, changes: int) -> None:
         """A pass has ended that found *changes* things to do.
@@ -91,7 +96,9 @@ class Wake:
             if timer is not None and timer <= now:
                 return False
             moments = [moment for moment in (due, timer) if moment is not None]
-            self._poller.poll(max(0, min(moments) - now) * 1000 + 0.5 if moments else None)
+            woken_by = self._poller.poll(max(0, min(moments) - now) * 1000 + 0.5 if moments else None)
+            if any(fd == self._mounts for fd, _ in woken_by):
+                self.soon()
             with contextlib.suppress(BlockingIOError):
                 while len(os.read(self._read_end, 4096)) == 4096:
                     pass
@@ -106,5 +113,5 @@ class Wake:
 
     def close(self) -> None:
         """Let go of the pipe. Late events find nobody, and are told so by the kernel."""
-        os.close(self._read_end)
-        os.close(self._write_end)
+        for fd in (self._read_end, self._write_end, self._mounts):
+            os.close(fd)

@@ -26,6 +26,7 @@ def test_the_commands_are_those_of_the_manual() -> None:
     assert sorted(admin.admin_command.commands) == [
         "approve",
         "list",
+        "log",
         "pending",
         "reject",
         "revoke",

@@ -24,6 +24,7 @@ def play(stage: Stage, *, neighbours: bool) -> None:
     _is_edited_by_hand(stage)
     _cancels(stage)
     _is_forged(stage, NEIGHBOUR if neighbours else MEMBER)
+    _is_looked_up(stage)
 
 
 def _starts(stage: Stage) -> None:
@@ -86,3 +87,11 @@ def _is_forged(stage: Stage, forger: str) -> None:
     if site.records("pending") or refused["username"] != forger:
         raise StepFailedError("The forged request was not refused to its forger.")
     stage.say(f"   {stage.delivery.goes_nowhere(ALIAS)}")
+
+
+def _is_looked_up(stage: Stage) -> None:
+    stage.step("All of it is in the audit log.")
+    site = stage.site
+    # A queue file goes when what became of it is in the log.
+    site.wait_for(lambda: not any(site.paths.queue.iterdir()), what="the queue to be empty")
+    stage.admin("log", shows="refused")

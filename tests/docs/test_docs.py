@@ -17,6 +17,7 @@ from cli.admin import admin_command
 from cli.member import member_command
 from cli.program import CONTEXT
 from schemas import addresses, decisions, names, queue, registry, requests
+from schemas.audit import AuditLine, parse_line
 from schemas.config import Config
 from schemas.decisions import FailedDecision, parse_decision
 from schemas.documents import parse_record
@@ -129,7 +130,7 @@ def codes() -> set[str]:
     """Every text in the watcher's code of passes that looks like the code of a problem."""
     return {
         node.value
-        for module in ("passes", "service")
+        for module in ("passes", "service", "publish/step", "intake/place")
         for node in ast.walk(ast.parse(read(f"watcher/{module}.py")))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
@@ -222,6 +223,7 @@ EXAMPLES: dict[str, Callable[[bytes], object]] = {
     "Markers": a_marker,
     "The registry": a_registry,
     "The status": a_status,
+    "The audit log": parse_line,
 }
 
 
@@ -246,6 +248,7 @@ def test_no_json_example_of_the_files_protocol_goes_unread() -> None:
         ("Markers", decisions.Decision),
         ("The registry", registry.Entry),
         ("The status", Status),
+        ("The audit log", AuditLine),
     ],
 )
 def test_the_files_protocol_explains_every_field(heading: str, kind: type[msgspec.Struct]) -> None:
@@ -260,6 +263,7 @@ def test_the_files_protocol_has_the_sizes_patterns_and_times_of_the_code() -> No
     assert queue.SIZE_LIMIT == decisions.SIZE_LIMIT == 16 * 1024
     assert f"({queue.SIZE_LIMIT} octets)" in PROTOCOL
     assert f"newest {requests.REFUSED_KEPT}" in PROTOCOL
+    assert f"newest {requests.CANCELLED_KEPT}" in PROTOCOL
     assert f"for {settling.QUIET_SECONDS:g} s without a change, at most {settling.LONGEST_SECONDS:g} s" in PROTOCOL
     assert f"{registry.SIZE_LIMIT >> 20} MiB" in PROTOCOL
 

@@ -1,12 +1,11 @@
 """The map's directory missing, read-only or full: the old map answers, and the watcher catches up by itself."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ..support.disk import Disk, small_disk
 from ..support.install import Installation
 from ..support.needs import require
 from ..support.site import Site
@@ -42,22 +41,11 @@ def maps(site: Site, map_type: str) -> Path:
     return directory
 
 
-def _mount(*arguments: str) -> None:
-    done = subprocess.run(["/bin/mount", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        # As tests/support/needs.py has it: a run that is meant to be complete must not skip its work.
-        sentence = f"This test must be allowed to mount a file system: {done.stderr.strip()}"
-        pytest.fail(sentence, pytrace=False) if os.environ.get("CI") == "true" else pytest.skip(sentence)
-
-
 @pytest.fixture
-def disk(maps: Path) -> Iterator[Path]:
+def disk(maps: Path) -> Iterator[Disk]:
     """The same directory on a small file system of its own."""
-    _mount("-t", "tmpfs", "-o", "size=512k,mode=755", "runv-test", str(maps))
-    try:
-        yield maps
-    finally:
-        subprocess.run(["/bin/umount", "--lazy", str(maps)], check=True)
+    with small_disk(maps) as disk:
+        yield disk
 
 
 def answers(site: Site, maps: Path, map_type: str, name: str) -> str | None:
@@ -86,18 +74,18 @@ def test_a_map_directory_that_is_missing_is_reported_and_awaited(site: Site, map
 
 
 def test_a_disk_that_can_be_written_again_is_noticed_without_anybodys_doing(
-    site: Site, disk: Path, map_type: str
+    site: Site, disk: Disk, map_type: str
 ) -> None:
     site.start_watcher()
     publish(site, entries(2))
-    _mount("-o", "remount,ro", str(disk))
+    disk.make_read_only()
     write_registry(site, entries(3))
     await_problem(site, "publish-failed")
 
-    _mount("-o", "remount,rw", str(disk))
+    disk.mend()
 
     await_well(site)
-    assert answers(site, disk, map_type, "member02") == "member02@example.org"
+    assert answers(site, disk.path, map_type, "member02") == "member02@example.org"
 
 
 def test_a_new_map_directory_gets_a_whole_map(site: Site, maps: Path, map_type: str) -> None:
@@ -119,43 +107,40 @@ def test_a_new_map_directory_gets_a_whole_map(site: Site, maps: Path, map_type: 
 
 
 @each_way_to_publish
-def test_a_read_only_map_directory_is_reported_and_the_old_map_answers(site: Site, disk: Path, map_type: str) -> None:
+def test_a_read_only_map_directory_is_reported_and_the_old_map_answers(site: Site, disk: Disk, map_type: str) -> None:
     site.start_watcher()
     publish(site, entries(2))
-    before = states(disk)
-    _mount("-o", "remount,ro", str(disk))
+    before = states(disk.path)
+    disk.make_read_only()
 
     write_registry(site, entries(3))
 
     told = await_problem(site, "publish-failed")
     assert told == (
-        f"{STAYS.format(path=disk / 'members')}The directory {disk} of the map cannot be written: Read-only file "
-        "system. Look for a full disk or a read-only file system."
+        f"{STAYS.format(path=disk.path / 'members')}The directory {disk.path} of the map cannot be written: Read-only "
+        "file system. Look for a full disk or a read-only file system."
     )
-    assert states(disk) == before
-    assert answers(site, disk, map_type, "member01") == "member01@example.org"
-    _mount("-o", "remount,rw", str(disk))
+    assert states(disk.path) == before
+    assert answers(site, disk.path, map_type, "member01") == "member01@example.org"
+    disk.mend()
     publish(site, entries(4))
-    assert answers(site, disk, map_type, "member03") == "member03@example.org"
+    assert answers(site, disk.path, map_type, "member03") == "member03@example.org"
 
 
 @each_way_to_publish
-def test_a_full_disk_is_reported_and_the_old_map_answers(site: Site, disk: Path, map_type: str) -> None:
+def test_a_full_disk_is_reported_and_the_old_map_answers(site: Site, disk: Disk, map_type: str) -> None:
     site.start_watcher()
     publish(site, entries(2))
-    before = states(disk)
-    ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        left = os.statvfs(disk)
-        file.write(bytes(left.f_bavail * left.f_bsize))
+    before = states(disk.path)
+    disk.fill()
 
     write_registry(site, entries(3))
 
     told = await_problem(site, "publish-failed")
-    assert told.startswith(STAYS.format(path=disk / "members"))
-    assert {name: state for name, state in states(disk).items() if name != "ballast"} == before
-    assert answers(site, disk, map_type, "member01") == "member01@example.org"
-    ballast.unlink()
+    assert told.startswith(STAYS.format(path=disk.path / "members"))
+    assert states(disk.path) == before
+    assert answers(site, disk.path, map_type, "member01") == "member01@example.org"
+    disk.mend()
     publish(site, entries(4))
-    assert answers(site, disk, map_type, "member03") == "member03@example.org"
-    assert set(states(disk)) == set(before)
+    assert answers(site, disk.path, map_type, "member03") == "member03@example.org"
+    assert set(states(disk.path)) == set(before)

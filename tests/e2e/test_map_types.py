@@ -1,6 +1,7 @@
 """Each type of lookup table is published the same way: whole, proved, and only when something differs."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -189,7 +190,7 @@ def test_few_changes_amend_a_copy_of_the_table_and_many_make_a_new_one(site: Sit
     _, calls = recorded(site, maps)
     site.start_watcher()
     publish(site, entries(1))
-    full, amended = f"{map_type}:{maps}/.members.next", f"-i -r {map_type}:{maps}/.members.next"
+    full, amended = (f"{words}{map_type}:{maps}/.members.next-*/members" for words in ("", "-i -r "))
 
     def builds(count: int) -> list[str]:
         calls.write_text("")
@@ -197,7 +198,8 @@ def test_few_changes_amend_a_copy_of_the_table_and_many_make_a_new_one(site: Sit
         settle(site)
         name = f"member{count - 1:02d}"
         assert lookup(site, maps, map_type, "member00", name) == ["member00@example.org", f"{name}@example.org"]
-        return [line for line in calls.read_text().splitlines() if "-q -" not in line]
+        told = re.sub(r"(?<=\.next-)[0-9a-f]{8}", "*", calls.read_text())
+        return [line for line in told.splitlines() if "-q -" not in line]
 
     whole_only = {"cdb": [full], "texthash": []}
     assert builds(2) == whole_only.get(map_type, [amended])

@@ -1,6 +1,7 @@
 """postmap missing, failing, complaining or lying: the map that Postfix asks stays good, and catches up by itself."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -76,10 +77,9 @@ def test_the_old_map_stays_while_postmap_does_not_do_its_work(site: Site, progra
         program.chmod(0o644)
     write_registry(site, entries(3))
 
-    next_map = f"hash:{site.paths.postfix}/.runv-member-aliases.next"
-    assert await_problem(site, "publish-failed") == (STAYS + told).format(
-        map=site.paths.map, postmap=program, next=next_map
-    )
+    next_map = f"hash:{site.paths.postfix}/.runv-member-aliases.next-*/runv-member-aliases"
+    said = re.sub(r"(?<=\.next-)[0-9a-f]{8}", "*", await_problem(site, "publish-failed"))
+    assert said == (STAYS + told).format(map=site.paths.map, postmap=program, next=next_map)
     assert states(site.paths.postfix) == before
     assert site.map_lookup("member01@runv.club") == "member01@example.org"
     # Requests and decisions go on meanwhile.

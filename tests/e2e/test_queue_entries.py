@@ -189,21 +189,20 @@ def test_the_longest_good_name_is_taken(site: Site) -> None:
 
 
 def test_a_hidden_file_is_left_until_it_is_a_day_old_and_then_removed_and_counted(site: Site) -> None:
-    member = newcomer(site)
+    member = newcomer(site).name
     refused = counted(site)
-    path = site.paths.queue / ".request.json.tmp"
-    run(site, member, "touch", str(path))
     day_ago = time.time() - 24 * 3600
 
-    os.utime(path, (day_ago + 60, day_ago + 60))
+    path = site.drop(member, ".younger.json.tmp", b"{", mtime=day_ago + 60)
     assert counted(site) == refused
     assert path.exists()
 
-    os.utime(path, (day_ago - 60, day_ago - 60))
+    path = site.drop(member, ".request.json.tmp", b"{", mtime=day_ago - 60)
     assert counted(site) == refused + 1
     assert not path.exists()
     assert site.watchers[0].log.splitlines()[-1] == (
-        "WARNING: Removed the unfinished file .request.json.tmp from the queue: it is more than a day old."
+        f"WARNING: Removed 1 unfinished files of {member} from the queue, more than a day old; the last of them was "
+        ".request.json.tmp."
     )
 
 

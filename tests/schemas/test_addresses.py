@@ -124,7 +124,7 @@ def test_any_other_address_is_refused_with_a_sentence_that_says_why(text: str, s
 
 @pytest.mark.parametrize(
     "domain",
-    ["test", "invalid", "localhost", "local", "onion", "arpa", "home.arpa", "alt", "internal"],
+    ["test", "invalid", "localhost", "local", "onion", "arpa", "home.arpa", "alt", "internal", "localdomain"],
 )
 def test_a_domain_of_special_use_receives_no_mail(domain: str) -> None:
     for below in (f"me@host.{domain}", f"me@a.host.{domain}"):

@@ -1,6 +1,8 @@
 """Reading what a member could have made: only one plain file, never a way to somewhere else, never without end."""
 
+import fcntl
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -73,52 +75,75 @@ def test_a_device_is_not_read(folder: Path) -> None:
         queue.read("zero", 100)
 
 
-class Swapped(Directory):
-    """A directory in which somebody swaps the entry after it was looked at and before it is opened."""
-
-    def __init__(self, path: str, swap: Callable[[], None]) -> None:
-        super().__init__(path)
-        self._swap: Callable[[], None] | None = swap
-
-    def _refuse_unless_plain(self, name: str, status: os.stat_result) -> None:
-        super()._refuse_unless_plain(name, status)
-        swap, self._swap = self._swap, None
-        if swap is not None:
-            swap()
-
-
-@pytest.mark.parametrize("make", WAYS)
-def test_a_file_that_is_swapped_before_it_is_opened_is_not_followed(folder: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("make", [*WAYS, lambda path: None])
+def test_a_file_that_is_swapped_after_it_was_looked_at_is_still_the_one_that_is_read(
+    folder: Path, make: Callable[[Path], None]
+) -> None:
     path = folder / "ask.json"
     path.write_bytes(PLAIN)
+    inode = path.stat().st_ino
 
-    def swap() -> None:
+    with Directory(str(folder)) as queue, queue.pin("ask.json") as held:
+        assert held.status.st_ino == inode
         path.unlink()
         make(path)
+        found = held.read(100)
 
-    with Swapped(str(folder), swap) as queue, pytest.raises(UnsafeFileError):
-        queue.read("ask.json", 100)
+    assert (found.data, found.status.st_ino) == (PLAIN, inode)
 
 
-def test_a_file_that_is_gone_before_it_is_opened_is_not_there(folder: Path) -> None:
+def test_a_fifo_that_is_looked_at_gets_no_reader(folder: Path) -> None:
+    os.mkfifo(folder / "fifo")
+    with Directory(str(folder)) as queue, queue.pin("fifo") as held:
+        assert stat.S_ISFIFO(held.status.st_mode)
+        with pytest.raises(OSError, match="No such device or address"):
+            os.open(folder / "fifo", os.O_WRONLY | os.O_NONBLOCK)
+
+
+def grow(path: Path) -> None:
+    path.write_bytes(PLAIN * 2)
+
+
+def open_to_others(path: Path) -> None:
+    path.chmod(0o666)
+
+
+def give_away(path: Path) -> None:
+    os.chown(path, 65534, -1)
+
+
+def write_over(path: Path) -> None:
+    path.write_bytes(b"other")
+    os.utime(path, (1, 1))
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("change", [grow, open_to_others, give_away, write_over])
+def test_a_file_that_changes_between_the_look_and_the_end_of_the_reading_is_not_told_of(
+    folder: Path, change: Callable[[Path], None]
+) -> None:
     path = folder / "ask.json"
     path.write_bytes(PLAIN)
-    with Swapped(str(folder), path.unlink) as queue, pytest.raises(FileNotFoundError):
-        queue.read("ask.json", 100)
+    path.chmod(0o600)
+    with Directory(str(folder)) as queue, queue.pin("ask.json") as held:
+        assert held.status.st_mode & 0o777 == 0o600
+        change(path)
+        with pytest.raises(BlockingIOError, match="It changed while it was read"):
+            held.read(100)
 
 
-def test_what_is_told_of_a_file_is_told_of_the_one_that_was_read(folder: Path) -> None:
+def test_a_lease_keeps_no_reader_waiting(folder: Path) -> None:
+    """F_SETLEASE, fcntl(2): whoever opens the file would be made to wait for as long as 45 seconds."""
     path = folder / "ask.json"
     path.write_bytes(PLAIN)
-    (folder / "other").write_bytes(b"another")
-    inode = (folder / "other").stat().st_ino
-
-    def swap() -> None:
-        (folder / "other").replace(path)
-
-    with Swapped(str(folder), swap) as queue:
-        found = queue.read("ask.json", 100)
-    assert (found.data, found.status.st_ino) == (b"another", inode)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        with path.open("r+b") as leased, Directory(str(folder)) as queue:
+            fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            with pytest.raises(BlockingIOError):
+                queue.read("ask.json", 100)
+    finally:
+        signal.signal(signal.SIGIO, before)
 
 
 def test_whoever_swaps_for_ever_gains_nothing(folder: Path) -> None:

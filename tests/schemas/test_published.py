@@ -8,6 +8,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 import schemas
+from schemas.audit import parse_line
 from schemas.config import parse_config
 from schemas.decisions import FailedDecision, parse_decision
 from schemas.documents import NotJsonError, ShapeError, parse_record
@@ -22,6 +23,7 @@ FOLDER = Path(schemas.__file__).parent
 NAMES = sorted(published())
 
 PARSERS: dict[str, Any] = {
+    "audit-line.schema.json": parse_line,
     "config.schema.json": lambda data: parse_config(data, "config"),
     "decision.schema.json": parse_decision,
     "failed-decision.schema.json": lambda data: parse_record(data, FailedDecision),

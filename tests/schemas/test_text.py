@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.text import printable
+from schemas.text import printable, sentence
 
 ANYTHING = st.text(st.characters(), max_size=300)
 """Text with lone surrogates in it too, as names of files that are not UTF-8 have them."""
@@ -63,3 +63,20 @@ def test_different_texts_are_shown_differently(one: str, other: str) -> None:
 @pytest.mark.parametrize(("length", "end"), [(0, ""), (9, ""), (10, ""), (11, "..."), (10**6, "...")])
 def test_what_is_too_long_is_cut_and_says_so(length: int, end: str) -> None:
     assert printable("a" * length, 10) == "a" * min(length, 10) + end
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"the file a\x1b.json", r"the file a\x1b.json"),
+        ("the file a\x1b.json", r"the file a\x1b.json"),
+        ("a\nb", r"a\nb"),
+    ],
+)
+def test_a_sentence_of_ours_keeps_the_escapes_that_it_has(text: str, shown: str) -> None:
+    assert sentence(text) == shown
+
+
+@given(ANYTHING)
+def test_no_sentence_has_a_second_line_or_acts_on_a_terminal(text: str) -> None:
+    assert sentence(text).isprintable()

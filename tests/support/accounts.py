@@ -131,6 +131,6 @@ class Accounts:
     def _replace(self, name: str, lines: list[str]) -> None:
         """Write one file by rename: a process in the middle of a look-up has the old one or the new one."""
         temporary = self.directory / f".{name}.tmp"
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        temporary.write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
         temporary.chmod(0o644)
         temporary.rename(self.directory / name)

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 _FOLDERS = ("schemas", "watcher", "cli")
-_NOT_AT_RUN_TIME = ("test", "lint")
+_NOT_AT_RUN_TIME = ("test", "lint", "fuzz")
 
 _SCRIPT = """\
 #!{python}

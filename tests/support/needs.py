@@ -11,21 +11,36 @@ import pytest
 
 from .mailconfig import PATH, MailConfig
 
+_PROGRAMS = {"logrotate": "logrotate"}
+"""Programs that single tests run, each with its package."""
+
 
 @functools.cache
 def missing(need: str) -> str | None:
-    """Say in a sentence what is missing for *need*: root, accounts, postfix, or postfix-<map type>; None if nothing."""
+    """Say in a sentence what is missing for *need*, None if nothing.
+
+    A need is root, accounts, namespaces, sysctl, strace, postfix, postfix-<map type>, or one of the programs above.
+    """
     if need == "root":
         return None if os.geteuid() == 0 else "This test must be run as root, to act as several accounts."
     if need == "accounts":
         return None if _can_preload("libnss_wrapper.so") else "This test needs the package libnss-wrapper."
+    if need == "strace":
+        return _why_not_traced()
+    if need == "namespaces":
+        return None if _can_unshare() else "This test needs a kernel that lets root make user namespaces."
+    if need == "sysctl":
+        writable = missing("root") is None and os.access("/proc/sys/fs/inotify/max_queued_events", os.W_OK)
+        return None if writable else "This test needs a /proc/sys that root can write."
     if need == "postfix":
         return None if shutil.which("postmap", path=PATH) else "This test needs the package postfix."
+    if need in _PROGRAMS:
+        return None if shutil.which(need, path=PATH) else f"This test needs the package {_PROGRAMS[need]}."
     if need.startswith("postfix-"):
         return missing("postfix") or (
             None if need.removeprefix("postfix-") in _map_types() else f"This test needs the package {need}."
         )
-    raise ValueError(f"no test can need {need!r}: not one of root, accounts, postfix, postfix-<map type>")
+    raise ValueError(f"no test can need {need!r}: not root, accounts, postfix, postfix-<map type>, a program")
 
 
 def require(*needs: str) -> None:
@@ -40,12 +55,30 @@ def require(*needs: str) -> None:
             pytest.skip(sentence)
 
 
+def _can_unshare() -> bool:
+    done = subprocess.run(["/usr/bin/unshare", "--user", "true"], stderr=subprocess.DEVNULL, check=False)
+    return done.returncode == 0
+
+
 def _can_preload(library: str) -> bool:
     """Whether the dynamic linker finds *library*; it says so on stderr when it does not, and goes on."""
     done = subprocess.run(
         ["/bin/true"], env={"LD_PRELOAD": library}, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False
     )
     return not done.stderr
+
+
+def _why_not_traced() -> str | None:
+    program = shutil.which("strace", path=PATH)
+    if program is None:
+        return "This test needs the package strace."
+    done = subprocess.run(
+        [program, "-qq", "-e", "trace=none", "/bin/true"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode == 0:
+        return None
+    said = done.stderr.decode(errors="backslashreplace").strip().splitlines()[-1:]
+    return f"This test must be allowed to trace processes, ptrace(2), as containers often are not: {''.join(said)}"
 
 
 @functools.cache

@@ -108,9 +108,14 @@ class Site:
         watcher.wait_ready()
         return watcher
 
-    def spawn_watcher(self, *arguments: str, env: Mapping[str, str] | None = None) -> RunningWatcher:
-        """Start the watcher and return at once, for one that is not expected to become ready."""
-        command = [str(self.installation.bin / "runv-email-alias-watcher"), *arguments]
+    def spawn_watcher(
+        self, *arguments: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
+    ) -> RunningWatcher:
+        """Start the watcher and return at once, for one that is not expected to become ready.
+
+        *before* is a command that becomes it.
+        """
+        command = [*before, str(self.installation.bin / "runv-email-alias-watcher"), *arguments]
         watcher = RunningWatcher(command, {**self.environment(), **(env or {})}, self.root, len(self.watchers))
         self.watchers.append(watcher)
         return watcher

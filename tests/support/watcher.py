@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from .notify import NotifySocket
@@ -76,6 +78,39 @@ class RunningWatcher:
         self.process.kill()
         self.process.wait()
         self.notify.close()
+
+    def wait_quiet(self, timeout: float = 20.0) -> None:
+        """Return when it has slept for half a second: nothing is on its way to it any more.
+
+        What it writes itself wakes it once more, a quarter of a second later.
+        """
+        deadline = time.monotonic() + timeout
+        before, now = -1, self._woken()
+        while before != now:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {timeout:g} s in vain for the watcher to sleep; its log:\n{self.log}")
+            time.sleep(0.5)
+            before, now = now, self._woken()
+
+    def _woken(self) -> int:
+        """How often its main thread has gone to sleep."""
+        lines = Path("/proc", str(self.process.pid), "status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """Let the process stand still, as on a machine that is much too busy."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    def peak_memory(self) -> float:
+        """The most memory that it ever had, in MiB."""
+        lines = Path("/proc", str(self.process.pid), "status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
     def cpu_seconds(self) -> float:
         """Processor time it has used so far, in user and system mode."""

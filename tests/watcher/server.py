@@ -12,6 +12,7 @@ from typing import Any
 
 from schemas.config import Settings, load_settings
 from watcher.accounts import Account, Accounts, GroupMissingError
+from watcher.audit.log import Audit
 from watcher.decide.decide import Decide
 from watcher.decide.markers import Markers
 from watcher.intake.intake import Intake
@@ -96,7 +97,7 @@ class Server:
 
     def restart(self) -> None:
         """Forget everything that is not on disk, as a process that was killed and started again."""
-        for name in ("records", "intake", "markers", "registry", "decide"):
+        for name in ("records", "intake", "markers", "registry", "decide", "audit"):
             room = self.__dict__.pop(name, None)
             if hasattr(room, "close"):
                 room.close()
@@ -113,19 +114,23 @@ class Server:
 
     @cached_property
     def intake(self) -> Intake:
-        return Intake(self.settings, self.records, self.people, self.clock)
+        return Intake(self.settings, self.records, self.people, self.audit, self.clock)
 
     @cached_property
     def markers(self) -> Markers:
-        return Markers(self.settings.decisions, self.clock)
+        return Markers(self.settings.decisions, self.audit, self.clock)
 
     @cached_property
     def registry(self) -> RegistryStore:
         return RegistryStore(self.settings.registry, self.settings.lock, self.settings.domain)
 
     @cached_property
+    def audit(self) -> Audit:
+        return Audit(self.settings.audit, self.registry.sha256, self.clock)
+
+    @cached_property
     def decide(self) -> Decide:
-        return Decide(self.settings, self.registry, self.records, self.people, self.markers, self.intake)
+        return Decide(self.settings, self.registry, self.records, self.people, self.markers, self.intake, self.audit)
 
     # What is put on disk
 

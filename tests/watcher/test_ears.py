@@ -1,5 +1,8 @@
 """Hearing of changes: what matters at once, what does not a little later, and a storm only once."""
 
+import contextlib
+import importlib
+import logging
 import os
 import resource
 import shutil
@@ -157,4 +160,59 @@ def test_a_directory_that_is_taken_away_in_a_storm_is_noticed(
     assert ears.deaf()
     place.mkdir()
     ears.arm()
+    assert hears(wake, place)
+
+
+def test_a_rename_out_of_a_directory_holds_nothing_back_there(
+    wake: Ledger, place: Path, listen: Callable[..., Ears], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a second is what watchdog waits for the other half of it, by a clock that may be set back."""
+    for module, name in (
+        ("inotify_buffer", "InotifyBuffer"),
+        ("inotify_move_event_grouper", "InotifyMoveEventGrouper"),
+    ):
+        with contextlib.suppress(ImportError):
+            monkeypatch.setattr(importlib.import_module(f"watchdog.observers.{module}").__dict__[name], "delay", 15.0)
+    move_in(place, "gone.json")
+    listen(Watch(str(place), None, departures=False))
+    (place / "gone.json").rename(place.parent.parent / "elsewhere")
+    assert hears(wake, place)
+
+
+def test_what_watchdog_complains_of_is_a_hint_too(wake: Ledger, place: Path, listen: Callable[..., Ears]) -> None:
+    ears = listen(Watch(str(place), None))
+    logging.getLogger("watchdog.observers.inotify_c").warning("filesystem events were lost")
+    next_call(wake)
+    assert wake.calls == ["soon"]
+    ears.disarm()
+    logging.getLogger("watchdog.observers.inotify_c").warning("filesystem events were lost")
+    assert wake.calls == ["soon"]
+
+
+def test_where_no_thread_can_be_started_it_says_so(
+    place: Path, listen: Callable[..., Ears], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears = listen(Watch(str(place), None), armed=False)
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(DeafError, match="The directories cannot be watched: can't start new thread"):
+            ears.arm()
+    ears.arm()
+    assert not ears.deaf()
+
+
+def test_a_storm_is_given_a_second_while_passes_follow_each_other_anyway(
+    wake: Ledger, place: Path, listen: Callable[..., Ears]
+) -> None:
+    ears = listen(Watch(str(place), None, departures=False))
+    storm(place, wake)
+    assert ears.hushed
+    ears.listen_again(patient=True)
+    assert ears.hushed
+    ears.listen_again()
+    assert not ears.hushed
     assert hears(wake, place)

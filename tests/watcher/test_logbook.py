@@ -43,6 +43,30 @@ def test_a_person_at_a_terminal_reads_it_in_words(
     assert capsys.readouterr().err == "INFO: taken\nWARNING: careful\nERROR: broken\n"
 
 
+@pytest.mark.parametrize(
+    "text", ["told\n<3>forged", "told\r\x1b[2J", "told\u2028\u202e", "told\x9b2J\x7f", "told \udce9"]
+)
+def test_an_event_is_one_line_whatever_it_tells_of(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+    logbook.set_up()
+    log.getChild("intake").warning(text)
+    written = capsys.readouterr().err
+    assert written.startswith("<4>told")
+    assert written.endswith("\n")
+    assert written[:-1].isprintable()
+
+
+def test_an_escape_is_not_escaped_again(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    logbook.set_up()
+    log.getChild("intake").warning(r"the file \x1b.json, %s and {count}")
+    assert capsys.readouterr().err == "WARNING: the file \\x1b.json, %s and {count}\n"
+
+
 def test_what_watchdog_says_of_its_own_threads_is_not_told() -> None:
     """In a process of its own: pytest listens to every logger."""
     script = """

@@ -98,6 +98,7 @@ def test_what_a_kill_left_half_written_is_removed_at_the_next_start(server: Serv
         (server.paths.requests / folder / f".{record_of().request_id}.json.tmp").write_text("{")
     server.restart()
     assert server.records.pending == {}
+    server.records.tidy()
     for folder in FOLDERS:
         assert server.found(folder) == []
 
@@ -170,3 +171,27 @@ def test_of_one_members_refused_records_the_newest_32_are_kept(server: Server) -
     assert sorted(kept) == sorted(
         [record_of(second).request_id for second in range(8, 40)] + [record_of(0, "maria").request_id]
     )
+
+
+def test_of_one_members_cancelled_records_the_newest_are_kept(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watcher.records.CANCELLED_KEPT", 20)
+
+    def cancel(second: int, username: str = "pablo") -> None:
+        pending = record_of(second, username)
+        server.records.add(pending, server.people.gid)
+        server.records.close_pending(closed(pending, "cancelled"), server.people.gid)
+        server.records.settle()
+
+    cancel(0, "maria")
+    for second in range(22):
+        cancel(second)
+    server.restart()
+    assert len(server.found("cancelled")) == 23
+    server.records.add(record_of(22, status="cancelled", action="cancel"), server.people.gid)
+    server.records.settle()
+    assert len(server.found("cancelled")) == 21
+    kept = [record["request_id"] for record in server.found("cancelled") if record["username"] == "pablo"]
+    assert kept == [record_of(second).request_id for second in range(3, 23)]
+    # What was kept counts from there.
+    cancel(23)
+    assert len(server.found("cancelled")) == 22

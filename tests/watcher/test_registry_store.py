@@ -124,7 +124,17 @@ def test_a_lock_that_is_a_link_is_not_followed(server: Server) -> None:
 
 
 def test_what_a_kill_left_half_written_is_removed(server: Server) -> None:
-    (server.paths.state / ".email-aliases.json.tmp").write_text("{")
+    (server.paths.state / ".email-aliases.json.watcher.tmp").write_text("{")
     server.registry.tidy()
     server.registry.tidy()
     assert not list(server.paths.state.glob(".*"))
+
+
+def test_what_another_tool_is_writing_is_left_alone(server: Server) -> None:
+    server.write_registry()
+    others = server.paths.state / ".email-aliases.json.tmp"
+    others.write_text("{")
+    server.registry.tidy()
+    with server.registry.lock():
+        server.registry.write(server.registry.current(), server.people.gid)
+    assert others.read_text() == "{"

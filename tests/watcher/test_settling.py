@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.files import Signature
-from watcher.settling import Settling
+from watcher.settling import UNFINISHED_AT_ONCE, Settling
 
 from .server import Clock
 
@@ -55,6 +55,15 @@ def test_another_file_of_the_same_name_begins_anew(settling: Settling, clock: Cl
     settling.hopeless("a", seen())
     clock.pass_by(60)
     assert not settling.hopeless("a", seen(inode=2))
+
+
+def test_no_more_than_a_few_files_of_one_owner_are_waited_for(settling: Settling) -> None:
+    for number in range(UNFINISHED_AT_ONCE):
+        assert not settling.hopeless(f"{number}", seen(), owner=1)
+    assert settling.hopeless("one more", seen(), owner=1)
+    assert not settling.waits("one more", seen())
+    assert not settling.hopeless("0", seen(mtime=2), owner=1)
+    assert not settling.hopeless("another's", seen(), owner=2)
 
 
 def test_the_next_moment_to_look_is_that_of_the_file_which_is_due_first(settling: Settling, clock: Clock) -> None:

@@ -14,6 +14,8 @@ from schemas.registry import Draft, Entry, Registry
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts
+from watcher.audit import lines
+from watcher.audit.log import Audit
 from watcher.decide.markers import Marker, Markers
 from watcher.decide.rules import Applied, DecisionFailedError, Rules, cancel_active, closed
 from watcher.intake.intake import Intake
@@ -32,12 +34,14 @@ class Decided:
         registry: the registry after them.
         spent: markers to remove once the status tells of them.
         force: the sync markers that force a publish, by the registry that each holds for.
+        answered: members' cancels whose files are to be removed from the queue at that time too.
         handled: decisions and active cancels dealt with.
     """
 
     registry: Registry
     spent: list[Marker] = field(default_factory=list)
     force: list[Marker] = field(default_factory=list)
+    answered: list[Verdict] = field(default_factory=list)
     handled: int = 0
 
 
@@ -47,6 +51,7 @@ class _Outcome:
     failed: list[tuple[Marker, str]] = field(default_factory=list)
     cancelled: list[Verdict] = field(default_factory=list)
     refused: list[Verdict] = field(default_factory=list)
+    repeats: set[str] = field(default_factory=set)
 
 
 class Decide:
@@ -60,12 +65,15 @@ class Decide:
         accounts: Accounts,
         markers: Markers,
         intake: Intake,
+        audit: Audit,
     ) -> None:
         self._registry = registry
         self._records = records
         self._accounts = accounts
         self._markers = markers
         self._intake = intake
+        self._audit = audit
+        self._domain = settings.domain
         self._rules = Rules(settings, records, accounts)
 
     def apply(self, markers: list[Marker], cancels: list[Verdict]) -> Decided:
@@ -82,9 +90,10 @@ class Decide:
         syncs = [marker for marker in markers if marker.decision.decision == "sync"]
         rest = [marker for marker in markers if marker.decision.decision != "sync"]
         registry = self._change(rest, cancels) if rest or cancels else self._registry.current()
-        decided = Decided(registry, spent=rest, handled=len(rest) + len(cancels))
+        decided = Decided(registry, spent=rest, answered=cancels, handled=len(rest) + len(cancels))
         for marker in syncs:
-            if marker.decision.force and marker.decision.registry_sha256 != registry.sha256:
+            outdated = marker.decision.force and marker.decision.registry_sha256 != registry.sha256
+            if outdated or self._markers.failed_before(marker) is not None:
                 self._markers.fail(marker, sentences.FORCE_OUTDATED)
                 decided.spent.append(marker)
             elif marker.decision.force:
@@ -101,6 +110,7 @@ class Decide:
         Raises:
             RegistryError, StateError, OSError: as `apply`.
         """
+        markers = [marker for marker in markers if self._markers.failed_before(marker) is None]
         halves = [marker for marker in markers if marker.decision.decision == "approve"]
         if not halves:
             return
@@ -113,23 +123,31 @@ class Decide:
 
     def _change(self, markers: list[Marker], cancels: list[Verdict]) -> Registry:
         with self._registry.lock():
-            registry = self._registry.current()
+            registry = before = self._registry.current()
             draft = Draft(registry, self._registry.path)
             outcome = self._lay_over(registry, draft, markers, cancels)
+            self._turn_down(outcome)
             if draft.changed:
                 registry = draft.finish()
                 self._registry.write(registry, self._accounts.gid)
         self._close(outcome)
+        self._write_down(outcome, before, registry)
         return registry
 
     def _lay_over(self, registry: Registry, draft: Draft, markers: list[Marker], cancels: list[Verdict]) -> _Outcome:
         outcome = _Outcome()
-        steps = _in_order(markers, cancels)
+        failed = {
+            marker.id: reason for marker in markers if (reason := self._markers.failed_before(marker)) is not None
+        }
+        outcome.failed += [(marker, failed[marker.id]) for marker in markers if marker.id in failed]
+        steps = _in_order([marker for marker in markers if marker.id not in failed], cancels)
         settled = _settled(registry.entries, steps)
         pending = dict(self._records.pending)
         for step in steps:
             if isinstance(step, Verdict):
                 record = step.record
+                if record is not None and record.request_id in settled:
+                    outcome.repeats.add(record.request_id)
                 done = record is not None and (record.request_id in settled or cancel_active(record, draft))
                 (outcome.cancelled if done else outcome.refused).append(step)
                 continue
@@ -138,10 +156,25 @@ class Decide:
             except (DecisionFailedError, RegistryError) as error:
                 outcome.failed.append((step, str(error)))
                 continue
+            if applied.told is None or step.id in settled:
+                outcome.repeats.add(step.id)
             if applied.closes is not None:
                 del pending[applied.closes.username]
             outcome.applied.append((step, applied))
         return outcome
+
+    def _turn_down(self, outcome: _Outcome) -> None:
+        # Before the registry is written: after a kill its entry names the last of a member's decisions, and of those
+        # before it only these records tell which were not applied.
+        for marker, reason in outcome.failed:
+            self._markers.fail(marker, reason)
+        for verdict in outcome.refused:
+            if verdict.record is not None:
+                reason = sentences.NO_ACTIVE_ALIAS
+                record = msgspec.structs.replace(verdict.record, status="refused", reason=reason, decided_by="watcher")
+                self._intake.refuse(replace(verdict, record=record, refused=reason))
+        if outcome.refused:
+            self._records.settle()
 
     def _close(self, outcome: _Outcome) -> None:
         gid = self._accounts.gid
@@ -151,19 +184,23 @@ class Decide:
         for verdict in outcome.cancelled:
             if verdict.record is not None:
                 self._records.add(verdict.record, gid)
-        for marker, reason in outcome.failed:
-            self._markers.fail(marker, reason)
-        for verdict in outcome.refused:
-            if verdict.record is not None:
-                reason = sentences.NO_ACTIVE_ALIAS
-                record = msgspec.structs.replace(verdict.record, status="refused", reason=reason, decided_by="watcher")
-                self._intake.refuse(replace(verdict, record=record, refused=reason))
-        # Durable before the file that asked for it goes. A marker goes later, once the pass has settled the records.
-        if outcome.cancelled or outcome.refused:
-            self._records.settle()
-        for verdict in outcome.cancelled + outcome.refused:
-            self._intake.discard(verdict)
         self._tell(outcome)
+
+    def _write_down(self, outcome: _Outcome, before: Registry, after: Registry) -> None:
+        def known_before(identifier: str) -> str | None:
+            return None if identifier in outcome.repeats else before.sha256
+
+        for marker, applied in outcome.applied:
+            entry = after.entries.get(marker.decision.username or "")
+            line = lines.of_decision(marker.id, marker.decision, applied.closes, entry, self._domain)
+            if marker.decision.decision != "reject":
+                line = msgspec.structs.replace(
+                    line, registry_sha256_before=known_before(marker.id), registry_sha256_after=after.sha256
+                )
+            self._audit.add(line)
+        for verdict in outcome.cancelled:
+            if (record := verdict.record) is not None:
+                self._audit.add(lines.of_active_cancel(record, known_before(record.request_id), after))
 
     def _tell(self, outcome: _Outcome) -> None:
         for _, applied in outcome.applied:

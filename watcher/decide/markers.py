@@ -10,16 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.decisions import NAME, SIZE_LIMIT, Decision, FailedDecision, parse_decision
-from schemas.documents import NotJsonError, ShapeError, to_json
+from schemas.documents import NotJsonError, ShapeError, parse_record, to_json
 from schemas.errors import TroubleError, reason
 from schemas.files import Directory, signature_of
 from schemas.text import printable
 from schemas.times import now
 from watcher import sentences
+from watcher.audit import lines
+from watcher.audit.log import Audit
 from watcher.settling import Settling
 
 FAILED_FOLDER_MODE = 0o700
 FAILED_MODE = 0o600
+_KEPT_LIMIT = 64 * 1024
 _SHOWN_OCTETS = 1000
 
 log = logging.getLogger("runv.decide")
@@ -33,12 +36,14 @@ class Marker:
         name: its file name.
         inode: of the file that was read.
         mtime_ns: when it was made; markers are applied in this order, then by name.
+        ctime_ns: when it was put there; nobody can set that.
         decision: what it says.
     """
 
     name: str
     inode: int
     mtime_ns: int
+    ctime_ns: int
     decision: Decision
 
     @property
@@ -50,10 +55,11 @@ class Marker:
 class Markers:
     """The decisions directory."""
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: str, audit: Audit, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = Directory(path)
         self._directory.make("failed", FAILED_FOLDER_MODE)
         self._failed = Directory(os.path.join(path, "failed"))
+        self._audit = audit
         self.settling = Settling(clock)
 
     def tidy(self) -> None:
@@ -71,6 +77,11 @@ class Markers:
         """Let go of the directory, and of the lock on it."""
         self._failed.close()
         self._directory.close()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything that may be a marker."""
+        return any(not name.startswith(".") and name != "failed" for name in self._directory.names())
 
     def read(self) -> list[Marker]:
         """Every marker that is whole, in the order in which they are applied; those that are none go to `failed/`.
@@ -96,33 +107,52 @@ class Markers:
                 raise ShapeError(sentences.MARKER_BAD_NAME)
             if found.status.st_uid not in {0, os.geteuid()}:
                 raise ShapeError(sentences.MARKER_FOREIGN.format(uid=found.status.st_uid))
-            return Marker(name, found.status.st_ino, found.status.st_mtime_ns, parse_decision(data))
+            status = found.status
+            return Marker(name, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, parse_decision(data))
         except FileNotFoundError:
             return None
         except NotJsonError as error:
             if self.settling.hopeless(name, signature_of(found.status)):
-                self._set_aside(name, str(error), printable(data, _SHOWN_OCTETS))
+                self._set_aside(name, status, str(error), printable(data, _SHOWN_OCTETS))
         except ShapeError as error:
-            self._set_aside(name, str(error), printable(data, _SHOWN_OCTETS))
+            self._set_aside(name, status, str(error), printable(data, _SHOWN_OCTETS))
         except TroubleError as error:
             # What is wrong with the file itself; a disk or a limit in the way says nothing against the decision.
-            self._set_aside(name, sentences.MARKER_UNREADABLE.format(error=reason(error)), "")
+            self._set_aside(name, status, sentences.MARKER_UNREADABLE.format(error=reason(error)), "")
         return None
 
     def fail(self, marker: Marker, reason: str) -> None:
         """Keep *marker* in `failed/` with the reason. The marker itself stays until `remove`."""
-        self._keep(marker.name, reason, marker.decision)
+        self._keep(marker.name, marker.id, reason, marker.decision)
+        self._audit.add(lines.of_failure(marker.id, marker.decision, reason))
 
-    def _set_aside(self, name: str, reason: str, contents: str) -> None:
-        self._keep(name, reason, contents)
+    def failed_before(self, marker: Marker) -> str | None:
+        """Why *marker*, this very file, was kept in `failed/` before the process was killed; `None` where it was not.
+
+        What failed stays failed, though by now it could be applied: whoever decided was told, or will be.
+        """
+        status = self._failed.status(marker.name)
+        if status is None or status.st_mtime_ns < marker.ctime_ns:
+            return None
+        try:
+            kept = parse_record(self._failed.read(marker.name, _KEPT_LIMIT).data, FailedDecision)
+        except (OSError, TroubleError, NotJsonError, ShapeError):
+            return None
+        return kept.reason if kept.marker == marker.decision else None
+
+    def _set_aside(self, name: str, status: os.stat_result, reason: str, contents: str) -> None:
+        # The same each time, or one that is set aside again after a kill would be kept twice.
+        kept_as = name if NAME.fullmatch(name) else f"unnamed-{status.st_mtime_ns}-{status.st_ino}.json"
+        identifier = printable(name.removesuffix(".json"))
+        self._keep(kept_as, identifier, reason, contents)
+        self._audit.add(lines.of_foreign_marker(identifier, reason))
+        self._audit.flush()
         self._directory.remove(name)
 
-    def _keep(self, name: str, reason: str, marker: Decision | str) -> None:
-        identifier = printable(name.removesuffix(".json"))
+    def _keep(self, name: str, identifier: str, reason: str, marker: Decision | str) -> None:
         record = FailedDecision(decision_id=identifier, reason=reason, failed_at=now(), marker=marker)
         # A copy, never a rename: after a rename out of a watched directory its events come half a second late.
-        kept_as = name if NAME.fullmatch(name) else f"unnamed-{time.time_ns()}.json"
-        self._failed.write(kept_as, to_json(record), FAILED_MODE)
+        self._failed.write(name, to_json(record), FAILED_MODE)
         log.error(sentences.LOG_FAILED.format(id=identifier, reason=reason))
 
     def remove(self, marker: Marker) -> None:

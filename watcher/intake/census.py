@@ -13,13 +13,13 @@ from schemas.files import Directory
 
 
 class Item(NamedTuple):
-    """An entry of the queue as it was last seen, by lstat(2)."""
+    """An entry of the queue as it was last seen, by lstat(2). Entries sort by mtime, then name."""
 
+    mtime_ns: int
     name: str
     inode: int
     uid: int
     mode: int
-    mtime_ns: int
 
     @property
     def directory(self) -> bool:
@@ -41,39 +41,90 @@ class Census:
     """Keeps what is known of the entries, so that a long backlog is not asked and sorted again in every pass.
 
     Attributes:
-        hidden: entries whose names say that they are not finished.
+        hidden: entries whose names say that they are not finished; their mtime is told as no later than their ctime.
         directories: how many directories there are.
+        mounted: entries over which something is mounted; they are not looked at, for that may hang.
+        unreadable: entries that could not be looked at, and why.
     """
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
-        self._waiting: dict[int, list[tuple[int, str, Item]]] = {}
+        self._waiting: dict[int, list[Item]] = {}
         self._turns: deque[int] = deque()
+        # A hundred thousand entries have a few owners and modes; nobody needs a hundred thousand numbers for that.
+        self._shared: dict[int, int] = {}
         self.hidden: list[Item] = []
         self.directories = 0
+        self.mounted: list[str] = []
+        self.unreadable: list[tuple[str, OSError]] = []
 
-    def take(self, queue: Directory) -> None:
-        """List *queue*. An entry that was there before, by name and inode, is not looked at again."""
-        before, now = self._items, {}
-        apart: list[Item] = []
-        with os.scandir(queue.fd) as entries:
+    def take(self, queue: Directory, mounted: Collection[str] = ()) -> None:
+        """List *queue*. An entry that was there before, by name and inode, is not looked at again.
+
+        *mounted* are the names of entries over which something is mounted.
+        """
+        self.mounted, self.unreadable = [], []
+        items, present = self._items, []
+        hidden: list[Item] = []
+        directories = 0
+        # In a flood this is done for a hundred thousand entries several times a second.
+        with queue.scan() as entries:
             for entry in entries:
                 name = entry.name
-                item = before.get(name)
+                if mounted and name in mounted:
+                    self.mounted.append(name)
+                    continue
+                item = items.get(name)
+                is_directory = entry.is_dir(follow_symlinks=False)
                 # An inode number is soon given again, to something of another kind as well.
-                if item is None or item.inode != entry.inode() or item.directory != entry.is_dir(follow_symlinks=False):
-                    status = queue.status(name)
-                    if status is None:
+                if (
+                    item is None
+                    or item.inode != entry.inode()
+                    or (item.mode & 0o170000 == stat.S_IFDIR) is not is_directory
+                ):
+                    item = self._first_look(queue, name)
+                    if item is None:
                         continue
-                    item = Item(name, status.st_ino, status.st_uid, status.st_mode, status.st_mtime_ns)
-                    if not item.hidden and not item.directory:
-                        self._line_up(item)
-                if item.mode & 0o170000 == stat.S_IFDIR or name[0] == ".":
-                    apart.append(item)
-                now[name] = item
-        self._items = now
-        self.directories = sum(item.directory for item in apart)
-        self.hidden = [item for item in apart if not item.directory]
+                    items[name] = item
+                    is_directory = item.directory
+                if is_directory:
+                    directories += 1
+                elif name[0] == ".":
+                    hidden.append(item)
+                present.append(item)
+        if len(present) != len(items):
+            # In place: a second table of a hundred thousand names would cost as much again.
+            items.clear()
+            items.update((item.name, item) for item in present)
+        self.directories = directories
+        self.hidden = hidden
+
+    def _first_look(self, queue: Directory, name: str) -> Item | None:
+        status = self._status(queue, name)
+        if status is None:
+            return None
+        uid, mode, mtime_ns = status.st_uid, status.st_mode, status.st_mtime_ns
+        if name[0] == ".":
+            # A time in the future keeps no unfinished file here for ever: nobody can set the ctime.
+            mtime_ns = min(mtime_ns, status.st_ctime_ns)
+        shared = self._shared
+        item = Item(mtime_ns, name, status.st_ino, shared.setdefault(uid, uid), shared.setdefault(mode, mode))
+        if name[0] != "." and not item.directory:
+            self._line_up(item)
+        return item
+
+    def _status(self, queue: Directory, name: str) -> os.stat_result | None:
+        try:
+            return queue.status(name)
+        except OSError as error:
+            # One entry that refuses to be looked at must not keep the others from it.
+            self.unreadable.append((name, error))
+            return None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether entries wait for their turn, as far as is known."""
+        return bool(self._turns)
 
     @property
     def names(self) -> Collection[str]:
@@ -88,7 +139,7 @@ class Census:
         """
         while self._turns:
             uid = self._turns[0]
-            item = heappop(self._waiting[uid])[2]
+            item = heappop(self._waiting[uid])
             if self._waiting[uid]:
                 self._turns.rotate(-1)
             else:
@@ -109,4 +160,4 @@ class Census:
         if item.uid not in self._waiting:
             self._waiting[item.uid] = []
             self._turns.appendleft(item.uid)
-        heappush(self._waiting[item.uid], (item.mtime_ns, item.name, item))
+        heappush(self._waiting[item.uid], item)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,17 +17,25 @@ from schemas.requests import REFUSED_KEPT, RequestRecord
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts
+from watcher.audit import lines
+from watcher.audit.log import Audit
 from watcher.intake.census import Census, Item
+from watcher.intake.journal import Journal
 from watcher.intake.judge import Judge, Verdict
+from watcher.intake.place import Place
+from watcher.intake.removal import Removal
 from watcher.records import RecordStore
 from watcher.settling import Settling
 
-SLICE_SECONDS = 0.1
-"""How long one pass may take entries in before decisions and publishing have their turn."""
+SLICE_SECONDS = 0.05
+"""How long one pass may judge entries before decisions and publishing have their turn. Recording and removing what was
+judged takes about as long again."""
+SHORT_SLICE_SECONDS = 0.01
+"""The same while decisions wait for that turn."""
+FLOOD_KEPT = 1
+"""Of how many refusals a slice writes records, once a backlog has had more than `REFUSED_KEPT` of the same member."""
 
 _DAY = 24 * 3600
-
-log = logging.getLogger("runv.intake")
 
 
 @dataclass
@@ -37,17 +46,21 @@ class Intaken:
         active_cancels: aliases to switch off, in this pass; their files stay in the queue until that is done.
         more: whether entries are left for the next slice.
         more_after_cancels: whether entries are left that come after an active cancel of their owner.
-        left_alone: directories in the queue.
+        left_alone: directories in the queue, and entries over which something is mounted.
+        directories: the former.
         handled: entries dealt with.
         troubles: what stood in the way, in words.
+        problems: what is wrong with the queue itself, in words, by code.
     """
 
     active_cancels: list[Verdict] = field(default_factory=list)
     more: bool = False
     more_after_cancels: bool = False
     left_alone: int = 0
+    directories: int = 0
     handled: int = 0
     troubles: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
 
 
 class Intake:
@@ -56,6 +69,8 @@ class Intake:
     Attributes:
         refused: entries refused since the watcher started.
         settling: files that may still be being written.
+        place: the queue directory itself.
+        tally: what the journal is still to be told.
     """
 
     def __init__(
@@ -63,38 +78,75 @@ class Intake:
         settings: Settings,
         records: RecordStore,
         accounts: Accounts,
+        audit: Audit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._queue = Directory(settings.queue)
+        # Held and not opened, until it is known that what lies there can be asked.
+        self._queue = Directory(settings.queue, asked=False)
         self._records = records
         self._accounts = accounts
+        self._audit = audit
         self._clock = clock
         self._census = Census()
+        self._look_owed = False
+        self._refused_of: Counter[str] = Counter()
         self.settling = Settling(clock)
         self.refused = 0
         self._judge = Judge(settings, self._queue, records, accounts, self.settling)
+        self._removal = Removal(self._queue)
+        self.place = Place(settings, accounts, self._queue)
+        self._journal = Journal(clock)
+        self.tally = self._journal.tally
 
     def close(self) -> None:
         """Let go of the queue."""
+        self.tally.close()
+        self.place.close()
         self._queue.close()
 
-    def take(self) -> Intaken:
+    def take(self, *, look: bool = True, hurry: bool = False) -> Intaken:
         """Take in one slice. Everything recorded is durable, and gone from the queue, when this returns.
+
+        Args:
+            look: whether there may be something new. If not, a backlog is gone on with; that nothing is left is only
+                believed after a look.
+            hurry: whether decisions wait for the slice to end.
 
         Raises:
             GroupMissingError: nobody can be told to be a member; nothing was taken.
             OSError: a record could not be written; its file is still in the queue.
         """
-        result = Intaken()
-        self._census.take(self._queue)
-        self.settling.forget_all_but(self._census.names)
-        result.left_alone = self._census.directories
-        self._remove_abandoned(self._census.hidden)
-        self._take_slice(result)
+        self.place.look()
+        result = Intaken(problems=self.place.problems)
+        if self.place.closed:
+            return result
+        self.tally.settle()
+        # The look takes longest of all in a flood, so it may wait for decisions, though never twice in a row.
+        wanted = look or self._look_owed
+        look = not self._census.waiting or (wanted and (self._look_owed or not hurry))
+        self._look_owed = wanted and not look
+        if look:
+            self._look()
+        result.directories = self._census.directories
+        result.left_alone = result.directories + len(self._census.mounted)
+        self._take_slice(result, SHORT_SLICE_SECONDS if hurry else SLICE_SECONDS)
+        result.more |= not look
+        # What came to nothing may all be gone, which only a look tells.
+        self._look_owed |= result.more and not result.handled
+        if not result.more:
+            self._refused_of.clear()
+        result.troubles += [_unreadable(name, error) for name, error in self._census.unreadable]
+        result.troubles += self._removal.troubles
         return result
 
-    def _take_slice(self, result: Intaken) -> None:
-        deadline = self._clock() + SLICE_SECONDS
+    def _look(self) -> None:
+        self._removal.again(self.place.mounted)
+        self._census.take(self._queue, self.place.mounted)
+        self.settling.forget_all_but(self._census.names)
+        self._remove_abandoned(self._census.hidden)
+
+    def _take_slice(self, result: Intaken, seconds: float) -> None:
+        deadline = self._clock() + seconds
         given: list[Item] = []
         spent: list[Verdict] = []
         refused: dict[str, list[Verdict]] = {}
@@ -102,14 +154,14 @@ class Intake:
         try:
             for item in self._census.in_turn():
                 given.append(item)
-                if self._clock() > deadline:
-                    # With nothing done in all that time, it is their own clock that the entries wait for.
-                    result.more = bool(spent or refused)
+                if len(given) > 1 and self._clock() > deadline:
+                    # With nothing done in all that time, it may be their own clock that the entries wait for.
+                    result.more = bool(spent or refused) or self.settling.next_due is None
                     break
                 if item.uid in waiting:
                     result.more_after_cancels = True
                     continue
-                verdict = self._judged(item, result)
+                verdict = None if self._removal.keeps(item.name) else self._judged(item, result)
                 if verdict is None:
                     continue
                 if verdict.active_cancel:
@@ -120,10 +172,14 @@ class Intake:
                 if verdict.refused is not None:
                     refused.setdefault(verdict.record.username if verdict.record else "", []).append(verdict)
                     continue
+                # After a kill, what its owner wrote before would be judged by what this one changes.
+                if verdict.record is not None and (before := refused.pop(verdict.record.username, None)):
+                    self._record_refused(verdict.record.username, before)
+                    spent += before
                 self._record(verdict)
                 spent.append(verdict)
             for owner, verdicts in refused.items():
-                self._record_refused(owner, verdicts)
+                self._record_refused(owner, verdicts, more=result.more)
                 spent += verdicts
         finally:
             # Also when a write failed half way: what was recorded is done with, and what was not stays in the queue.
@@ -134,6 +190,7 @@ class Intake:
         done: set[str] = set()
         try:
             self._records.settle()
+            self._audit.flush()
             for verdict in spent:
                 self.discard(verdict)
                 done.add(verdict.item.name)
@@ -146,12 +203,15 @@ class Intake:
         try:
             return self._judge.judge(item)
         except (OSError, StateError) as error:
-            result.troubles.append(sentences.ENTRY_UNREADABLE.format(name=printable(item.name), error=reason(error)))
+            result.troubles.append(_unreadable(item.name, error))
             return None
 
     def _record(self, verdict: Verdict) -> None:
         record = verdict.record
         if record is None:
+            # Its record was made before a kill; perhaps its line was not.
+            if verdict.before is not None:
+                self._audit.add(lines.of_record(verdict.before))
             return
         gid = self._accounts.gid
         if verdict.withdraws is not None and verdict.withdraws.status == "pending":
@@ -166,8 +226,9 @@ class Intake:
         if record.status == "pending":
             self._make_room(record, gid)
         self._records.add(record, gid)
-        told = sentences.LOG_PENDING if record.status == "pending" else sentences.LOG_CANCELLED
-        log.info(told.format(id=record.request_id, alias=record.alias, destination=record.destination))
+        withdrawn_id = verdict.withdraws.request_id if verdict.withdraws else None
+        self._audit.add(lines.of_withdrawal(record, withdrawn_id) if withdrawn_id else lines.of_record(record))
+        self._journal.taken(record)
 
     def _make_room(self, record: RequestRecord, gid: int) -> None:
         # Only a request of an account that is no more can still be pending under the same name here.
@@ -180,40 +241,68 @@ class Intake:
                 decided_by="watcher",
                 reason=sentences.ACCOUNT_CHANGED,
             )
+            # At once: of a record that was closed before a kill nothing would tell any more.
+            self._audit.add(lines.of_closed(closed))
+            self._audit.flush()
             self._records.close_pending(closed, gid)
 
     def refuse(self, verdict: Verdict) -> None:
         """Record one refusal, and count it."""
         self._record_refused(verdict.record.username if verdict.record else "", [verdict])
 
-    def _record_refused(self, owner: str, verdicts: list[Verdict]) -> None:
+    def _record_refused(self, owner: str, verdicts: list[Verdict], *, more: bool = False) -> None:
         records = [record for verdict in verdicts if (record := verdict.record) is not None]
-        for record in sorted(records, key=lambda record: record.request_id)[-REFUSED_KEPT:]:
+        self._refused_of[owner] += len(records)
+        # Each record is synced. In a flood newer ones come after these, and take their place.
+        most = FLOOD_KEPT if more and self._refused_of[owner] > REFUSED_KEPT else REFUSED_KEPT
+        kept = sorted(records, key=lambda record: record.request_id)[-most:]
+        for record in kept:
             self._records.add(record, self._accounts.gid)
         if records:
             self._records.prune_refused(owner)
+        self._audit_refused(owner, kept, verdicts)
         self.refused += len(verdicts)
-        # One line however many there were: a flood must not drown the journal.
-        told = sentences.LOG_REFUSED.format(
-            count=len(verdicts), owner=printable(owner) or "?", name=printable(verdicts[-1].item.name),
-            reason=verdicts[-1].refused,
-        )  # fmt: skip
-        log.warning(told)
+        self._journal.refused(owner, verdicts)
+
+    def _audit_refused(self, owner: str, kept: list[RequestRecord], verdicts: list[Verdict]) -> None:
+        allowed = self._audit.allowance(owner, len(kept))
+        for record in kept[len(kept) - allowed :]:
+            self._audit.add(lines.of_record(record))
+        last = verdicts[-1]
+        if (count := len(verdicts) - allowed) > 0:
+            self._audit.add(lines.of_refusals(owner, last.item.uid, count, last.refused or "", last.item.name))
 
     def discard(self, verdict: Verdict) -> None:
         """Remove the entry that was judged, and no other that has taken its name since."""
         name = verdict.item.name
-        status = self._queue.status(name)
-        if status is not None and status.st_ino == verdict.inode:
-            self._queue.remove(name)
+        self._removal.remove(name, verdict.inode)
         self.settling.forget(name)
         self._census.forget(name)
 
     def _remove_abandoned(self, items: list[Item]) -> None:
+        abandoned: dict[int, list[tuple[str, int]]] = {}
+        long_ago = int((time.time() - _DAY) * 1e9)
         for item in items:
-            status = self._queue.status(item.name)
-            # A time in the future keeps no file here for ever: nobody can set the ctime.
-            if status is not None and time.time() - min(status.st_mtime, status.st_ctime) > _DAY:
-                self._queue.remove(item.name)
-                self.refused += 1
-                log.warning(sentences.LOG_ABANDONED.format(name=printable(item.name)))
+            # Not each of a hundred thousand is looked at in every pass.
+            if item.mtime_ns >= long_ago:
+                continue
+            # What refuses to be looked at was mounted over in this moment, and is left alone from the next pass on.
+            with contextlib.suppress(OSError):
+                status = self._queue.status(item.name)
+                old = status is not None and min(status.st_mtime_ns, status.st_ctime_ns) < long_ago
+                if status is not None and old and not self._removal.keeps(item.name):
+                    abandoned.setdefault(status.st_uid, []).append((item.name, status.st_ino))
+        for uid, found in abandoned.items():
+            account = self._accounts.of_uid(uid)
+            owner = account.name if account else None
+            last = found[-1][0]
+            self._audit.add(lines.of_refusals(owner, uid, len(found), sentences.ABANDONED, last))
+            self._audit.flush()
+            for name, inode in found:
+                self._removal.remove(name, inode)
+            self.refused += len(found)
+            self._journal.abandoned(owner, len(found), last)
+
+
+def _unreadable(name: str, error: OSError | StateError) -> str:
+    return sentences.ENTRY_UNREADABLE.format(name=printable(name), error=reason(error))

@@ -11,8 +11,9 @@ from schemas.addresses import DestinationRefusedError, check_destination
 from schemas.config import Settings
 from schemas.documents import NotJsonError, ShapeError
 from schemas.errors import TooLargeError, UnsafeFileError
-from schemas.files import Directory, FoundFile, signature_of
+from schemas.files import Directory, signature_of
 from schemas.names import NameRefusedError, alias_of, check_username
+from schemas.pinned import FoundFile, Pinned
 from schemas.queue import NAME, SIZE_LIMIT, QueueFile, parse_queue_file
 from schemas.requests import RequestId, RequestRecord, request_id
 from schemas.text import printable
@@ -37,6 +38,7 @@ class Verdict:
         active_cancel: whether the record stands for switching the active alias off, which is still to be done.
         withdraws: the pending record that a cancel takes back.
         refused: why it was refused, if it was.
+        before: the record of a file that was taken in before, and is only to be removed.
     """
 
     item: Item
@@ -45,6 +47,7 @@ class Verdict:
     active_cancel: bool = False
     withdraws: RequestRecord | None = None
     refused: str | None = None
+    before: RequestRecord | None = None
 
 
 class Judge:
@@ -66,46 +69,52 @@ class Judge:
             GroupMissingError: nobody can be told to be a member.
             OSError: the entry cannot be read, which says nothing against it.
         """
-        status = self._queue.status(item.name)
-        if status is None:
+        try:
+            held = self._queue.pin(item.name)
+        except FileNotFoundError:
             return None
-        account = self._accounts.of_uid(status.st_uid)
-        item = item._replace(uid=status.st_uid, inode=status.st_ino, mode=status.st_mode)
+        with held:
+            # Whoever serves what was mounted over it says what he likes, of its owner too. The next census counts it.
+            return None if held.mount != self._queue.mount else self._judge(item.name, held)
+
+    def _judge(self, name: str, held: Pinned) -> Verdict | None:
+        status = held.status
+        item = Item(status.st_mtime_ns, name, status.st_ino, status.st_uid, status.st_mode)
         if item.directory:
             return None
-        identifier = request_id(account.name if account else "", item.name, status)
-        case = _Case(item, account, identifier)
-        if not NAME.fullmatch(item.name):
+        account = self._accounts.of_uid(item.uid)
+        case = _Case(item, account, request_id(account.name if account else "", name, status))
+        if not NAME.fullmatch(name):
             return self._refusal(case, sentences.BAD_NAME)
         if not item.regular:
             return self._refusal(case, sentences.NOT_A_FILE)
         if account is None:
             return self._refusal(case, sentences.NO_ACCOUNT)
-        if self._settling.waits(item.name, signature_of(status)):
+        if self._settling.waits(name, signature_of(status)):
             return None
         try:
-            found = self._queue.read(item.name, SIZE_LIMIT)
-        except FileNotFoundError:
-            return None
+            found = held.read(SIZE_LIMIT)
+        except BlockingIOError:
+            if not self._settling.hopeless(name, signature_of(status), item.uid):
+                return None
+            return self._refusal(case, sentences.HELD)
         except UnsafeFileError:
             return self._refusal(case, sentences.LINKED)
         except TooLargeError:
             return self._refusal(case, sentences.TOO_LARGE.format(limit=SIZE_LIMIT))
-        if found.status.st_ino != status.st_ino or found.status.st_uid != status.st_uid:
-            return None  # swapped under our hands: whatever it is now, it has its own event
-        case = _Case(item, account, request_id(account.name, item.name, found.status, found.born_ns))
+        case = _Case(item, account, request_id(account.name, name, found.status, found.born_ns))
         return self._file(case, account, found)
 
     def _file(self, case: _Case, account: Account, found: FoundFile) -> Verdict | None:
         if self._records.known(case.identifier):
-            return Verdict(case.item, case.item.inode)
+            return Verdict(case.item, case.item.inode, before=self._records.find(case.identifier))
         trouble = self._owner_trouble(account, found) or self._time_trouble(case.identifier, found)
         if trouble:
             return self._refusal(case, trouble)
         try:
             asked = parse_queue_file(found.data)
         except NotJsonError as error:
-            if not self._settling.hopeless(case.item.name, signature_of(found.status)):
+            if not self._settling.hopeless(case.item.name, signature_of(found.status), case.item.uid):
                 return None
             return self._refusal(case, sentences.NOT_JSON.format(error=error))
         except ShapeError as error:
@@ -130,8 +139,10 @@ class Judge:
         days = self._settings.config.max_request_age_days
         if time.time_ns() - found.status.st_mtime_ns > days * _DAY_NS:
             return sentences.TOO_OLD.format(days=days)
-        if found.status.st_mtime_ns > found.status.st_ctime_ns and found.born_ns is None:
-            # A rename renews the ctime, so of such a file nobody could say whether it is being brought back.
+        changed, born = found.status.st_ctime_ns, found.born_ns
+        if found.status.st_mtime_ns > changed and (born is None or born > changed):
+            # A rename renews the ctime, so of such a file nobody could say whether it is being brought back. One that
+            # was made after that is of the time before the clock was set back, and certainly is.
             return sentences.FROM_THE_FUTURE
         return sentences.OUTDATED if self._records.outdated(identifier, found.status) else None
 

@@ -6,15 +6,21 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from schemas.errors import TroubleError
 from schemas.text import printable
 
-TIMEOUT = 30.0
-"""Seconds that a program may take: well below the systemd watchdog's minute, and ten times a map of a million rows."""
+TIMEOUT = 20.0
+"""Seconds that all programs of one pass may take together: twice what a map of a million rows takes.
+
+The last sign of life may be half a minute old when a pass begins, and systemd's watchdog waits for a minute.
+"""
+LEAST = 1.0
+"""Seconds that each of them has nevertheless: one that hangs must not fail those that would not."""
 
 _PASSED_ON = ("MAIL_CONFIG", "TZ")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -22,6 +28,29 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 class CommandError(TroubleError):
     """A program could not be run, failed, or complained; the message shows what it said."""
+
+
+class Patience:
+    """How long programs may take together, counted from the last `renew`."""
+
+    def __init__(self, seconds: float = TIMEOUT, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._since: float | None = None
+
+    def renew(self) -> None:
+        """A pass begins."""
+        self._since = self._clock()
+
+    @property
+    def left(self) -> float:
+        """Seconds that the next program may take."""
+        waited = 0.0 if self._since is None else self._clock() - self._since
+        return max(min(LEAST, self.seconds), self.seconds - waited)
+
+
+patience = Patience()
+"""Of the one thread that makes passes. In a command, which makes none, each program has all of it."""
 
 
 class Answer(NamedTuple):
@@ -77,32 +106,34 @@ class Running:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.__exit__(kind, error, trace)
 
-    def finish(self, given: bytes = b"", timeout: float = TIMEOUT) -> Answer:
+    def finish(self, given: bytes = b"", timeout: float | None = None) -> Answer:
         """Give it *given* on its standard input, wait for its end, and give its answer.
 
         Raises:
-            CommandError: it took longer than *timeout* seconds; it and its children are killed.
+            CommandError: it took longer than *timeout* seconds, or than there is patience left; it and its children
+                are killed.
         """
+        timeout = patience.left if timeout is None else timeout
         try:
             output, complaint = self._process.communicate(given, timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             raise CommandError(
-                f"The command `{shown(self.command)}` did not end within {timeout:g} seconds and was killed. "
+                f"The command `{shown(self.command)}` did not end within {timeout:.3g} seconds and was killed. "
                 "Run it by hand to see what it waits for."
             ) from None
         complaints = tuple(printable(line, 500) for line in complaint.splitlines()[:20] if line.strip())
         return Answer(self._process.returncode, output, complaints)
 
 
-def run(command: Sequence[str], given: bytes = b"", timeout: float = TIMEOUT) -> Answer:
+def run(command: Sequence[str], given: bytes = b"", timeout: float | None = None) -> Answer:
     """Run *command* from its start to its end; see `Running`."""
     with Running(command) as running:
         return running.finish(given, timeout)
 
 
-def run_well(command: Sequence[str], given: bytes = b"", timeout: float = TIMEOUT) -> bytes:
+def run_well(command: Sequence[str], given: bytes = b"", timeout: float | None = None) -> bytes:
     """Run *command* and give its output; raise `CommandError` unless it ends with 0."""
     answer = run(command, given, timeout)
     if answer.status != 0:

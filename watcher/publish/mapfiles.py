@@ -1,8 +1,8 @@
 """The map's files: the source text that people read and the table that Postfix reads.
 
 A table that is in use is never written to: killed half way, or on a full disk, that leaves a broken map. The next one
-is built under a temporary name in the same directory, asked, synced and renamed over. The old table's inode must go
-away with that, since Postfix knows a replaced table by its link count, so nothing here keeps a second name for it.
+is built in a directory beside it, asked, synced and renamed over. The old table's inode must go away with that, since
+Postfix knows a replaced table by its link count, so nothing here keeps a second name for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,11 +21,11 @@ from schemas.errors import StateError, TroubleError, reason
 from schemas.files import Directory, Signature, read_plain, settle, signature_of
 from watcher import sentences
 from watcher.publish.postmap import DUMPABLE, SUFFIXES, Asker, Postmap, is_plain_postmap
+from watcher.publish.workshop import Workshop
 
 SIZE_LIMIT = 1024 * 1024 * 1024
 
 _ROWS = re.compile(rf"(?:[a-z0-9][a-z0-9._-]{{0,63}}@[a-z0-9.-]+\t{DESTINATION_ROW}\n)*")
-_LEFTOVERS = ("", ".db", ".lmdb", ".lmdb-lock", ".cdb", ".cdb.tmp")
 
 
 class MapError(TroubleError):
@@ -56,7 +56,7 @@ class MapFiles:
         self._suffix = SUFFIXES[self.map_type]
         # A table that somebody else builds is theirs to change, and changes of it are no drift.
         self.has_table = bool(self._suffix) and config.run_postmap
-        self._next = f".{self._name}.next"
+        self._workshop = Workshop(self._folder, self._name)
         self._checked: Mapping[str, str] = {}
         plain = is_plain_postmap(config.postmap_command, self.map_type, self.path)
         self.postmap = Postmap(config.postmap_command[0] if plain else "postmap", self.map_type)
@@ -95,34 +95,25 @@ class MapFiles:
     def write_text(self, rows: Mapping[str, str]) -> MapSignature:
         """Put the source text in place, and nothing else; what a type without a table, or somebody else's, needs."""
         text = self._text(rows)
-        with self._directory() as directory:
-            try:
-                written = directory.write_aside(self._next, text, self._mode)
-                if directory.read(self._next, SIZE_LIMIT).data != text:
-                    raise MapError(sentences.MAP_DIFFERS.format(path=self._at(self._next)))
-                directory.rename(self._next, self._name)
-                directory.sync()
-                return MapSignature(written, None)
-            except OSError as error:
-                raise self._unwritable(error) from error
-            finally:
-                self._tidy(directory)
+        with self._building() as (aside, directory):
+            written = aside.write_aside(self._name, text, self._mode)
+            if aside.read(self._name, SIZE_LIMIT).data != text:
+                raise MapError(sentences.MAP_DIFFERS.format(path=self._workshop.path))
+            aside.rename(self._name, self._name, directory)
+            directory.sync()
+            return MapSignature(written, None)
 
     def build(self, rows: Mapping[str, str]) -> MapSignature:
         """Make the whole map from *rows*, prove every row of it, and rename it into place."""
         text = self._text(rows)
-        with self._directory() as directory:
-            try:
-                # The text comes first: of a table older than its source every Postfix process warns.
-                directory.write_aside(self._next, text, self._mode)
-                with Asker(self.postmap, self._at(self._next)) as asker:
-                    self.postmap.build(self._at(self._next), first=asker.start)
-                    self._prove(asker, rows)
-                return self._put_in_place(directory)
-            except OSError as error:
-                raise self._unwritable(error) from error
-            finally:
-                self._tidy(directory)
+        path = self._workshop.path
+        with self._building() as (aside, directory):
+            # The text comes first: of a table older than its source every Postfix process warns.
+            aside.write_aside(self._name, text, self._mode)
+            with Asker(self.postmap, path) as asker:
+                self.postmap.build(path, first=asker.start)
+                self._prove(asker, rows)
+            return self._put_in_place(aside, directory)
 
     def amend(
         self, rows: Mapping[str, str], changed: Mapping[str, str], removed: Iterable[str], known: MapSignature
@@ -133,26 +124,22 @@ class MapFiles:
             The signature of the new map, or `None` where the table is not the one that is known.
         """
         gone = list(removed)
-        with self._directory() as directory:
-            try:
-                with Asker(self.postmap, self._at(self._next)) as asker:
-                    # Before the copying: of two programs started in one breath the second one often has to wait.
-                    asker.start()
-                    if self._copy_table(directory) != known.table:
-                        return None
-                    # The text is written while postmap starts, but still before it changes the table.
-                    first: Callable[[], None] | None = partial(self._write_text_aside, directory, rows)
-                    if changed:
-                        self.postmap.update(self._at(self._next), changed, first)
-                        first = None
-                    if gone:
-                        self.postmap.delete(self._at(self._next), gone, first)
-                    self._prove(asker, changed, gone)
-                return self._put_in_place(directory)
-            except OSError as error:
-                raise self._unwritable(error) from error
-            finally:
-                self._tidy(directory)
+        path = self._workshop.path
+        with self._building() as (aside, directory):
+            with Asker(self.postmap, path) as asker:
+                # Before the copying: of two programs started in one breath the second one often has to wait.
+                asker.start()
+                if self._copy_table(directory, aside) != known.table:
+                    return None
+                # The text is written while postmap starts, but still before it changes the table.
+                first: Callable[[], None] | None = partial(self._write_text_aside, aside, rows)
+                if changed:
+                    self.postmap.update(path, changed, first)
+                    first = None
+                if gone:
+                    self.postmap.delete(path, gone, first)
+                self._prove(asker, changed, gone)
+            return self._put_in_place(aside, directory)
 
     def prove_live(self, changed: Mapping[str, str], removed: Iterable[str] = ()) -> None:
         """Ask the map that Postfix reads. Raises `MapError` where it answers something else."""
@@ -164,7 +151,7 @@ class MapFiles:
     def tidy(self) -> None:
         """Remove what a kill left half built."""
         with self._directory() as directory:
-            self._tidy(directory)
+            self._workshop.tidy(directory)
 
     def _prove(self, asker: Asker, expected: Mapping[str, str], absent: Iterable[str] = ()) -> None:
         keys = [*expected, *absent]
@@ -181,28 +168,26 @@ class MapFiles:
                     )
                 )
 
-    def _put_in_place(self, directory: Directory) -> MapSignature:
-        table = self._next + self._suffix
-        source = directory.signature(self._next)
-        fd = os.open(table, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.fd)
+    def _put_in_place(self, aside: Directory, directory: Directory) -> MapSignature:
+        table = self._name + self._suffix
+        source = aside.signature(self._name)
+        fd = os.open(table, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=aside.fd)
         try:
             settle(fd, self._mode)
             built = signature_of(os.fstat(fd))
         finally:
             os.close(fd)
-        directory.rename(table, self._name + self._suffix)
-        directory.rename(self._next, self._name)
+        aside.rename(table, table, directory)
+        aside.rename(self._name, self._name, directory)
         directory.sync()
         return MapSignature(source, built)
 
-    def _copy_table(self, directory: Directory) -> Signature:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        source = os.open(self._name + self._suffix, flags, dir_fd=directory.fd)
+    def _copy_table(self, directory: Directory, aside: Directory) -> Signature:
+        table = self._name + self._suffix
+        source = os.open(table, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.fd)
         try:
             status = os.fstat(source)
-            copy = self._next + self._suffix
-            directory.remove(copy)
-            target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory.fd)
+            target = os.open(table, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=aside.fd)
             try:
                 # Now, and not after the change: then nothing is left to be synced but what postmap has synced.
                 os.fchmod(target, self._mode)
@@ -211,32 +196,33 @@ class MapFiles:
                     left -= copied
             finally:
                 os.close(target)
-            return signature_of(status)
+            # After the copying, or half of somebody's change by hand might go along unseen.
+            return signature_of(os.fstat(source))
         finally:
             os.close(source)
 
-    def _write_text_aside(self, directory: Directory, rows: Mapping[str, str]) -> None:
-        directory.write_aside(self._next, self._text(rows), self._mode)
+    def _write_text_aside(self, aside: Directory, rows: Mapping[str, str]) -> None:
+        aside.write_aside(self._name, self._text(rows), self._mode)
 
     def _text(self, rows: Mapping[str, str]) -> bytes:
         text = render(rows, self.path, self._checked)
         self._checked = rows
         return text
 
-    def _tidy(self, directory: Directory) -> None:
-        # What cannot be removed is removed the next time; the trouble itself is told by whoever met it.
-        for suffix in _LEFTOVERS:
-            with contextlib.suppress(OSError):
-                directory.remove(self._next + suffix)
+    @contextlib.contextmanager
+    def _building(self) -> Iterator[tuple[Directory, Directory]]:
+        with self._directory() as directory:
+            try:
+                with self._workshop.opened(directory) as aside:
+                    yield aside, directory
+            except OSError as error:
+                raise self._unwritable(error) from error
 
     def _directory(self) -> Directory:
         try:
             return Directory(self._folder)
         except StateError as error:
             raise MapError(str(error)) from error
-
-    def _at(self, name: str) -> str:
-        return os.path.join(self._folder, name)
 
     def _unwritable(self, error: OSError) -> MapError:
         return MapError(sentences.MAP_DIRECTORY.format(path=self._folder, error=error.strerror or error))

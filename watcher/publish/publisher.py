@@ -62,8 +62,8 @@ class Publisher:
         except MapError:
             return None
 
-    def publish(self, registry: Registry, *, forced: bool) -> bool:
-        """Make the map answer for *registry*; say whether anything had to be written.
+    def publish(self, registry: Registry, *, forced: bool) -> Plan | None:
+        """Make the map answer for *registry*; give what had to be written, or `None` where nothing had to be.
 
         Args:
             registry: the registry.
@@ -80,7 +80,7 @@ class Publisher:
         desired = registry.rows()
         plan = make_plan(held.rows, desired)
         if plan.empty and held.files is not None:
-            return False
+            return None
         excess = None if forced else mass_change(plan, registry, self._approvals)
         if excess is not None:
             raise MassChangeError(
@@ -99,7 +99,7 @@ class Publisher:
             )
         )
         self._reload()
-        return True
+        return plan
 
     def _looked_at(self) -> _Held:
         if self._held is None:

@@ -31,6 +31,11 @@ class Report:
         self._started_at = started_at
         self._written: Status | None = None
 
+    @property
+    def due(self) -> float | None:
+        """The moment, on the monotonic clock, when the journal is to be told of something."""
+        return self._problems.tally.next_due
+
     def write(
         self, *, published: Published | None, pending: int, refused: int, left_alone: int, problems: dict[str, str]
     ) -> None:

@@ -14,7 +14,10 @@ CANCEL = {"action": "cancel", "scope": "active"}
 def run(server: Server) -> Decided:
     """Intake and decisions, as a pass does them."""
     server.records.refresh()
-    return server.decide.apply(server.markers.read(), server.intake.take().active_cancels)
+    decided = server.decide.apply(server.markers.read(), server.intake.take().active_cancels)
+    for verdict in decided.answered:
+        server.intake.discard(verdict)
+    return decided
 
 
 def test_the_alias_is_off_and_the_cancel_on_record(server: Server) -> None:

@@ -1,6 +1,7 @@
 """A decision that is applied again, after a kill at any point, changes nothing."""
 
 import contextlib
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,9 @@ def run(server: Server) -> None:
     server.records.refresh()
     markers = server.markers.read()
     server.decide.finish_interrupted(markers)
-    server.decide.apply(markers, server.intake.take().active_cancels)
+    decided = server.decide.apply(markers, server.intake.take().active_cancels)
+    for verdict in decided.answered:
+        server.intake.discard(verdict)
 
 
 def state(server: Server) -> dict[str, Any]:
@@ -96,6 +99,34 @@ def cancelled_then_approved(server: Server) -> None:
     server.mark(approval(request), "1", mtime=now + 1)
 
 
+def turned_down_before_one_was_approved(server: Server) -> None:
+    request = pending(server)
+    now = time.time()
+    server.drop("pablo", CANCEL, "cancel.json", mtime=now)
+    server.mark(REVOKE, "1", mtime=now + 1)
+    server.mark(approval(request) | {"destination": "other@example.org"}, "2", mtime=now + 2)
+    server.mark(approval(request), "3", mtime=now + 3)
+    server.mark(approval(request), "4", mtime=now + 4)
+
+
+def refused_before_the_pending_one_is_withdrawn(server: Server) -> None:
+    pending(server)
+    now = time.time()
+    server.request("pablo", "q@example.org", filename="again.json", mtime=now)
+    server.drop("pablo", {"action": "cancel"}, "cancel.json", mtime=now + 0.001)
+
+
+def refused_before_one_is_accepted(server: Server) -> None:
+    now = time.time()
+    server.drop("pablo", {"colour": 1}, "bad.json", mtime=now)
+    server.request("pablo", "q@example.org", filename="good.json", mtime=now + 0.001)
+
+
+def set_aside(server: Server) -> None:
+    server.mark(REVOKE, "bad name")
+    server.mark({"decision": "approve"}, "nonsense")
+
+
 def failed(server: Server) -> None:
     server.mark(REVOKE, "1", mtime=1)
     server.mark(REJECT, "2", mtime=2)
@@ -110,6 +141,10 @@ CASES = [
     revoked_then_approved,
     revoked_approved_and_revoked_again,
     cancelled_then_approved,
+    turned_down_before_one_was_approved,
+    refused_before_the_pending_one_is_withdrawn,
+    refused_before_one_is_accepted,
+    set_aside,
     failed,
 ]
 
@@ -175,12 +210,29 @@ def test_killed_between_any_two_writes_it_is_completed_as_if_nothing_had_been(
 
 
 def without_ids(found: object) -> object:
-    """*found* without the ids of requests, which are made from inode numbers."""
+    """*found* without the ids of requests, which are made from inode numbers, and the moments in sentences."""
     if isinstance(found, dict):
         return {key: without_ids(value) for key, value in found.items()}
-    if isinstance(found, list):
+    if isinstance(found, list | tuple):
         return [without_ids(value) for value in found]
-    return "an id" if isinstance(found, str) and "-pablo-" in found else found
+    if isinstance(found, str):
+        return "an id" if "-pablo-" in found else re.sub(r"[0-9-]{10}T[0-9:]{8}Z", "a moment", found)
+    return found
+
+
+def test_what_failed_before_a_kill_stays_failed_and_decides_anew_when_it_is_put_there_again(server: Server) -> None:
+    server.mark(REVOKE, "1")
+    run(server)
+    assert [failed["decision_id"] for failed in server.failed()] == ["1"]
+    server.restart()
+    server.write_registry(pablo=entry())
+    run(server)
+    assert server.active()["pablo"]["status"] == "active"
+    assert [failed["decision_id"] for failed in server.failed()] == ["1"]
+    # Whoever keeps the file may bring it back as it was, with its time.
+    server.mark(REVOKE, "1", mtime=1)
+    run(server)
+    assert server.active()["pablo"]["status"] == "revoked"
 
 
 def test_a_marker_that_lingers_does_not_undo_a_later_decision(server: Server) -> None:

@@ -105,6 +105,24 @@ def test_a_table_that_is_not_the_one_that_is_known_is_not_amended(house: House) 
     assert house.files() == {house.path.name, house.table.name}
 
 
+@pytest.mark.needs("postfix-hash")
+def test_what_is_changed_by_hand_while_the_table_is_copied_does_not_go_along(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = files_of(house)
+    known = files.build(OLD)
+    sendfile = os.sendfile
+
+    def slowly(target: int, source: int, offset: int | None, count: int) -> int:
+        table = f"{house.map_type}:{house.path}"
+        assert house.mail.run("postmap", "-i", table, input="eve@runv.club\teve@example.org\n").returncode == 0
+        return sendfile(target, source, offset, count)
+
+    monkeypatch.setattr(os, "sendfile", slowly)
+    assert files.amend(NEW, CHANGED, GONE, known) is None
+    assert house.files() == {house.path.name, house.table.name}
+
+
 # Each asks as it should and builds otherwise; f is the source text, which stays as it is.
 HONEST_ASKING = 'case "$1" in -*) exec $real "$@";; esac; f=${1#*:}; '
 LIES = {
@@ -206,8 +224,11 @@ def test_a_missing_directory_is_named(house: House, tmp_path: Path, make: object
 @pytest.mark.parametrize("house", ["lmdb"], indirect=True)
 def test_what_a_kill_left_half_built_is_removed(house: House) -> None:
     old_map(house)
-    for suffix in ("", ".db", ".lmdb", ".lmdb-lock", ".cdb", ".cdb.tmp"):
-        (house.mail.directory / f".{house.path.name}.next{suffix}").touch()
+    for process in ("0123abcd", "4567ef89"):
+        workshop = house.mail.directory / f".{house.path.name}.next-{process}"
+        workshop.mkdir()
+        for suffix in ("", ".db", ".lmdb", ".lmdb-lock", ".cdb", ".cdb.tmp"):
+            (workshop / f"{house.path.name}{suffix}").touch()
     files_of(house).tidy()
     assert_old_map_answers(house)
 
@@ -215,8 +236,10 @@ def test_what_a_kill_left_half_built_is_removed(house: House) -> None:
 @pytest.mark.needs("postfix-hash")
 def test_what_lies_under_the_temporary_name_is_not_followed(house: House, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("not ours")
-    for suffix in ("", ".db"):
-        (house.mail.directory / f".{house.path.name}.next{suffix}").symlink_to(tmp_path / "secret")
+    workshop = house.mail.directory / f".{house.path.name}.next-0123abcd"
+    workshop.mkdir()
+    (workshop / house.path.name).symlink_to(tmp_path / "secret")
+    (workshop / "elsewhere").symlink_to(tmp_path)
     files = files_of(house)
     files.tidy()
     files.build(OLD)

@@ -12,7 +12,7 @@ from .conftest import TYPES, House, answers, publisher_of, registry_of
 # A postmap that tells the truth of what is built aside, and lies about the map that is live.
 LIES_LIVE = """case "$1" in
 -q) case "$3" in
-    *.next) ;;
+    */.*.next-*) ;;
     *) test -e {lie} && {{ cat >/dev/null; echo 'pablo@runv.club	eve@example.org'; exit 0; }};;
     esac;;
 esac

@@ -115,7 +115,9 @@ def test_a_change_while_the_map_had_drifted_is_published_whole(house: House) -> 
 @pytest.mark.needs("postfix-hash")
 def test_what_a_kill_left_half_built_is_removed(house: House) -> None:
     publisher_of(house).publish(registry_of(ana="a"), forced=False)
-    (house.mail.directory / f".{house.path.name}.next.db").write_bytes(b"half")
+    workshop = house.mail.directory / f".{house.path.name}.next-0123abcd"
+    workshop.mkdir()
+    (workshop / house.table.name).write_bytes(b"half")
     assert not publisher_of(house).publish(registry_of(ana="a"), forced=False)
     assert house.files() == {house.path.name, house.table.name}
 

@@ -1,0 +1,114 @@
+"""`log`: what happened, who decided it, and when.
+
+`--json` prints a list, oldest first, of the lines of the audit log as schemas/audit-line.schema.json has them, without
+those that a kill has doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from cli import admin_sentences as sentences
+from cli import exits
+from cli.access import access
+from cli.output import Prose, complain, counted, fill, hanging, prose, short_moment, tell, tell_json, tell_lines
+from cli.sentences import NOTHING
+from schemas.audit import AuditLine, parse_line, to_plain
+from schemas.config import Settings
+from schemas.documents import NotJsonError, ShapeError
+from schemas.rotated import RotatedLog
+
+_NAME_ROOM = 12
+_WHAT_ROOM = max(map(len, sentences.LOG_WHAT.values()))
+
+
+def log(settings: Settings, *, user: str | None, since: str | None, as_json: bool) -> int:
+    """Show the audit log.
+
+    Args:
+        settings: where it is.
+        user: only what is about this member.
+        since: only what happened at this moment or later, as the lines themselves have it.
+        as_json: whether to print JSON.
+
+    Raises:
+        StateError: it cannot be read.
+    """
+    found = _Reading(settings.audit, since)
+    lines = (line for line in found.lines() if user is None or line.username == user)
+    if as_json:
+        tell_json([to_plain(line) for line in lines])
+    else:
+        shown = False
+        for line in lines:
+            shown = True
+            tell_lines(_told(line))
+        if not shown:
+            tell(sentences.LOG_NONE)
+    if found.unreadable:
+        complain(counted(found.unreadable, sentences.LOG_LINE_UNREADABLE, sentences.LOG_LINES_UNREADABLE))
+    return exits.FAILED if found.unreadable else exits.DONE
+
+
+class _Reading:
+    def __init__(self, path: str, since: str | None) -> None:
+        self._path = path
+        self._since = since or ""
+        self.unreadable = 0
+
+    def lines(self) -> Iterator[AuditLine]:
+        denied = fill(sentences.LOG_DENIED, path=self._path)
+        missing = fill(sentences.LOG_NO_DIRECTORY, path=self._path)
+        seen: set[tuple[str, str]] = set()
+        with access(self._path, denied=denied, missing=missing):
+            for data in RotatedLog(self._path).lines(_seconds(self._since)):
+                line = self._parsed(data)
+                if line is None or (line.key in seen):
+                    continue
+                if line.key is not None:
+                    seen.add(line.key)
+                if line.time >= self._since:
+                    yield line
+
+    def _parsed(self, data: bytes) -> AuditLine | None:
+        if not data.strip():
+            return None
+        try:
+            return parse_line(data)
+        except (NotJsonError, ShapeError):
+            self.unreadable += 1
+            return None
+
+
+def _seconds(moment: str) -> float:
+    return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp() if moment else 0
+
+
+def _told(line: AuditLine) -> list[str]:
+    what = sentences.LOG_WHAT[line.what]
+    name = prose(line.username or NOTHING)
+    head = f"{prose(short_moment(line.time))}  {what.ljust(_WHAT_ROOM)}  {name.ljust(_NAME_ROOM)}  "
+    return hanging(head, _details(line))
+
+
+def _details(line: AuditLine) -> Prose:
+    by = prose(line.decided_by or NOTHING)
+    reason = prose(line.reason or NOTHING)
+    destination = prose(line.destination or NOTHING)
+    if line.what == "published":
+        forced = line.decided_by != "watcher"
+        return fill(
+            sentences.LOG_PUBLISHED_FORCED if forced else sentences.LOG_PUBLISHED,
+            aliases=counted(line.aliases or 0, sentences.ALIASES_ONE, sentences.ALIASES_MORE),
+            added=line.added or 0,
+            changed=line.changed or 0,
+            removed=line.removed or 0,
+            by=by,
+        )
+    if line.what == "refused" and line.count is not None:
+        return fill(sentences.LOG_REFUSED_MORE, count=line.count, reason=reason)
+    if line.what == "cancelled":
+        sentence = sentences.LOG_WITHDRAWN if line.request_id else sentences.LOG_SWITCHED_OFF
+        return fill(sentences.LOG_CLOSED if line.reason else sentence, destination=destination, reason=reason)
+    return fill(sentences.LOG_DETAILS[line.what], destination=destination, reason=reason, by=by)

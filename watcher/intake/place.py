@@ -1,0 +1,144 @@
+"""The queue directory itself: whether it is as it was made, and whether the owners of files in it can be believed.
+
+An unprivileged member can mount a FUSE file system over each file or directory that he may write to (fusermount3(1)),
+and whoever serves one tells the owners of its files, or never answers. So what is mounted is asked of the kernel
+first, and nothing is taken from there.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from contextlib import ExitStack
+
+from schemas.config import Settings
+from schemas.files import Directory
+from schemas.mounts import MountChanges, all_mounts, mount_of, mounted_over
+from schemas.text import printable
+from watcher import sentences
+from watcher.accounts import Accounts, GroupMissingError
+
+_SAFE_MODES = (0o2770, 0o3770)
+_MEMBERS_MAY_MOUNT = frozenset({"fuse", "fuseblk", "unknown"})
+
+
+class Place:
+    """Where *queue* was opened, and what has become of it.
+
+    Attributes:
+        closed: whether nothing may be taken in.
+        mounted: the entries over which something is mounted.
+        problems: what is wrong, in words, by code.
+    """
+
+    def __init__(self, settings: Settings, accounts: Accounts, queue: Directory) -> None:
+        self._settings = settings
+        self._accounts = accounts
+        self._queue = queue
+        self._changes = MountChanges()
+        self._safe: tuple[int, ...] | None = None
+        self._opened_closed = _foreign(settings, queue.mount) is not None
+        self._kind: str | None = None
+        self.mounted: frozenset[str] = frozenset()
+        self._ask()
+        self.problems: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Look no more."""
+        self._changes.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing in the queue may be believed, nor even asked for."""
+        return self._opened_closed or self._kind is not None
+
+    def replaced(self) -> bool:
+        """Whether a file system that may not be believed was mounted over the queue since it was opened, or is gone."""
+        if self._changes.any():
+            self._ask()
+        return self._opened_closed != (self._kind is not None)
+
+    def look(self) -> bool:
+        """Look at the directory; say whether something else is wrong than before."""
+        before = self.problems
+        self.replaced()
+        self.problems = self._mounts() | self._modes()
+        return self.problems != before
+
+    def _ask(self) -> None:
+        self._kind = foreign(self._settings)
+        self.mounted = mounted_over(self._queue.fd)
+
+    def _mounts(self) -> dict[str, str]:
+        path = self._settings.queue
+        if self._kind is not None:
+            return {"queue-mounted": sentences.QUEUE_MOUNTED.format(path=path, kind=printable(self._kind))}
+        if not self.mounted:
+            return {}
+        name = printable(min(self.mounted))
+        told = sentences.ENTRIES_MOUNTED.format(path=path, count=len(self.mounted), name=name)
+        return {"queue-mounted": told}
+
+    def _modes(self) -> dict[str, str]:
+        if self.closed:
+            return {}
+        status = os.fstat(self._queue.fd)
+        found = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        # The name services are not asked in each pass.
+        if found == self._safe:
+            return {}
+        if self._is_safe(*found):
+            self._safe = found
+            return {}
+        told = sentences.QUEUE_UNSAFE.format(
+            path=self._settings.queue,
+            found=f"{found[0]:o} {_user(status.st_uid)}:{_group(status.st_gid)}",
+            group=self._settings.config.group,
+        )
+        return {"queue-unsafe": told}
+
+    def _is_safe(self, mode: int, uid: int, gid: int) -> bool:
+        try:
+            return mode in _SAFE_MODES and uid in {0, os.geteuid()} and gid == self._accounts.gid
+        except GroupMissingError:
+            return True  # a problem of its own
+
+
+def foreign(settings: Settings) -> str | None:
+    """The type of the file system at the path of the queue, if it is one that a member may have mounted."""
+    with ExitStack() as held:
+        try:
+            return _foreign(settings, _mount_at(settings.queue, held))
+        except OSError:
+            return None  # that it is not there is told by the watch on it
+
+
+def _foreign(settings: Settings, mount: int) -> str | None:
+    with ExitStack() as held:
+        # Whoever keeps all state on such a file system trusts it.
+        if mount == _mount_at(settings.config.state_dir, held):
+            return None
+    kind = next((each.kind for each in all_mounts() if each.identifier == mount), "unknown")
+    return kind if kind in _MEMBERS_MAY_MOUNT or kind.startswith("fuse.") else None
+
+
+def _mount_at(path: str, held: ExitStack) -> int:
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    held.callback(os.close, fd)
+    return mount_of(fd)
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

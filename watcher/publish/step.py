@@ -1,0 +1,133 @@
+"""The step of a pass that keeps the map in line with the registry, and says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from schemas.errors import TroubleError, reason
+from schemas.registry import Registry
+from schemas.status import Published
+from schemas.times import now
+from watcher import sentences
+from watcher.audit import lines
+from watcher.decide.markers import Marker
+from watcher.publish.mapfiles import MapSignature
+from watcher.publish.plan import Plan
+from watcher.publish.publisher import MassChangeError, Publisher
+from watcher.rooms import Rooms
+
+
+@dataclass
+class Followed:
+    """What the step came to.
+
+    Attributes:
+        changes: how much of a burst the change was.
+        failed: whether the map is not in line with the registry.
+        again: whether it is to be tried again by the clock.
+        problems: what is wrong, in words, by code.
+    """
+
+    changes: int = 0
+    failed: bool = False
+    again: bool = False
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class PublishStep:
+    """Takes the step in *rooms*.
+
+    Args:
+        rooms: where.
+        woken: whether something has happened since the pass began.
+        published: what the map is known to answer for.
+
+    Attributes:
+        published: the same, as the steps leave it.
+    """
+
+    def __init__(self, rooms: Rooms, woken: Callable[[], bool], published: Published | None) -> None:
+        self._rooms = rooms
+        self._woken = woken
+        self.published = published
+        self._in_line: Registry | None = None
+        self._stuck: _Stuck | None = None
+        self._audited = rooms.audit.last_published()
+
+    def take(self, registry: Registry, force: Marker | None, *, by_hand: bool, waits: bool) -> Followed:
+        """Bring the map into line with *registry*, if publishing is on.
+
+        Args:
+            registry: the registry.
+            force: the marker that forces a publish of just this registry.
+            by_hand: whether nothing but an edit can have changed the registry.
+            waits: whether what failed before is not to be tried again yet.
+        """
+        followed = Followed()
+        rooms = self._rooms
+        if not rooms.settings.config.enabled:
+            return followed
+        forced = force is not None
+        stuck, self._stuck = self._stuck, None
+        if stuck is not None and waits and stuck.as_it_was(registry, rooms.publisher, forced=forced):
+            # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
+            self._stuck = stuck
+            followed.problems["publish-failed"] = stuck.what
+            followed.failed = True
+        else:
+            self._publish(registry, force, followed, by_hand=by_hand)
+        if rooms.publisher.reload_trouble is not None:
+            followed.problems["reload-failed"] = rooms.publisher.reload_trouble
+        if (trouble := rooms.mapcheck.trouble()) is not None:
+            followed.problems["map-not-used"] = trouble
+        return followed
+
+    def _publish(self, registry: Registry, force: Marker | None, followed: Followed, *, by_hand: bool) -> None:
+        rooms = self._rooms
+        forced = force is not None
+        try:
+            if forced or registry is not self._in_line or rooms.publisher.drifted():
+                by_hand &= registry is not self._in_line
+                plan = rooms.publisher.publish(registry, forced=forced)
+                self._audit(registry, plan, force)
+                self._in_line = registry
+                self.published = Published(registry.sha256, now(), len(registry.rows()))
+                # More changes while the last one was being published are a burst; one after another is not.
+                followed.changes = 2 if by_hand and self._woken() else 0
+        except MassChangeError as error:
+            followed.problems["publish-held"] = str(error)
+            followed.failed = True
+        except (OSError, TroubleError) as error:
+            path = rooms.settings.config.virtual_alias_file
+            told = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
+            followed.problems["publish-failed"] = told
+            followed.failed = followed.again = True
+            self._stuck = _Stuck(registry, rooms.publisher.found(), forced, told)
+
+    def _audit(self, registry: Registry, plan: Plan | None, force: Marker | None) -> None:
+        # A cdb is made anew at every start, with the same in it, since nobody can list it.
+        nothing_new = plan is None or (plan.empty and self._in_line is None)
+        if nothing_new and registry.sha256 == self._audited:
+            return
+        operator = force.decision.operator if force else None
+        self._rooms.audit.add(lines.of_publish(self._audited, registry, plan, operator))
+        self._audited = registry.sha256
+
+
+@dataclass(frozen=True)
+class _Stuck:
+    """A publish that failed: of what, what lay there afterwards, and what was told."""
+
+    registry: Registry
+    found: MapSignature | None
+    forced: bool
+    what: str
+
+    def as_it_was(self, registry: Registry, publisher: Publisher, *, forced: bool) -> bool:
+        # A force that has only just come may let pass what was held back, or wants to see it tried.
+        return registry is self.registry and forced <= self.forced and publisher.found() == self.found
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, TroubleError) else f"{reason(error)}."
