@@ -1,0 +1,235 @@
+"""What must hold for any bytes at all, one function for each thing that reads them.
+
+A target gives whether the bytes were taken, and raises for whatever nobody foresaw. The tests and the coverage-guided
+run call the same ones.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from cli.output import fill, prose, table
+from cli.registry_file import RegistrySnapshot
+from schemas.addresses import ADDRESS_OCTETS, DESTINATION_ROW, DestinationRefusedError, check_destination
+from schemas.audit import parse_line, to_line, to_plain
+from schemas.config import parse_config
+from schemas.decisions import FailedDecision, parse_decision
+from schemas.documents import NotJsonError, ShapeError, parse_object, parse_record, to_json
+from schemas.errors import ConfigError, RegistryError
+from schemas.queue import parse_queue_file
+from schemas.registry import Draft, Registry, parse_registry
+from schemas.requests import RequestRecord, parse_request_id
+from schemas.status import Status, is_running
+from schemas.text import printable, sentence
+
+DOMAIN = "runv.club"
+PLACE = "/var/lib/runv/email-aliases.json"
+
+LINE_LIMIT = 8000
+"""Characters of one line of a message: a few texts of 200 characters, each written as an escape of ten."""
+LINES_LIMIT = 50
+
+_ENTRY = {"alias": f"pablo@{DOMAIN}", "destination": "new@example.org", "status": "active", "updated_at": "now"}
+_KNOWN = b'{"ana": {"alias": "ana@runv.club", "status": "revoked"}, "pablo": %b}' % json.dumps(_ENTRY).encode()
+
+Target = Callable[[bytes], bool]
+Found = TypeVar("Found")
+
+
+def _told(refusal: Exception, lines: int = 1) -> bool:
+    """A refusal is for people: single lines that can be shown as they are, and an end to them."""
+    told = str(refusal).split("\n")
+    assert len(told) <= lines
+    for line in told:
+        assert line, "a refusal says something"
+        assert line.isprintable(), ascii(line)
+        assert len(line) <= LINE_LIMIT
+    return False
+
+
+def _comes_back(data: bytes, parse: Callable[[bytes], Found]) -> Found | None:
+    try:
+        found = parse(data)
+    except (NotJsonError, ShapeError) as refusal:
+        _told(refusal)
+        return None
+    assert parse(to_json(found)) == found
+    return found
+
+
+def document(data: bytes) -> bool:
+    """JSON of no particular kind means what Python's own reader takes it for."""
+    found = _comes_back(data, parse_object)
+    assert found is None or found == json.loads(data)
+    return found is not None
+
+
+def queue_file(data: bytes) -> bool:
+    """What a member drops."""
+    return _comes_back(data, parse_queue_file) is not None
+
+
+def decision(data: bytes) -> bool:
+    """A marker."""
+    return _comes_back(data, parse_decision) is not None
+
+
+def failed_decision(data: bytes) -> bool:
+    """A marker that could not be applied, as `approve` and its kin read it."""
+    return _comes_back(data, lambda each: parse_record(each, FailedDecision)) is not None
+
+
+def request_record(data: bytes) -> bool:
+    """The record of a request, and the id in it."""
+    found = _comes_back(data, lambda each: parse_record(each, RequestRecord))
+    if found is None:
+        return False
+    identifier = parse_request_id(found.request_id)
+    assert identifier is None or str(identifier) == found.request_id
+    return True
+
+
+def status(data: bytes) -> bool:
+    """The status file, and whether its watcher is alive."""
+    found = _comes_back(data, lambda each: parse_record(each, Status))
+    assert is_running(found) in {True, False}
+    return found is not None
+
+
+def audit_line(data: bytes) -> bool:
+    """A line of the audit log; written again it is one line of ASCII, which can be read."""
+    try:
+        found = parse_line(data)
+    except (NotJsonError, ShapeError) as refusal:
+        return _told(refusal)
+    written = to_line(found)
+    assert written.isascii()
+    assert written.count(b"\n") == 1
+    again = parse_line(written)
+    short = {name: value for name, value in to_plain(found).items() if not isinstance(value, str) or len(value) < 400}
+    assert to_plain(again).items() >= short.items()
+    return True
+
+
+def config(data: bytes) -> bool:
+    """The configuration; everything that is wrong with it is told at once."""
+    try:
+        found = parse_config(data, "/etc/runv-member-mail.json")
+    except ConfigError as refusal:
+        return _told(refusal, LINES_LIMIT)
+    assert parse_config(to_json(found), "again") == found
+    assert found.mode & ~0o644 == 0
+    assert found.map_type
+    return True
+
+
+def registry(data: bytes) -> bool:
+    """The registry: read whole, read after an earlier state, read for one account; changed, and nothing else lost."""
+    snapshot = RegistrySnapshot(data=data, domain=DOMAIN, place=PLACE)
+    known = parse_registry(_KNOWN, DOMAIN, PLACE)
+    try:
+        found = parse_registry(data, DOMAIN, PLACE)
+    except RegistryError as refusal:
+        _refused_as_well(lambda: parse_registry(data, DOMAIN, PLACE, known))
+        _foreseen(lambda: snapshot.entry("pablo"))
+        return _told(refusal)
+    _same(parse_registry(data, DOMAIN, PLACE, known), found)
+    for key, entry in found.entries.items():
+        assert snapshot.entry(key) == entry
+    for alias, destination in found.rows().items():
+        assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*@runv\.club", alias)
+        assert re.fullmatch(DESTINATION_ROW, destination)
+        assert len(destination) <= ADDRESS_OCTETS
+    _changed(found)
+    return True
+
+
+def _refused_as_well(parse: Callable[[], object]) -> None:
+    try:
+        parse()
+    except RegistryError as refusal:
+        _told(refusal)
+    else:
+        raise AssertionError("it is refused alone, and taken where an earlier state is known")
+
+
+def _foreseen(parse: Callable[[], object]) -> None:
+    try:
+        parse()
+    except RegistryError as refusal:
+        _told(refusal)
+
+
+def _changed(before: Registry) -> None:
+    draft = Draft(before, PLACE)
+    try:
+        draft.set("pablo", _ENTRY)
+    except RegistryError as refusal:
+        _told(refusal)
+        return
+    after = draft.finish()
+    _same(parse_registry(after.data, DOMAIN, PLACE), after)
+    _same(parse_registry(after.data, DOMAIN, PLACE, before), after)
+    for key in before.raws.keys() - {"pablo"}:
+        assert bytes(after.raws[key]) == bytes(before.raws[key])
+    old, new = json.loads(before.data), json.loads(after.data)
+    new_keys = [] if "pablo" in old else ["pablo"]
+    assert list(new) == [*old, *new_keys]
+    was = old.get("pablo", {})
+    assert new["pablo"] == was | _ENTRY
+    assert list(new["pablo"])[: len(was)] == list(was)
+
+
+def _same(one: Registry, other: Registry) -> None:
+    assert list(one.entries) == list(other.entries)
+    assert dict(one.entries) == dict(other.entries)
+    assert one.rows() == other.rows()
+    assert one.quotes == other.quotes
+    assert one.sha256 == other.sha256
+
+
+def destination(data: bytes) -> bool:
+    """An address: refused, or exactly one plain address that mail can be sent to."""
+    text = os.fsdecode(data)
+    try:
+        address = check_destination(text, DOMAIN)
+    except DestinationRefusedError as refusal:
+        return _told(refusal)
+    assert re.fullmatch(DESTINATION_ROW, address)
+    assert len(address) <= ADDRESS_OCTETS
+    assert not set(address) & set('\t\n\r ,;:<>()[]"\\!%')
+    local, _, domain = address.rpartition("@")
+    assert local == text.rpartition("@")[0]
+    assert not f".{domain}".endswith(f".{DOMAIN}")
+    assert check_destination(address, DOMAIN) == address
+    return True
+
+
+def shown(data: bytes) -> bool:
+    """Text from anywhere on its way to a person: one line, and nothing that a terminal could act on."""
+    text = os.fsdecode(data)
+    told = [printable(data), printable(text, 20), sentence(text), prose(text), fill("{what}", what=text)]
+    told += table(("WHAT",), [[text]])
+    assert all(line.isprintable() for line in told)
+    written = to_json({"text": text}).decode("utf-8")
+    assert written.replace("\n", "").isprintable()
+    assert parse_object(written.encode())["text"] == text.encode("utf-8", "backslashreplace").decode()
+    return True
+
+
+TARGETS: Mapping[str, Target] = {
+    "audit-line": audit_line,
+    "config": config,
+    "decision": decision,
+    "destination": destination,
+    "document": document,
+    "failed-decision": failed_decision,
+    "queue-file": queue_file,
+    "registry": registry,
+    "request-record": request_record,
+    "shown": shown,
+    "status": status,
+}
+"""Every target by the name of its folder in `corpus/`."""

@@ -1,0 +1,1 @@
+"""What members and administrators write reaches Postfix, logs and terminals as what it is, and as nothing else."""
