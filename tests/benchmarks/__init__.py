@@ -12,6 +12,7 @@ that a busy or a slow machine slows both. Only what has no floor (memory, wake-u
     publishing  approval to live, hand edit to live
     requests    request file to pending record, one by one
     bursts      a thousand requests, a thousand approvals
+    fairness    what others notice while one member drops a hundred thousand files
     idle        wake-ups and memory while nothing happens
     commands    the member's command line
 """

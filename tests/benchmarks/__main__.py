@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.benchmarks.bench import Ground, file_system, ground
 from tests.benchmarks.bursts import bursts
 from tests.benchmarks.commands import commands
+from tests.benchmarks.fairness import fairness
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.idle import idle
 from tests.benchmarks.publishing import approvals, hand_edits
@@ -25,10 +26,11 @@ FIGURES: Mapping[str, Callable[[Ground], Iterator[Figure]]] = {
     "hand-edits": hand_edits,
     "requests": single_requests,
     "bursts": bursts,
+    "fairness": fairness,
     "idle": idle,
     "commands": commands,
 }
-_NEED_ROOT = frozenset({"requests", "bursts"})
+_NEED_ROOT = frozenset({"requests", "bursts", "fairness"})
 """They act as many members, each with a uid of its own."""
 
 
