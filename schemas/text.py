@@ -13,7 +13,9 @@ def printable(text: str | bytes, limit: int = 200) -> str:
     there. At most *limit* characters of the original are shown, with `...` behind them where some were cut.
     """
     value = os.fsdecode(text) if isinstance(text, bytes) else text
-    shown = "".join(_escape(character) for character in value[:limit])
+    shown = value[:limit]
+    if not shown.isprintable() or "\\" in shown:
+        shown = "".join(map(_escape, shown))
     return shown + "..." if len(value) > limit else shown
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -83,7 +85,7 @@ class Judge:
         if item.directory:
             return None
         account = self._accounts.of_uid(item.uid)
-        case = _Case(item, account, request_id(account.name if account else "", name, status))
+        case = _Case(item, account, status)
         if not NAME.fullmatch(name):
             return self._refusal(case, sentences.BAD_NAME)
         if not item.regular:
@@ -102,8 +104,7 @@ class Judge:
             return self._refusal(case, sentences.LINKED)
         except TooLargeError:
             return self._refusal(case, sentences.TOO_LARGE.format(limit=SIZE_LIMIT))
-        case = _Case(item, account, request_id(account.name, name, found.status, found.born_ns))
-        return self._file(case, account, found)
+        return self._file(_Case(item, account, found.status, found.born_ns), account, found)
 
     def _file(self, case: _Case, account: Account, found: FoundFile) -> Verdict | None:
         if self._records.known(case.identifier):
@@ -205,11 +206,16 @@ class Judge:
 
 @dataclass(frozen=True)
 class _Case:
-    """An entry, its owner, and the id that its record has."""
+    """An entry, its owner, and what tells the id that its record has."""
 
     item: Item
     account: Account | None
-    identifier: RequestId
+    status: os.stat_result
+    born_ns: int | None = None
+
+    @cached_property
+    def identifier(self) -> RequestId:
+        return request_id(self.account.name if self.account else "", self.item.name, self.status, self.born_ns)
 
     @property
     def created_at(self) -> str:
