@@ -169,8 +169,11 @@ class Directory:
     def write_aside(self, temporary: str, data: bytes, mode: int, gid: int | None = None) -> Signature:
         """Write *data* to the file *temporary*, whole and synced, in place of any leftover of that name."""
         with self._naming(temporary):
-            self.remove(temporary)
-            fd = os.open(temporary, _WRITE_FLAGS, 0o600, dir_fd=self.fd)
+            try:
+                fd = os.open(temporary, _WRITE_FLAGS, 0o600, dir_fd=self.fd)
+            except FileExistsError:
+                self.remove(temporary)
+                fd = os.open(temporary, _WRITE_FLAGS, 0o600, dir_fd=self.fd)
             try:
                 rest = memoryview(data)
                 while rest:
