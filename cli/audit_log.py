@@ -6,17 +6,22 @@ those that a kill has doubled.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from itertools import chain
 
 from cli import admin_sentences as sentences
 from cli import exits
 from cli.access import access
 from cli.output import Prose, complain, counted, fill, hanging, prose, short_moment, tell, tell_json, tell_lines
 from cli.sentences import NOTHING
-from schemas.audit import AuditLine, parse_line, to_plain
+from schemas.audit import LINE_LIMIT, AuditLine, parse_line, to_plain
 from schemas.config import Settings
 from schemas.documents import NotJsonError, ShapeError
+from schemas.errors import StateError, UnsafeFileError
 from schemas.rotated import RotatedLog
 
 _NAME_ROOM = 12
@@ -33,7 +38,8 @@ def log(settings: Settings, *, user: str | None, since: str | None, as_json: boo
         as_json: whether to print JSON.
 
     Raises:
-        StateError: it cannot be read.
+        StateError: the directory it lies in cannot be read. Trouble with one file of it is told of, and keeps no other
+            from being shown.
     """
     found = _Reading(settings.audit, since)
     lines = (line for line in found.lines() if user is None or line.username == user)
@@ -44,41 +50,58 @@ def log(settings: Settings, *, user: str | None, since: str | None, as_json: boo
         for line in lines:
             shown = True
             tell_lines(_told(line))
-        if not shown:
+        if not shown and not found.troubles:
             tell(sentences.LOG_NONE)
     if found.unreadable:
+        # A power cut leaves one such line, for as long as its file is kept: nothing has failed.
         complain(counted(found.unreadable, sentences.LOG_LINE_UNREADABLE, sentences.LOG_LINES_UNREADABLE))
-    return exits.FAILED if found.unreadable else exits.DONE
+    for trouble in found.troubles:
+        complain(prose(trouble))
+    return exits.FAILED if found.troubles else exits.DONE
 
 
 class _Reading:
     def __init__(self, path: str, since: str | None) -> None:
         self._path = path
+        self._log = RotatedLog(path)
         self._since = since or ""
         self.unreadable = 0
+        self.troubles: dict[str, None] = {}
 
     def lines(self) -> Iterator[AuditLine]:
+        with self._access(self._path):
+            names = self._log.names(_seconds(self._since))
+        seen: set[tuple[str, str]] = set()
+        for data in chain.from_iterable(map(self._read, names)):
+            line = self._parsed(data)
+            if line is None or (line.key in seen):
+                continue
+            if line.key is not None:
+                seen.add(line.key)
+            if line.time >= self._since:
+                yield line
+
+    def _read(self, name: str) -> Iterator[bytes]:
+        try:
+            with self._access(os.path.join(self._log.folder, name)):
+                yield from self._log.lines(name, LINE_LIMIT)
+        except (StateError, UnsafeFileError) as error:
+            self.troubles[str(error)] = None
+
+    def _access(self, place: str) -> AbstractContextManager[None]:
         denied = fill(sentences.LOG_DENIED, path=self._path)
         missing = fill(sentences.LOG_NO_DIRECTORY, path=self._path)
-        seen: set[tuple[str, str]] = set()
-        with access(self._path, denied=denied, missing=missing):
-            for data in RotatedLog(self._path).lines(_seconds(self._since)):
-                line = self._parsed(data)
-                if line is None or (line.key in seen):
-                    continue
-                if line.key is not None:
-                    seen.add(line.key)
-                if line.time >= self._since:
-                    yield line
+        return access(place, denied=denied, missing=missing)
 
     def _parsed(self, data: bytes) -> AuditLine | None:
         if not data.strip():
             return None
-        try:
-            return parse_line(data)
-        except (NotJsonError, ShapeError):
-            self.unreadable += 1
-            return None
+        # The rest of a longer one was not read.
+        if len(data) <= LINE_LIMIT:
+            with contextlib.suppress(NotJsonError, ShapeError):
+                return parse_line(data)
+        self.unreadable += 1
+        return None
 
 
 def _seconds(moment: str) -> float:

@@ -13,8 +13,16 @@ import select
 from typing import NamedTuple
 
 from schemas.errors import StateError
+from schemas.text import printable
 
-_OCTAL = re.compile(rb"\\([0-7]{3})")
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
+# The optional fields end with the first lone hyphen: the fields before it never are one.
+_LINE = re.compile(
+    rb"(?P<number>[0-9]{1,20}) (?P<parent>[0-9]{1,20}) [0-9]+:[0-9]+ [^ ]* (?P<point>/[^ ]*)"
+    rb"(?: [^ ]+)+? - (?P<kind>[^ ]+) .*",
+    re.DOTALL,
+)
+_MOUNT_OF = re.compile(rb"mnt_id:[ \t]*([0-9]{1,20})")
 
 
 class Mount(NamedTuple):
@@ -27,20 +35,29 @@ class Mount(NamedTuple):
 
 
 def mount_of(fd: int) -> int:
-    """The number of the mount that the open file *fd*, or one held by O_PATH, lies on."""
-    for line in _proc(f"/proc/self/fdinfo/{fd}").splitlines():
-        if line.startswith(b"mnt_id:"):
-            return int(line[7:])
-    raise StateError("The kernel does not say in /proc/self/fdinfo on which mount a file lies.")
+    """The number of the mount that the open file *fd*, or one held by O_PATH, lies on.
+
+    Raises:
+        StateError: the kernel does not tell.
+    """
+    return parse_mount_of(_proc(f"/proc/self/fdinfo/{fd}"))
 
 
 def all_mounts() -> list[Mount]:
-    """Every mount that this process can see."""
-    return _parsed(_proc("/proc/self/mountinfo"))
+    """Every mount that this process can see.
+
+    Raises:
+        StateError: the kernel does not tell.
+    """
+    return parse_mounts(_proc("/proc/self/mountinfo"))
 
 
 def mounted_over(fd: int) -> frozenset[str]:
-    """The names of the entries of the directory *fd* over which something is mounted."""
+    """The names of the entries of the directory *fd* over which something is mounted.
+
+    Raises:
+        StateError, OSError: the kernel does not tell.
+    """
     mount, path = mount_of(fd), os.readlink(f"/proc/self/fd/{fd}")
     found = (os.path.split(each.point) for each in all_mounts() if each.parent == mount)
     return frozenset(name for folder, name in found if folder == path)
@@ -63,14 +80,38 @@ class MountChanges:
         return bool(self._poll.poll(0))
 
 
-def _parsed(data: bytes) -> list[Mount]:
-    found = []
-    for line in data.splitlines():
-        before, _, after = line.partition(b" - ")
-        number, parent, _, _, point = before.split(b" ")[:5]
-        path = _OCTAL.sub(lambda octal: bytes([int(octal[1], 8)]), point)
-        found.append(Mount(int(number), int(parent), os.fsdecode(path), os.fsdecode(after.split(b" ")[0])))
-    return found
+def parse_mounts(data: bytes) -> list[Mount]:
+    """What a mountinfo file of these octets tells.
+
+    A mount point may have any octet in its name but NUL; only space, tab, line feed and backslash are escaped.
+
+    Raises:
+        StateError: a line is none. What cannot be read never counts as not mounted.
+    """
+    *lines, rest = data.split(b"\n")
+    if rest:
+        raise StateError("The file /proc/self/mountinfo ends within a line.")
+    return [_parsed(line) for line in lines]
+
+
+def parse_mount_of(data: bytes) -> int:
+    """The number of the mount that a fdinfo file of these octets tells.
+
+    Raises:
+        StateError: it tells none.
+    """
+    for line in data.split(b"\n"):
+        if found := _MOUNT_OF.fullmatch(line):
+            return int(found[1])
+    raise StateError("The kernel does not say in /proc/self/fdinfo on which mount a file lies.")
+
+
+def _parsed(line: bytes) -> Mount:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise StateError(f"A line of /proc/self/mountinfo cannot be understood: {printable(line)}")
+    point = _OCTAL.sub(lambda octal: bytes([int(octal[1], 8)]), found["point"])
+    return Mount(int(found["number"]), int(found["parent"]), os.fsdecode(point), os.fsdecode(found["kind"]))
 
 
 def _proc(path: str) -> bytes:

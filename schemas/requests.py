@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.digest import sha256
+from schemas.files import temporary_name
 from schemas.times import stamp
 
 Folder = Literal["pending", "approved", "rejected", "cancelled", "refused"]
@@ -22,7 +23,8 @@ REFUSED_KEPT = 32
 CANCELLED_KEPT = 1000
 """How many cancelled records are kept of each member, who can make them without end; the audit log has the others."""
 
-_ID = re.compile(r"(?P<stamp>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)-(?P<owner>.+)-(?P<digest>[0-9a-f]{10})")
+_ID = re.compile(r"(?P<stamp>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)-(?P<owner>[^./\0\n][^/\0\n]*)-(?P<digest>[0-9a-f]{10})")
+_NAME_MAX = 255
 
 Moment = Annotated[str, Meta(description="UTC, `YYYY-MM-DDTHH:MM:SSZ`.", examples=["2026-05-19T20:55:18Z"])]
 
@@ -77,6 +79,20 @@ def parse_request_id(text: str) -> RequestId | None:
     """Take a request id apart, or give `None` where *text* is something else."""
     found = _ID.fullmatch(text)
     return RequestId(found["stamp"], found["owner"], found["digest"]) if found else None
+
+
+def has_record(identifier: RequestId) -> bool:
+    """Whether there can be a record *identifier*: a file that can be written under its name, and is found by it.
+
+    Name services may know accounts by names that no file can have. Their owners may have no alias either, by
+    `schemas.names`.
+    """
+    name = temporary_name(record_name(identifier))
+    try:
+        # JSON has no form for a name that is not UTF-8.
+        return len(name.encode()) <= _NAME_MAX and parse_request_id(str(identifier)) == identifier
+    except UnicodeEncodeError:
+        return False
 
 
 def record_name(identifier: RequestId | str) -> str:

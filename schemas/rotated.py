@@ -7,6 +7,7 @@ its place, a line that a power cut left without an end.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import errno
 import gzip
 import lzma
@@ -14,16 +15,22 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import IO
+from collections.abc import Callable, Iterator
+from typing import IO, Protocol
 
 from schemas.errors import StateError, UnsafeFileError
 from schemas.files import Directory, settle, temporary_name
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # The endings that logrotate gives: a number or a date, and that of the program that compresses.
-_ROTATION = r"[.-][0-9][0-9.-]*(?P<packed>\.(?:gz|bz2|xz))?"
-_UNPACK: dict[str, Callable[[IO[bytes]], Iterable[bytes]]] = {
+_ROTATION = r"(?:[.-][0-9][0-9.-]*(?:\.(?:gz|bz2|xz))?)?"
+
+
+class _Readable(Protocol):
+    def readline(self, size: int, /) -> bytes: ...
+
+
+_UNPACK: dict[str, Callable[[IO[bytes]], _Readable]] = {
     ".gz": lambda file: gzip.GzipFile(fileobj=file),
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
@@ -96,44 +103,92 @@ class RotatedLog:
             file.seek(max(0, os.fstat(file.fileno()).st_size - octets))
             return file.read(octets)
 
-    def written_ns(self) -> int:
-        """When a line was last added, be that file rotated away by now; 0 where there is none. Raises as `append`."""
+    def tail_before(self, octets: int) -> bytes:
+        """The same of the file that was rotated away last, if it is not compressed yet."""
         with Directory(self.folder) as directory:
-            found = (directory.status(name) for name, _ in self._files(directory, 0))
-            return max((status.st_mtime_ns for status in found if status is not None), default=0)
+            older = [name for name in self._names(directory, 0) if name != self.name and _packing(name) is None]
+            if not older:
+                return b""
+            with os.fdopen(_open(directory, older[-1], os.O_RDONLY), "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - octets))
+                return file.read(octets)
 
-    def lines(self, since: float = 0) -> Iterator[bytes]:
-        """Every line, the oldest first, without its end; files that were last written before *since* are left out.
+    def written_ns(self) -> int | None:
+        """When a line was last added, be that file rotated away by now; `None` where there is none.
+
+        Raises as `append`.
+        """
+        with Directory(self.folder) as directory:
+            found = (directory.status(name) for name in self._names(directory, 0))
+            return max((status.st_mtime_ns for status in found if status is not None), default=None)
+
+    def names(self, since: float = 0) -> list[str]:
+        """The names of its files, the oldest first; those that were last written before *since* are left out.
 
         Raises:
-            OSError: one of the files cannot be read.
-            StateError: one cannot be unpacked, or the directory is not there.
+            OSError, StateError: the directory cannot be listed, or is not there.
+        """
+        with Directory(self.folder) as directory:
+            return self._names(directory, since)
+
+    def lines(self, name: str, limit: int) -> Iterator[bytes]:
+        """Every line of the file *name*, without its end; none where it was taken away meanwhile.
+
+        Of a line of more than *limit* octets only the first are given, one more than *limit* of them.
+
+        Raises:
+            OSError: it cannot be read.
+            StateError: it cannot be unpacked, or the directory is not there.
             UnsafeFileError: as `append`.
         """
         with Directory(self.folder) as directory:
-            for name, packed in self._files(directory, since):
-                try:
-                    fd = _open(directory, name, os.O_RDONLY)
-                except FileNotFoundError:
-                    continue  # it was rotated away just now
-                with os.fdopen(fd, "rb") as file:
-                    for line in _unpacked(file, packed, directory.place(name)) if packed else file:
-                        yield line.rstrip(b"\n")
+            found = self._open_either(directory, name)
+            if found is None:
+                return
+            fd, name = found
+            packed = _packing(name)
+            with os.fdopen(fd, "rb") as file:
+                if packed:
+                    yield from _unpacked(file, packed, directory.place(name), limit)
+                else:
+                    yield from _cut(file, limit)
 
-    def _files(self, directory: Directory, since: float) -> list[tuple[str, str | None]]:
-        pattern = re.compile(re.escape(self.name) + f"(?:{_ROTATION})?")
-        found: list[tuple[bool, float, str, str | None]] = []
-        for name in directory.names():
-            match = pattern.fullmatch(name)
-            status = directory.status(name) if match else None
-            if match and status is not None and status.st_mtime >= since:
-                found.append((name == self.name, status.st_mtime, name, match["packed"]))
-        return [(name, packed) for _, _, name, packed in sorted(found)]
+    def _open_either(self, directory: Directory, name: str) -> tuple[int, str] | None:
+        # A rotated one may have been packed since it was listed.
+        for packed in ("", *(() if name == self.name else _UNPACK)):
+            with contextlib.suppress(FileNotFoundError):
+                return _open(directory, name + packed, os.O_RDONLY), name + packed
+        return None
+
+    def _names(self, directory: Directory, since: float) -> list[str]:
+        pattern = re.compile(re.escape(self.name) + _ROTATION)
+        present = set(directory.names())
+        found: list[tuple[bool, float, str]] = []
+        for name in present:
+            packed = _packing(name)
+            # While logrotate packs a file, both are there, and the packed one is half written.
+            if not pattern.fullmatch(name) or (packed and name.removesuffix(packed) in present):
+                continue
+            status = directory.status(name)
+            if status is not None and status.st_mtime >= since:
+                found.append((name == self.name, status.st_mtime, name))
+        return [name for _, _, name in sorted(found)]
 
 
-def _unpacked(file: IO[bytes], packed: str, place: str) -> Iterator[bytes]:
+def _packing(name: str) -> str | None:
+    return next((packed for packed in _UNPACK if name.endswith(packed)), None)
+
+
+def _cut(file: _Readable, limit: int) -> Iterator[bytes]:
+    while piece := file.readline(limit + 1):
+        yield piece.rstrip(b"\n")
+        while piece and not piece.endswith(b"\n"):
+            piece = file.readline(limit + 1)
+
+
+def _unpacked(file: IO[bytes], packed: str, place: str, limit: int) -> Iterator[bytes]:
     try:
-        yield from _UNPACK[packed](file)
+        yield from _cut(_UNPACK[packed](file), limit)
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise StateError(f"{place} cannot be unpacked ({error}). Move it away, or bring it back whole.") from error
 

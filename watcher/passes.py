@@ -64,6 +64,8 @@ class Passes:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rooms = rooms
+        self._clock = clock
+        self._began = clock()
         self._retry = Retry(clock=clock)
         self._lock_retry = Retry(first=0.02, longest=1.0, clock=clock)
         self._step = PublishStep(rooms, woken, published)
@@ -79,15 +81,18 @@ class Passes:
     def due(self) -> float | None:
         """The moment, on the monotonic clock, when a pass is due though nothing happens."""
         rooms = self._rooms
-        moments = (
+        tries = (self._retry.due, self._lock_retry.due)
+        waited_for = (
             rooms.intake.settling.next_due,
             rooms.markers.settling.next_due,
             rooms.intake.tally.next_due,
             rooms.report.due,
-            self._retry.due,
-            self._lock_retry.due,
+            rooms.audit.refusals.next_due,
         )
-        return min((moment for moment in moments if moment is not None), default=None)
+        # What was due when the last pass began had its turn in it. What still kept it from being dealt with ends with
+        # an event or is tried again; to go on at once would only keep a core busy.
+        coming = [moment for moment in waited_for if moment is not None and moment > self._began]
+        return min([*coming, *(moment for moment in tries if moment is not None)], default=None)
 
     def announce(self, problems: dict[str, str]) -> None:
         """Write the status before the very first pass, so that whoever looks sees that we are here."""
@@ -105,6 +110,7 @@ class Passes:
             look: false where this only goes on with what the last pass left, and nothing has happened since.
         """
         result = Result(problems=dict(problems))
+        self._began = self._clock()
         self._rooms.accounts.forget()
         patience.renew()
         intaken = self._intake(result, look=look)
@@ -171,6 +177,8 @@ class Passes:
         else:
             self._lock_retry.worked()
             return markers, decided
+        if "registry-busy" not in result.problems:
+            self._lock_retry.worked()
         return markers, None
 
     def _keep_in_line(self, result: Result) -> None:

@@ -145,6 +145,15 @@ class RecordStore:
             ]
         return self._of_newest[owner]
 
+    def withdrawn_by(self, cancel: RequestRecord) -> RequestRecord | None:
+        """The request that *cancel* took back, if it is the cancel of a request."""
+        if cancel.action != "cancel":
+            return None
+        for record in self.folders.newest_first("cancelled", cancel.username):
+            if record.decision_id == cancel.request_id:
+                return record
+        return None
+
     def written_since(self, moment_ns: int) -> Iterator[RequestRecord]:
         """The records that were written at that moment or later; those that cannot be read are passed over."""
         for folder in FOLDERS:

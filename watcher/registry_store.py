@@ -70,10 +70,10 @@ class RegistryStore:
             raise RegistryUnreadableError(told) from error
         return self._parse(found)
 
-    def sha256(self) -> str | None:
-        """The SHA-256 of the registry as it is on disk, or `None` where it cannot be used."""
+    def usable(self) -> Registry | None:
+        """The registry as it is on disk, or `None` where it cannot be used."""
         try:
-            return self.current().sha256
+            return self.current()
         except RegistryError:
             return None
 

@@ -10,7 +10,6 @@ from schemas.config import Settings
 from schemas.errors import TroubleError
 from watcher import sentences
 from watcher.accounts import Accounts
-from watcher.audit import lines
 from watcher.audit.log import Audit
 from watcher.decide.decide import Decide
 from watcher.decide.markers import Markers
@@ -41,13 +40,14 @@ class Rooms:
         self.settings = settings
         with ExitStack() as opened:
             self.registry = RegistryStore(settings.registry, settings.lock, settings.domain)
-            self.audit = Audit(settings.audit, self.registry.sha256)
+            self.audit = Audit(settings.audit, self.registry.usable)
             self.markers = Markers(settings.decisions, self.audit)
             opened.callback(self.markers.close)
             try:
                 fcntl.flock(self.markers.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise SecondWatcherError(sentences.SECOND_WATCHER.format(path=settings.decisions)) from None
+            opened.callback(self.audit.close)
             self.report = Report(settings, problems, notifier, started_at)
             self.records = RecordStore(settings.requests)
             opened.callback(self.records.close)
@@ -80,8 +80,11 @@ class Rooms:
         Raises:
             OSError, StateError, UnsafeFileError: the log or the records cannot be read.
         """
-        for record in self.records.written_since(self.audit.remember()):
-            self.audit.add(lines.of_record(record))
+        since = self.audit.remember()
+        # Without any log there is no telling what is new: only of what still waits.
+        told = self.records.pending.values() if since is None else self.records.written_since(since)
+        for record in told:
+            self.audit.add_again(record, self.records.withdrawn_by(record))
 
     def __enter__(self) -> Self:
         """Give the rooms themselves."""

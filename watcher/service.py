@@ -134,7 +134,14 @@ class Service:
 
     def _look_wanted(self) -> bool:
         # Not every end of trouble is an event, nor is every beginning of trouble with the queue itself.
-        return self._troubled or (self._rooms is not None and self._rooms.intake.place.look())
+        if self._troubled or self._rooms is None:
+            return self._troubled
+        # The pass before may have asked long ago which group is the members'.
+        self._rooms.accounts.forget()
+        try:
+            return self._rooms.intake.place.look()
+        except (OSError, StateError):
+            return True  # the pass tells of it, and tries again
 
     @property
     def _hushed(self) -> bool:
@@ -154,12 +161,17 @@ class Service:
 
     def _listen(self) -> None:
         # In this order: the ears ask the queue who it is, which what is mounted over it may never answer.
-        replaced = self._rooms is not None and self._rooms.intake.place.replaced()
-        if self._ears is not None and (replaced or self._ears.deaf()):
-            self._close_rooms()
-            self._open()
-            log.warning(sentences.LOG_REARMED)
-            self._pass()
+        try:
+            replaced = self._rooms is not None and self._rooms.intake.place.replaced()
+        except (OSError, StateError):
+            # What lies over the queue is not known, so nothing is asked of it. A pass looks again, and tells of it.
+            self._troubled = True
+        else:
+            if self._ears is not None and (replaced or self._ears.deaf()):
+                self._close_rooms()
+                self._open()
+                log.warning(sentences.LOG_REARMED)
+                self._pass()
         self._checked = time.monotonic()
         self._notifier.alive()
 
@@ -169,7 +181,7 @@ class Service:
         if self._stopping:
             return
         self._rooms = Rooms(self._settings, self._problems, self._notifier, self._started_at)
-        self._rooms.intake.refused = self._refused
+        self._rooms.intake.go_on_from(self._refused)
         if self._ears is not None:
             self._ears.anchor()
         self._passes = Passes(self._rooms, self._wake.pending, self._published)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from schemas.files import Signature
@@ -51,8 +51,8 @@ class Settling:
             found.changed = now
         return now >= found.due
 
-    def forget_all_but(self, names: Collection[str]) -> None:
-        """Only *names* are still there."""
+    def forget_all_but(self, names: Container[str]) -> None:
+        """Only *names* are still files that may be looked at: of no other will anybody say what became of it."""
         for name in [name for name in self._files if name not in names]:
             del self._files[name]
 

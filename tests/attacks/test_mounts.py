@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ..e2e.acts import ask, await_problem, await_well, decide, decision, problems, settle
+from ..e2e.acts import ask, await_problem, await_status, await_well, decide, decision, problems, settle
 from ..e2e.queue_house import gone
 from ..support.layout import put
 from ..support.site import Site
+from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
 from .attackers import unharmed
 from .mounts import Lie, bound, fuse, tmpfs
@@ -130,6 +132,109 @@ def test_a_file_system_mounted_over_the_queue_is_not_believed_and_all_else_goes_
 
     await_well(site)
     assert ask(site, "alice", "alice@example.org")
+    assert watcher.running
+
+
+# All that some reader of lines takes for the end of one, and what looks like the end of the name.
+ODD = "odd\r\x0b\x0c\x1c\x1d\x1e\x85\u2028 - \t\n\\040\udcff"
+
+
+def test_a_mount_point_of_any_name_harms_nobody(site: Site, watcher: RunningWatcher) -> None:
+    """As a member may mount one below their own home."""
+    elsewhere = site.root / ODD
+    elsewhere.mkdir()
+    with tmpfs(elsewhere):
+        settle(site)
+        assert ask(site, "bob", "bob@example.org")
+        before = len(watcher.notify.lines)
+        watcher.reload()
+        watcher.notify.wait_for("READY=1", since=before)
+        settle(site)
+        assert problems(site) == {}
+    await_well(site)
+    assert watcher.running
+
+
+def test_a_file_system_mounted_over_a_file_of_any_name_is_noticed(site: Site, watcher: RunningWatcher) -> None:
+    name = f"{ODD}.json"
+    with contextlib.ExitStack() as mounted:
+        with halted(watcher):
+            site.drop("mallory", name, {"action": "cancel"})
+            mounted.enter_context(lying(site, site.paths.queue / name))
+        assert r"one of them odd\r\x0b\x0c\x1c\x1d\x1e\x85\u2028 - \t\n\\040\xff.json." in await_problem(
+            site, "queue-mounted"
+        )
+        ask(site, "bob", "bob@example.org")
+        unharmed(site, "alice")
+    gone(site, site.paths.queue / name)
+    await_well(site)
+
+
+@contextlib.contextmanager
+def without_descriptors(watcher: RunningWatcher) -> Iterator[None]:
+    """Nothing more can be opened by the watcher meanwhile: EMFILE."""
+    soft, hard = resource.prlimit(watcher.process.pid, resource.RLIMIT_NOFILE)
+    # Not fewer than are polled at once, see poll(2).
+    resource.prlimit(watcher.process.pid, resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(watcher.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_what_is_mounted_while_the_kernel_cannot_be_asked_is_found_later(site: Site, watcher: RunningWatcher) -> None:
+    path = site.paths.queue / "mine.json"
+    with contextlib.ExitStack() as mounted:
+        with without_descriptors(watcher):
+            site.drop("mallory", "mine.json", {"action": "cancel"})
+            mounted.enter_context(lying(site, path))
+            wait_for(lambda: "ERROR: " in watcher.log, what="the watcher to tell of the trouble")
+            watcher.wait_quiet()
+            assert watcher.running
+        ask(site, "bob", "bob@example.org")
+        await_status(site, lambda: set(problems(site)) == {"queue-mounted"}, what="the mount")
+        unharmed(site, "alice")
+    gone(site, path)
+    await_well(site)
+
+
+# A watcher that cannot tell, as long as a certain file is there, what lies over the queue.
+_UNKNOWING = """
+import errno, os, sys
+from watcher.intake.place import Place
+method, flag, _, *sys.argv[1:] = sys.argv[1:]
+real = getattr(Place, method)
+
+def unknowing(self):
+    if os.path.exists(flag):
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), "/proc/self/mountinfo")
+    return real(self)
+
+setattr(Place, method, unknowing)
+from watcher.daemon import main
+main()
+"""
+
+
+@pytest.mark.parametrize("method", ["look", "replaced"])
+def test_a_kernel_that_does_not_tell_what_is_mounted_is_asked_again(site: Site, method: str) -> None:
+    flag = site.root / "unknowing"
+    before = [str(site.installation.python), "-c", _UNKNOWING, method, str(flag)]
+    watcher = site.spawn_watcher(before=before, env={"WATCHDOG_USEC": "4000000"})
+    watcher.wait_ready()
+    watcher.wait_quiet()
+
+    flag.touch()
+    assert "Too many open files in system (/proc/self/mountinfo)" in await_problem(site, "state-unwritable")
+    path = site.drop("bob", "ask.json", {"destination": "bob@example.org"})
+    watcher.wait_quiet()
+    assert path.exists()
+
+    flag.unlink()
+    settle(site)
+    gone(site, path)
+    await_well(site)
+    assert site.pending("bob")
     assert watcher.running
 
 

@@ -112,6 +112,20 @@ def test_a_queue_that_is_opened_while_nothing_else_happens_is_noticed_at_the_nex
     assert len([line for line in watcher.log.splitlines() if line.startswith("ERROR")]) == 1
 
 
+def test_a_group_that_is_made_anew_with_another_number_is_noticed_at_the_next_check(site: Site) -> None:
+    watcher = site.start_watcher(env={"WATCHDOG_USEC": "1000000"})
+    settle(site)
+    await_well(site)
+
+    before, site.accounts.gid = site.accounts.gid, 54321
+    site.accounts.add("eve")
+
+    assert await_problem(site, "queue-unsafe") == told(site, f"2770 root:{before}")
+    mend(site)
+    await_well(site)
+    assert watcher.running
+
+
 @pytest.mark.parametrize("mode", [0o2770, 0o3770])
 def test_a_queue_as_it_should_be_is_no_problem(site: Site, mode: int) -> None:
     site.paths.queue.chmod(mode)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from schemas.audit import AuditLine, to_line
+from schemas.audit import LINE_LIMIT, AuditLine, to_line
 
 from .conftest import Server, as_nobody
 
@@ -174,8 +174,21 @@ def test_lines_that_are_none_are_left_out_and_counted(server: Server) -> None:
     outcome = server.admin("log", "--json")
     assert [each["username"] for each in outcome.json] == ["pablo", "maria"]
     assert (outcome.status, outcome.err) == (
-        1, "3 lines of the audit log could not be understood and were left out.\n",
+        0, "3 lines of the audit log could not be understood and were left out.\n",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [b" ", b"}", b""])
+def test_a_line_that_is_too_long_is_none(server: Server, end: bytes) -> None:
+    write(server, JOURNEY[1])
+    with (server.paths.state / "email-alias-audit.jsonl").open("ab") as file:
+        file.write(to_line(JOURNEY[4]).rstrip().ljust(LINE_LIMIT) + b"\n")
+        file.write(to_line(JOURNEY[4]).replace(b"}", b"".join([b" " * LINE_LIMIT, b"}"])))
+        file.write(to_line(JOURNEY[5]).rstrip().ljust(LINE_LIMIT) + end * LINE_LIMIT + b"\n" + to_line(JOURNEY[6]))
+    outcome = server.admin("log", "--json")
+    assert [each["what"] for each in outcome.json] == ["accepted", "approved", *["published"][len(end) :], "accepted"]
+    assert outcome.status == 0
+    assert ("One line" if end == b"" else "2 lines") in outcome.err
 
 
 BROKEN = {
@@ -191,8 +204,23 @@ def test_an_older_file_that_is_broken_is_told_of(server: Server, name: str, data
     path.write_bytes(data)
     outcome = server.admin("log")
     assert (outcome.status, outcome.out) == (1, "")
-    expected = rf"{re.escape(str(path))} cannot be unpacked \(.+\)\. Move it away, or bring it back whole\.\n"
+    write(server, JOURNEY[4], name=".1")
+    write(server, JOURNEY[6])
+    assert [each["what"] for each in server.admin("log", "--json").json] == ["approved", "accepted"]
+    more = server.admin("log")
+    assert (more.status, more.err) == (1, outcome.err)
+    assert len(more.out.splitlines()) == 2
+    before = r"(?:One line .+ left out\.\n)?"
+    expected = rf"{before}{re.escape(str(path))} cannot be unpacked \(.+\)\. Move it away, or bring it back whole\.\n"
     assert re.fullmatch(expected, outcome.err)
+
+
+def test_a_rotated_file_that_is_none_keeps_no_newer_line_from_being_shown(server: Server) -> None:
+    (path := server.paths.state / "email-alias-audit.jsonl.2").mkdir()
+    write(server, JOURNEY[6])
+    outcome = server.admin("log", "--json")
+    assert [each["username"] for each in outcome.json] == ["maria"]
+    assert (outcome.status, outcome.err) == (1, f"{path} is not a plain file.\n")
 
 
 def test_nothing_in_it_acts_on_the_terminal(server: Server) -> None:
@@ -210,6 +238,9 @@ def test_who_may_not_read_is_told(open_server: Server) -> None:
     path.chmod(0o640)
     with as_nobody():
         outcome = open_server.admin("log")
+    write(open_server, JOURNEY[1], name=".1")
+    with as_nobody():
+        assert open_server.admin("log")[:2] == (1, "2026-05-19 20:55  asked      pablo         for p@example.org\n")
     assert outcome == (
         1, "", f"You may not read the audit log {path}: root and the group adm may. Run it with sudo.\n"
     )  # fmt: skip

@@ -145,24 +145,51 @@ def test_a_restart_with_nothing_new_adds_nothing(site: Site, watcher: RunningWat
     assert lines(site) == before
 
 
+def test_after_a_rotation_a_restart_adds_nothing_and_without_any_log_only_what_waits(
+    site: Site, watcher: RunningWatcher
+) -> None:
+    activate(site, "pablo", "p@example.org")
+    ask(site, "maria", "m@example.org")
+    settle(site)
+    watcher.stop()
+    aside = log_of(site).rename(f"{log_of(site)}.1")
+    again = site.start_watcher()
+    settle(site)
+    assert not log_of(site).exists()
+    again.stop()
+
+    aside.unlink()
+    site.start_watcher()
+    assert sorted((line["what"], line["username"]) for line in lines(site) if line["username"]) == [
+        ("accepted", "maria")
+    ]
+
+
 def test_a_flood_of_refusals_is_told_of_in_few_lines_that_count_them_all(site: Site, watcher: RunningWatcher) -> None:
     watcher.stop()
     for number in range(200):
         site.drop("pablo", f"bad{number}.json", {"destination": "nothing"})
     site.drop("maria", "bad.json", {"destination": "nothing"})
-    site.start_watcher()
-    refused = [line for line in lines(site) if line["what"] == "refused"]
+    again = site.start_watcher()
+    settle(site)
+    # What was counted is told when a minute is over, and when the watcher ends.
+    again.stop()
+    found = [json.loads(line) for line in log_of(site).read_bytes().splitlines()]
+    refused = [line for line in found if line["what"] == "refused"]
     pablos = [line for line in refused if line["username"] == "pablo"]
     assert sum(line.get("count", 1) for line in pablos) == 200
     assert sum("count" not in line for line in pablos) == 32
-    assert len(pablos) < 50
+    assert len(pablos) == 33
     assert len(refused) - len(pablos) == 1
 
 
 def test_an_entry_that_belongs_to_nobody_is_told_of_by_its_uid(site: Site, watcher: RunningWatcher) -> None:
     assert watcher.running
     (site.paths.queue / "stray.json").symlink_to("/etc/shadow")
-    (refused,) = [line for line in lines(site) if line["what"] == "refused"]
+    settle(site)
+    watcher.stop()
+    found = [json.loads(line) for line in log_of(site).read_bytes().splitlines()]
+    (refused,) = [line for line in found if line["what"] == "refused"]
     assert (refused["uid"], refused["username"]) in {(0, "root"), (0, None)}
     assert refused["file"] == "stray.json"
 
@@ -243,6 +270,6 @@ def test_a_line_that_a_power_cut_left_half_is_ended_and_passed_over(site: Site, 
     ask(site, "maria", "m@example.org")
     settle(site)
     shown = site.admin("log", "--json")
-    assert shown.returncode == 1
+    assert shown.returncode == 0
     assert shown.stderr == "One line of the audit log could not be understood and was left out.\n"
     assert [line["username"] for line in json.loads(shown.stdout)] == [None, "pablo", "maria"]

@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.documents import ShapeError, parse_record, to_json
-from schemas.requests import FOLDERS, RequestId, RequestRecord, parse_request_id, record_name, request_id
+from schemas.files import Directory
+from schemas.requests import FOLDERS, RequestId, RequestRecord, has_record, parse_request_id, record_name, request_id
 
 
 def id_of(path: Path, owner: str = "pablo") -> RequestId:
@@ -97,10 +99,45 @@ def test_an_id_that_was_written_is_taken_apart_again(identifier: RequestId) -> N
         "20260519T205518.123456Z--0123456789",
         "20260519T205518.123456Z-pablo-0123456789\n",
         "20260519-pablo-0123456789",
+        "20260519T205518.123456Z-../pablo-0123456789",
+        "20260519T205518.123456Z-.pablo-0123456789",
+        "20260519T205518.123456Z-pab\nlo-0123456789",
     ],
 )
 def test_what_is_no_id_is_not_taken_for_one(text: str) -> None:
     assert parse_request_id(text) is None
+
+
+@given(
+    st.text(min_size=1, max_size=20) | st.integers(200, 220).map("é".__mul__) | st.integers(200, 220).map("x".__mul__)
+)
+def test_whoever_has_a_record_has_one_that_can_be_written_and_is_found(owner: str) -> None:
+    with TemporaryDirectory() as path, Directory(path) as directory:
+        identifier = RequestId("20260519T205518.123456Z", owner, "0123456789")
+        if has_record(identifier):
+            directory.write(record_name(identifier), b"{}", 0o640, durable=False)
+            assert [parse_request_id(name.removesuffix(".json")) for name in directory.names()] == [identifier]
+
+
+@pytest.mark.parametrize(
+    ("owner", "can"),
+    [
+        ("pablo", True),
+        ("Big.Name", True),
+        ("x" * 210, True),
+        ("x" * 211, False),
+        ("é" * 105, True),
+        ("é" * 106, False),
+        ("", False),
+        (".x", False),
+        ("a/b", False),
+        ("a\nb", False),
+        ("a\0b", False),
+        ("caf\udce9", False),
+    ],
+)
+def test_an_account_whose_name_no_file_can_have_gets_no_record(owner: str, can: bool) -> None:
+    assert has_record(RequestId("20260519T205518.123456Z", owner, "0123456789")) is can
 
 
 _TEXT = st.text(max_size=40)

@@ -7,6 +7,7 @@ import lzma
 import os
 import signal
 import stat
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def log(path: Path) -> RotatedLog:
     return RotatedLog(str(path))
+
+
+def every_line(log: RotatedLog, since: float = 0) -> list[bytes]:
+    return [line for name in log.names(since) for line in log.lines(name, 100)]
 
 
 def aged(path: Path, data: bytes, age: float) -> None:
@@ -142,7 +147,7 @@ def test_a_pipe_in_its_place_keeps_no_reader_waiting(log: RotatedLog, path: Path
     previous = signal.signal(signal.SIGALRM, ring)
     signal.alarm(10)
     try:
-        for look in (lambda: log.tail(10), lambda: list(log.lines())):
+        for look in (lambda: log.tail(10), lambda: every_line(log)):
             with pytest.raises(UnsafeFileError, match="is not a plain file"):
                 look()
     finally:
@@ -180,23 +185,66 @@ def test_all_files_are_read_from_the_oldest_on(log: RotatedLog, path: Path) -> N
     aged(path, b"5\n6", 10)
     for other in ("log.jsonl.dpkg-old", "log.jsonl~", "other.jsonl", ".log.jsonl.tmp", "log.jsonl.1.gz.part"):
         aged(path.with_name(other), b"no\n", 5)
-    assert list(log.lines()) == [b"0", b"1", b"2", b"3", b"4", b"5", b"6"]
+    assert every_line(log) == [b"0", b"1", b"2", b"3", b"4", b"5", b"6"]
 
 
 def test_the_present_file_comes_last_though_an_older_one_was_written_after_it(log: RotatedLog, path: Path) -> None:
     aged(path, b"2\n", 10)
     aged(path.with_name("log.jsonl.1"), b"1\n", 0)
-    assert list(log.lines()) == [b"1", b"2"]
+    assert every_line(log) == [b"1", b"2"]
 
 
 def test_files_of_before_are_not_even_opened(log: RotatedLog, path: Path) -> None:
     aged(path.with_name("log.jsonl.1.gz"), b"this is no gzip", 100)
     aged(path, b"1\n", 10)
-    assert list(log.lines(since=1_000_000 - 50)) == [b"1"]
+    assert every_line(log, since=1_000_000 - 50) == [b"1"]
+
+
+@pytest.mark.parametrize("packed", [".gz", ".bz2", ".xz"])
+def test_a_file_that_is_being_packed_is_read_plain(log: RotatedLog, path: Path, packed: str) -> None:
+    plain = path.with_name("log.jsonl.1")
+    plain.write_bytes(b"1\n")
+    path.with_name(f"log.jsonl.1{packed}").write_bytes(b"half writ")
+    path.write_bytes(b"2\n")
+    assert every_line(log) == [b"1", b"2"]
+
+
+def test_a_file_that_was_packed_since_it_was_listed_is_read_all_the_same(log: RotatedLog, path: Path) -> None:
+    plain = path.with_name("log.jsonl.1")
+    plain.write_bytes(b"1\n")
+    (name,) = log.names()
+    plain.unlink()
+    path.with_name("log.jsonl.1.gz").write_bytes(gzip.compress(b"1\n"))
+    assert list(log.lines(name, 100)) == [b"1"]
+
+
+def test_a_file_that_was_taken_away_since_it_was_listed_has_no_lines(log: RotatedLog, path: Path) -> None:
+    path.write_bytes(b"1\n")
+    (name,) = log.names()
+    path.unlink()
+    path.with_name("log.jsonl.gz").write_bytes(b"this is no part of it")
+    assert list(log.lines(name, 100)) == []
+
+
+def test_a_line_is_read_up_to_the_limit_and_the_next_one_from_its_start(log: RotatedLog, path: Path) -> None:
+    path.write_bytes(b"1" * 100 + b"\n" + b"2" * 101 + b"\n" + b"3" * 1000 + b"\n\n4\n" + b"5" * 202)
+    assert every_line(log) == [b"1" * 100, b"2" * 101, b"3" * 101, b"", b"4", b"5" * 101]
+
+
+def test_a_line_without_an_end_takes_no_memory(log: RotatedLog, path: Path) -> None:
+    path.with_name("log.jsonl.1.gz").write_bytes(gzip.compress(bytes(1 << 25)))
+    with path.open("wb") as file:
+        file.truncate(1 << 25)
+    tracemalloc.start()
+    try:
+        assert every_line(log) == [bytes(101)] * 2
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_log_that_is_not_there_has_no_lines(log: RotatedLog) -> None:
-    assert list(log.lines()) == []
+    assert every_line(log) == []
 
 
 def test_the_tail_is_the_end_of_the_present_file(log: RotatedLog, path: Path) -> None:

@@ -189,6 +189,39 @@ def test_while_another_program_holds_the_lock_decisions_are_tried_again_soon(hou
     assert (house.problems(), house.markers_left(), house.lookup("pablo")) == ({}, [], None)
 
 
+def test_a_registry_that_was_broken_behind_the_lock_keeps_no_core_busy(house: House) -> None:
+    house.write_registry(pablo=entry())
+    house.run()
+    house.mark({"decision": "revoke", "username": "pablo"})
+    with (house.paths.state / "email-aliases.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        house.run()
+        house.paths.registry.write_text("{")
+    house.run()
+    assert set(house.problems()) == {"registry-broken"}
+    # Mending it is an event.
+    assert house.passes.due is None
+
+
+def test_what_was_due_when_a_pass_began_keeps_no_core_busy_though_it_could_not_be_done(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.run()
+    Path(house.settings.audit).unlink()
+    Path(house.settings.audit).mkdir()
+    monkeypatch.setattr("watcher.settling.QUIET_SECONDS", 0.01)
+    house.request(house.member, filename="half.json").write_bytes(b"{")
+    house.run()
+    due = house.passes.due
+    assert due is not None
+    house.rooms.intake.settling._clock = house.passes._clock = lambda: due + 0.001  # type: ignore[union-attr]
+    house.run()
+    # Refused, but the log cannot tell of it: that is for the retry, and not for this very moment.
+    assert set(house.problems()) == {"state-unwritable"}
+    assert house.passes.due is not None
+    assert house.passes.due > due + 0.001
+
+
 def test_a_publish_that_failed_is_tried_again_and_the_old_map_answers(house: House) -> None:
     house.write_registry(pablo=entry())
     house.run()

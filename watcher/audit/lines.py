@@ -60,6 +60,16 @@ def of_active_cancel(cancel: RequestRecord, before: str | None, after: Registry)
     )
 
 
+def of_earlier(record: RequestRecord, withdrawn: RequestRecord | None, present: Registry | None) -> AuditLine:
+    """What *record* came to before a kill; *withdrawn* is the request that it took back, if it is a cancel of one."""
+    if withdrawn is not None:
+        return of_withdrawal(record, withdrawn.request_id)
+    # A cancel of a request names its destination; one of the alias does not.
+    if record.status == "cancelled" and record.action == "cancel" and not record.destination and present is not None:
+        return of_active_cancel(record, None, present)
+    return of_record(record)
+
+
 def of_refusals(username: str | None, uid: int, count: int, reason: str, file: str) -> AuditLine:
     """*count* refusals of one owner that have no lines of their own, with the *reason* and *file* of the last."""
     return AuditLine(

@@ -15,16 +15,20 @@ from msgspec.structs import replace
 from schemas.audit import AuditLine, parse_line, to_line
 from schemas.documents import NotJsonError, ShapeError
 from schemas.errors import TroubleError
-from schemas.requests import REFUSED_KEPT
+from schemas.registry import Registry
+from schemas.requests import RequestRecord
 from schemas.rotated import RotatedLog
+from watcher.audit import lines
+from watcher.audit.refusals import Refusals
 
 MODE = 0o640
 GROUP = "adm"
 """Who may read logs on Debian and its kin; without that group the file stays with root's."""
 
 _TAIL_OCTETS = 64 * 1024
+_TAIL_OF_PUBLISHED = 1024 * 1024
+_PUBLISHED = b'"published"'
 _REMEMBERED = 4096
-_MINUTE = 60.0
 
 
 class Audit:
@@ -32,21 +36,22 @@ class Audit:
 
     Args:
         path: the file; made where it is missing.
-        registry: gives the SHA-256 of the registry as it is, or `None` where it cannot be used.
+        registry: gives the registry as it is, or `None` where it cannot be used.
         clock: seconds that only ever grow.
+
+    Attributes:
+        refusals: those that are counted.
     """
 
     def __init__(
-        self, path: str, registry: Callable[[], str | None], clock: Callable[[], float] = time.monotonic
+        self, path: str, registry: Callable[[], Registry | None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._file = RotatedLog(path)
         self._registry = registry
-        self._clock = clock
         self._waiting: list[AuditLine] = []
         self._keys: set[tuple[str, str]] = set()
         self._written: dict[tuple[str, str], None] = {}
-        self._told: dict[str, int] = {}
-        self._told_since = clock()
+        self.refusals = Refusals(clock)
 
     def add(self, line: AuditLine) -> None:
         """Have *line* written by the next `flush`, unless it is there already.
@@ -61,30 +66,17 @@ class Audit:
             self._keys.add(key)
         self._waiting.append(line)
 
-    def allowance(self, username: str, count: int) -> int:
-        """How many of *count* refusals of *username* get a line of their own; the others are to be counted in one.
-
-        A member may be refused thousands of times in a second, for as long as they please: some lines a minute tell
-        the administrator as much as all of them.
-        """
-        moment = self._clock()
-        if moment - self._told_since >= _MINUTE:
-            self._told.clear()
-            self._told_since = moment
-        told = self._told.get(username, 0)
-        allowed = min(count, REFUSED_KEPT - told)
-        self._told[username] = told + allowed
-        return allowed
-
     def flush(self) -> None:
         """Write what was added. It is durable when this returns.
 
         Raises:
             OSError, StateError, UnsafeFileError: it could not be written; it is kept for the next call.
         """
+        self._waiting += self.refusals.due()
         if not self._waiting:
             return
-        present = self._registry()
+        registry = self._registry()
+        present = registry.sha256 if registry else None
         self._file.append(b"".join(to_line(_with_registry(line, present)) for line in self._waiting), MODE, _gid())
         self._written.update(dict.fromkeys(self._keys))
         while len(self._written) > _REMEMBERED:
@@ -92,11 +84,21 @@ class Audit:
         self._waiting.clear()
         self._keys.clear()
 
-    def remember(self) -> int:
+    def add_again(self, record: RequestRecord, withdrawn: RequestRecord | None) -> None:
+        """Have the log tell what *record* came to before a kill, if it has not; *withdrawn* is what it took back."""
+        self.add(lines.of_earlier(record, withdrawn, self._registry()))
+
+    def close(self) -> None:
+        """Tell of what was counted, as far as it can be told."""
+        self._waiting += self.refusals.due(all_of_them=True)
+        with contextlib.suppress(OSError, TroubleError):
+            self.flush()
+
+    def remember(self) -> int | None:
         """Look which things the log has told of lately, so that `add` tells of none of them again.
 
         Returns:
-            The moment of its last line, in nanoseconds; 0 where there is none.
+            The moment of its last line, in nanoseconds; `None` where there is no log.
 
         Raises:
             OSError, StateError, UnsafeFileError: it cannot be read.
@@ -110,17 +112,18 @@ class Audit:
 
     def last_published(self) -> str | None:
         """The registry that the last `published` line tells of, where the end of the log holds one."""
-        try:
-            tail = self._file.tail(_TAIL_OCTETS)
-        except (OSError, TroubleError):
-            return None
-        for data in reversed(tail.split(b"\n")):
+        for look in (self._file.tail, self._file.tail_before):
             try:
-                line = parse_line(data) if b'"published"' in data else None
-            except (NotJsonError, ShapeError):
+                tail = look(_TAIL_OF_PUBLISHED)
+            except (OSError, TroubleError):
                 continue
-            if line is not None and line.what == "published":
-                return line.registry_sha256_after
+            end = len(tail)
+            while (found := tail.rfind(_PUBLISHED, 0, end)) >= 0:
+                end = tail.rfind(b"\n", 0, found) + 1
+                with contextlib.suppress(NotJsonError, ShapeError):
+                    line = parse_line(tail[end:].partition(b"\n")[0])
+                    if line.what == "published":
+                        return line.registry_sha256_after
         return None
 
 

@@ -81,7 +81,16 @@ class Markers:
     @property
     def waiting(self) -> bool:
         """Whether there is anything that may be a marker."""
-        return any(not name.startswith(".") and name != "failed" for name in self._directory.names())
+        return bool(self._candidates())
+
+    def _candidates(self) -> list[str]:
+        # Whoever can make a directory here is root: it is theirs, and theirs to remove.
+        with self._directory.scan() as entries:
+            return [
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False)
+            ]
 
     def read(self) -> list[Marker]:
         """Every marker that is whole, in the order in which they are applied; those that are none go to `failed/`.
@@ -89,14 +98,13 @@ class Markers:
         Raises:
             OSError: the directory or a marker cannot be read, or `failed/` cannot be written.
         """
-        names = [name for name in self._directory.names() if not name.startswith(".") and name != "failed"]
+        names = self._candidates()
         self.settling.forget_all_but(names)
         markers = [marker for name in names if (marker := self._read_one(name)) is not None]
         return sorted(markers, key=lambda marker: (marker.mtime_ns, marker.name))
 
     def _read_one(self, name: str) -> Marker | None:
         status = self._directory.status(name)
-        # Whoever can make a directory here is root: it is theirs, and theirs to remove.
         if status is None or stat.S_ISDIR(status.st_mode) or self.settling.waits(name, signature_of(status)):
             return None
         data = b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -37,6 +37,39 @@ class Item(NamedTuple):
         return self.name.startswith(".")
 
 
+class Turns:
+    """Entries that wait: one of each owner is next in turn, and those of one owner in the order of mtime, then name."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, list[Item]] = {}
+        self._owners: deque[int] = deque()
+
+    def __bool__(self) -> bool:
+        """Whether any wait."""
+        return bool(self._owners)
+
+    def line_up(self, item: Item, *, newcomer: bool = False) -> None:
+        """Have *item* wait. An owner of whom nothing waits has the last turn, or the next one as a *newcomer*."""
+        if item.uid not in self._waiting:
+            self._waiting[item.uid] = []
+            if newcomer:
+                self._owners.appendleft(item.uid)
+            else:
+                self._owners.append(item.uid)
+        heappush(self._waiting[item.uid], item)
+
+    def take(self) -> Item:
+        """Give the next one, which waits no more; its owner's next turn comes after everybody else's."""
+        uid = self._owners[0]
+        item = heappop(self._waiting[uid])
+        if self._waiting[uid]:
+            self._owners.rotate(-1)
+        else:
+            self._owners.popleft()
+            del self._waiting[uid]
+        return item
+
+
 class Census:
     """Keeps what is known of the entries, so that a long backlog is not asked and sorted again in every pass.
 
@@ -49,8 +82,7 @@ class Census:
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
-        self._waiting: dict[int, list[Item]] = {}
-        self._turns: deque[int] = deque()
+        self._turns = Turns()
         # A hundred thousand entries have a few owners and modes; nobody needs a hundred thousand numbers for that.
         self._shared: dict[int, int] = {}
         self.hidden: list[Item] = []
@@ -110,7 +142,7 @@ class Census:
         shared = self._shared
         item = Item(mtime_ns, name, status.st_ino, shared.setdefault(uid, uid), shared.setdefault(mode, mode))
         if name[0] != "." and not item.directory:
-            self._line_up(item)
+            self._turns.line_up(item, newcomer=True)
         return item
 
     def _status(self, queue: Directory, name: str) -> os.stat_result | None:
@@ -126,26 +158,23 @@ class Census:
         """Whether entries wait for their turn, as far as is known."""
         return bool(self._turns)
 
-    @property
-    def names(self) -> Collection[str]:
-        """The names of all entries."""
-        return self._items.keys()
+    def __contains__(self, name: object) -> bool:
+        """Whether *name* is an entry that may be judged; a directory never is."""
+        item = self._items.get(name) if isinstance(name, str) else None
+        return item is not None and not item.directory
 
-    def in_turn(self) -> Iterator[Item]:
-        """Give one entry of each owner in turn; those of one owner in the order of mtime, then name.
+    def in_turn(self, late: Callable[[], bool]) -> Iterator[Item]:
+        """Give one entry of each owner in turn, until it is *late*, though one in any case.
 
         What was given is not given again, in this pass or another, unless it is `put_back`. The turn goes on where it
         stopped, and a newcomer is next.
         """
-        while self._turns:
-            uid = self._turns[0]
-            item = heappop(self._waiting[uid])
-            if self._waiting[uid]:
-                self._turns.rotate(-1)
-            else:
-                self._turns.popleft()
-                del self._waiting[uid]
+        given = False
+        # Asked before anybody's turn begins: a turn that comes to nothing would be lost, again and again the same one.
+        while self._turns and not (given and late()):
+            item = self._turns.take()
             if self._items.get(item.name) is item:
+                given = True
                 yield item
 
     def forget(self, name: str) -> None:
@@ -154,10 +183,4 @@ class Census:
 
     def put_back(self, item: Item) -> None:
         """*item* was not dealt with: it has its turn again in a later pass."""
-        self._line_up(item)
-
-    def _line_up(self, item: Item) -> None:
-        if item.uid not in self._waiting:
-            self._waiting[item.uid] = []
-            self._turns.appendleft(item.uid)
-        heappush(self._waiting[item.uid], item)
+        self._turns.line_up(item)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,16 +11,18 @@ from msgspec.structs import replace
 from schemas.config import Settings
 from schemas.errors import StateError, reason
 from schemas.files import Directory
-from schemas.requests import REFUSED_KEPT, RequestRecord
+from schemas.requests import RequestRecord
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts
 from watcher.audit import lines
 from watcher.audit.log import Audit
+from watcher.intake.abandoned import Abandoned
 from watcher.intake.census import Census, Item
 from watcher.intake.journal import Journal
 from watcher.intake.judge import Judge, Verdict
 from watcher.intake.place import Place
+from watcher.intake.refusing import Refusing
 from watcher.intake.removal import Removal
 from watcher.records import RecordStore
 from watcher.settling import Settling
@@ -31,11 +31,7 @@ SLICE_SECONDS = 0.05
 """How long one pass may judge entries before decisions and publishing have their turn. Recording and removing what was
 judged takes about as long again."""
 SHORT_SLICE_SECONDS = 0.01
-"""The same while decisions wait for that turn."""
-FLOOD_KEPT = 1
-"""Of how many refusals a slice writes records, once a backlog has had more than `REFUSED_KEPT` of the same member."""
-
-_DAY = 24 * 3600
+"""The same while decisions wait for that turn; and how long, besides, one pass may look for abandoned files."""
 
 
 @dataclass
@@ -67,7 +63,6 @@ class Intake:
     """The queue and what becomes of its entries.
 
     Attributes:
-        refused: entries refused since the watcher started.
         settling: files that may still be being written.
         place: the queue directory itself.
         tally: what the journal is still to be told.
@@ -89,14 +84,26 @@ class Intake:
         self._clock = clock
         self._census = Census()
         self._look_owed = False
-        self._refused_of: Counter[str] = Counter()
+        self._more = False
+        self._stuck: dict[str, Item] = {}
+        self._why_stuck: str | None = None
         self.settling = Settling(clock)
-        self.refused = 0
         self._judge = Judge(settings, self._queue, records, accounts, self.settling)
         self._removal = Removal(self._queue)
+        self._abandoned = Abandoned(self._queue, self._census, self._removal)
         self.place = Place(settings, accounts, self._queue)
         self._journal = Journal(clock)
         self.tally = self._journal.tally
+        self._refusing = Refusing(records, accounts, audit, self._journal)
+
+    @property
+    def refused(self) -> int:
+        """How many entries were refused since the watcher started."""
+        return self._refusing.count
+
+    def go_on_from(self, refused: int) -> None:
+        """There were *refused* refusals before this room was opened."""
+        self._refusing.count = refused
 
     def close(self) -> None:
         """Let go of the queue."""
@@ -121,20 +128,26 @@ class Intake:
         if self.place.closed:
             return result
         self.tally.settle()
+        if not self._more:
+            self._unstick()
+        self._more = False
         # The look takes longest of all in a flood, so it may wait for decisions, though never twice in a row.
         wanted = look or self._look_owed
-        look = not self._census.waiting or (wanted and (self._look_owed or not hurry))
+        look = not (self._census.waiting or self._abandoned.waiting) or (wanted and (self._look_owed or not hurry))
         self._look_owed = wanted and not look
         if look:
             self._look()
         result.directories = self._census.directories
         result.left_alone = result.directories + len(self._census.mounted)
         self._take_slice(result, SHORT_SLICE_SECONDS if hurry else SLICE_SECONDS)
+        self._remove_abandoned(result)
         result.more |= not look
         # What came to nothing may all be gone, which only a look tells.
         self._look_owed |= result.more and not result.handled
         if not result.more:
-            self._refused_of.clear()
+            self._refusing.backlog_ends()
+        self._more = result.more
+        result.troubles += [self._why_stuck] if self._why_stuck else []
         result.troubles += [_unreadable(name, error) for name, error in self._census.unreadable]
         result.troubles += self._removal.troubles
         return result
@@ -142,8 +155,8 @@ class Intake:
     def _look(self) -> None:
         self._removal.again(self.place.mounted)
         self._census.take(self._queue, self.place.mounted)
-        self.settling.forget_all_but(self._census.names)
-        self._remove_abandoned(self._census.hidden)
+        self.settling.forget_all_but(self._census)
+        self._abandoned.line_up()
 
     def _take_slice(self, result: Intaken, seconds: float) -> None:
         deadline = self._clock() + seconds
@@ -152,16 +165,13 @@ class Intake:
         refused: dict[str, list[Verdict]] = {}
         waiting: set[int] = set()
         try:
-            for item in self._census.in_turn():
+            stuck_before = len(self._stuck)
+            for item in self._census.in_turn(lambda: self._clock() > deadline):
                 given.append(item)
-                if len(given) > 1 and self._clock() > deadline:
-                    # With nothing done in all that time, it may be their own clock that the entries wait for.
-                    result.more = bool(spent or refused) or self.settling.next_due is None
-                    break
                 if item.uid in waiting:
                     result.more_after_cancels = True
                     continue
-                verdict = None if self._removal.keeps(item.name) else self._judged(item, result)
+                verdict = self._judged(item)
                 if verdict is None:
                     continue
                 if verdict.active_cancel:
@@ -174,12 +184,20 @@ class Intake:
                     continue
                 # After a kill, what its owner wrote before would be judged by what this one changes.
                 if verdict.record is not None and (before := refused.pop(verdict.record.username, None)):
-                    self._record_refused(verdict.record.username, before)
+                    self._refusing.record(verdict.record.username, before)
                     spent += before
                 self._record(verdict)
                 spent.append(verdict)
+            if self._census.waiting:
+                if spent or refused or len(self._stuck) > stuck_before:
+                    result.more = True
+                elif result.active_cancels:
+                    result.more_after_cancels = True
+                else:
+                    # With nothing done in all that time, it may be their own clock that the entries wait for.
+                    result.more = self.settling.next_due is None
             for owner, verdicts in refused.items():
-                self._record_refused(owner, verdicts, more=result.more)
+                self._refusing.record(owner, verdicts, more=result.more)
                 spent += verdicts
         finally:
             # Also when a write failed half way: what was recorded is done with, and what was not stays in the queue.
@@ -191,27 +209,44 @@ class Intake:
         try:
             self._records.settle()
             self._audit.flush()
+            self._refusing.settle()
             for verdict in spent:
                 self.discard(verdict)
                 done.add(verdict.item.name)
         finally:
+            self._refusing.forget()
             for item in given:
-                if item.name not in done:
+                if item.name not in done and self._stuck.get(item.name) is not item:
                     self._census.put_back(item)
 
-    def _judged(self, item: Item, result: Intaken) -> Verdict | None:
+    def _judged(self, item: Item) -> Verdict | None:
+        if self._removal.keeps(item.name):
+            self._stuck[item.name] = item
+            return None
         try:
             return self._judge.judge(item)
         except (OSError, StateError) as error:
-            result.troubles.append(_unreadable(item.name, error))
+            self._stuck[item.name] = item
+            self._why_stuck = _unreadable(item.name, error)
+            # It is the retry that it waits for now.
+            self.settling.forget(item.name)
             return None
+
+    def _unstick(self) -> None:
+        # Only at the beginning of a backlog: within one they would be tried for ever, and keep others from their turn.
+        for item in self._stuck.values():
+            self._census.put_back(item)
+        self._stuck.clear()
+        self._why_stuck = None
 
     def _record(self, verdict: Verdict) -> None:
         record = verdict.record
         if record is None:
             # Its record was made before a kill; perhaps its line was not.
             if verdict.before is not None:
-                self._audit.add(lines.of_record(verdict.before))
+                self._audit.add_again(verdict.before, self._records.withdrawn_by(verdict.before))
+                if verdict.before.status == "refused":
+                    self._refusing.recorded_before()
             return
         gid = self._accounts.gid
         if verdict.withdraws is not None and verdict.withdraws.status == "pending":
@@ -248,29 +283,8 @@ class Intake:
 
     def refuse(self, verdict: Verdict) -> None:
         """Record one refusal, and count it."""
-        self._record_refused(verdict.record.username if verdict.record else "", [verdict])
-
-    def _record_refused(self, owner: str, verdicts: list[Verdict], *, more: bool = False) -> None:
-        records = [record for verdict in verdicts if (record := verdict.record) is not None]
-        self._refused_of[owner] += len(records)
-        # Each record is synced. In a flood newer ones come after these, and take their place.
-        most = FLOOD_KEPT if more and self._refused_of[owner] > REFUSED_KEPT else REFUSED_KEPT
-        kept = sorted(records, key=lambda record: record.request_id)[-most:]
-        for record in kept:
-            self._records.add(record, self._accounts.gid)
-        if records:
-            self._records.prune_refused(owner)
-        self._audit_refused(owner, kept, verdicts)
-        self.refused += len(verdicts)
-        self._journal.refused(owner, verdicts)
-
-    def _audit_refused(self, owner: str, kept: list[RequestRecord], verdicts: list[Verdict]) -> None:
-        allowed = self._audit.allowance(owner, len(kept))
-        for record in kept[len(kept) - allowed :]:
-            self._audit.add(lines.of_record(record))
-        last = verdicts[-1]
-        if (count := len(verdicts) - allowed) > 0:
-            self._audit.add(lines.of_refusals(owner, last.item.uid, count, last.refused or "", last.item.name))
+        self._refusing.record(verdict.record.username if verdict.record else "", [verdict])
+        self._refusing.settle()
 
     def discard(self, verdict: Verdict) -> None:
         """Remove the entry that was judged, and no other that has taken its name since."""
@@ -279,28 +293,22 @@ class Intake:
         self.settling.forget(name)
         self._census.forget(name)
 
-    def _remove_abandoned(self, items: list[Item]) -> None:
-        abandoned: dict[int, list[tuple[str, int]]] = {}
-        long_ago = int((time.time() - _DAY) * 1e9)
-        for item in items:
-            # Not each of a hundred thousand is looked at in every pass.
-            if item.mtime_ns >= long_ago:
-                continue
-            # What refuses to be looked at was mounted over in this moment, and is left alone from the next pass on.
-            with contextlib.suppress(OSError):
-                status = self._queue.status(item.name)
-                old = status is not None and min(status.st_mtime_ns, status.st_ctime_ns) < long_ago
-                if status is not None and old and not self._removal.keeps(item.name):
-                    abandoned.setdefault(status.st_uid, []).append((item.name, status.st_ino))
-        for uid, found in abandoned.items():
+    def _remove_abandoned(self, result: Intaken) -> None:
+        if not self._abandoned.waiting:
+            return
+        deadline = self._clock() + SHORT_SLICE_SECONDS
+        abandoned = self._abandoned.find(lambda: self._clock() > deadline)
+        result.more |= abandoned.more
+        result.troubles += [_unreadable(name, error) for name, error in abandoned.troubles]
+        for uid, found in abandoned.of_owner.items():
             account = self._accounts.of_uid(uid)
             owner = account.name if account else None
             last = found[-1][0]
-            self._audit.add(lines.of_refusals(owner, uid, len(found), sentences.ABANDONED, last))
-            self._audit.flush()
+            self._audit.refusals.count(owner or "", uid, len(found), sentences.ABANDONED, last)
             for name, inode in found:
                 self._removal.remove(name, inode)
-            self.refused += len(found)
+            result.handled += len(found)
+            self._refusing.count += len(found)
             self._journal.abandoned(owner, len(found), last)
 
 

@@ -17,7 +17,7 @@ from schemas.files import Directory, signature_of
 from schemas.names import NameRefusedError, alias_of, check_username
 from schemas.pinned import FoundFile, Pinned
 from schemas.queue import NAME, SIZE_LIMIT, QueueFile, parse_queue_file
-from schemas.requests import RequestId, RequestRecord, request_id
+from schemas.requests import RequestId, RequestRecord, has_record, request_id
 from schemas.text import printable
 from schemas.times import now
 from watcher import sentences
@@ -196,7 +196,7 @@ class Judge:
         )
 
     def _refusal(self, case: _Case, reason: str, asked: QueueFile | None = None) -> Verdict:
-        if case.account is None or "/" in case.account.name or case.account.name.startswith("."):
+        if case.account is None or not has_record(case.identifier):
             return Verdict(case.item, case.item.inode, refused=reason)
         record = replace(
             self._record(case, asked), status="refused", reason=reason, decided_at=now(), decided_by="watcher"

@@ -7,6 +7,7 @@ first, and nothing is taken from there.
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -21,6 +22,7 @@ from watcher import sentences
 from watcher.accounts import Accounts, GroupMissingError
 
 _SAFE_MODES = (0o2770, 0o3770)
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _MEMBERS_MAY_MOUNT = frozenset({"fuse", "fuseblk", "unknown"})
 
 
@@ -28,22 +30,30 @@ class Place:
     """Where *queue* was opened, and what has become of it.
 
     Attributes:
-        closed: whether nothing may be taken in.
         mounted: the entries over which something is mounted.
         problems: what is wrong, in words, by code.
+
+    Raises:
+        StateError, OSError: what is mounted cannot be told; so do `look` and `replaced`, and until one of them comes to
+            an end, the queue is closed.
     """
 
     def __init__(self, settings: Settings, accounts: Accounts, queue: Directory) -> None:
         self._settings = settings
         self._accounts = accounts
         self._queue = queue
-        self._changes = MountChanges()
         self._safe: tuple[int, ...] | None = None
         self._opened_closed = _foreign(settings, queue.mount) is not None
+        self._known = False
         self._kind: str | None = None
         self.mounted: frozenset[str] = frozenset()
-        self._ask()
         self.problems: dict[str, str] = {}
+        self._changes = MountChanges()
+        try:
+            self._ask()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Look no more."""
@@ -52,11 +62,14 @@ class Place:
     @property
     def closed(self) -> bool:
         """Whether nothing in the queue may be believed, nor even asked for."""
-        return self._opened_closed or self._kind is not None
+        return self._opened_closed or not self._known or self._kind is not None
 
     def replaced(self) -> bool:
         """Whether a file system that may not be believed was mounted over the queue since it was opened, or is gone."""
+        # A change is told of once, so it is remembered until it could be looked into.
         if self._changes.any():
+            self._known = False
+        if not self._known:
             self._ask()
         return self._opened_closed != (self._kind is not None)
 
@@ -70,6 +83,7 @@ class Place:
     def _ask(self) -> None:
         self._kind = foreign(self._settings)
         self.mounted = mounted_over(self._queue.fd)
+        self._known = True
 
     def _mounts(self) -> dict[str, str]:
         path = self._settings.queue
@@ -85,11 +99,14 @@ class Place:
         if self.closed:
             return {}
         status = os.fstat(self._queue.fd)
-        found = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
-        # The name services are not asked in each pass.
+        try:
+            found = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, self._accounts.gid)
+        except GroupMissingError:
+            return {}  # a problem of its own
+        # The names of the owners are not looked up in each pass.
         if found == self._safe:
             return {}
-        if self._is_safe(*found):
+        if _is_safe(*found):
             self._safe = found
             return {}
         told = sentences.QUEUE_UNSAFE.format(
@@ -99,20 +116,24 @@ class Place:
         )
         return {"queue-unsafe": told}
 
-    def _is_safe(self, mode: int, uid: int, gid: int) -> bool:
-        try:
-            return mode in _SAFE_MODES and uid in {0, os.geteuid()} and gid == self._accounts.gid
-        except GroupMissingError:
-            return True  # a problem of its own
+
+def _is_safe(mode: int, uid: int, gid: int, members: int) -> bool:
+    return mode in _SAFE_MODES and uid in {0, os.geteuid()} and gid == members
 
 
 def foreign(settings: Settings) -> str | None:
-    """The type of the file system at the path of the queue, if it is one that a member may have mounted."""
+    """The type of the file system at the path of the queue, if it is one that a member may have mounted.
+
+    Raises:
+        StateError, OSError: that cannot be told.
+    """
     with ExitStack() as held:
         try:
             return _foreign(settings, _mount_at(settings.queue, held))
-        except OSError:
-            return None  # that it is not there is told by the watch on it
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+            return None  # that is told by the watch on it
 
 
 def _foreign(settings: Settings, mount: int) -> str | None:
@@ -132,13 +153,13 @@ def _mount_at(path: str, held: ExitStack) -> int:
 
 def _user(uid: int) -> str:
     try:
-        return pwd.getpwuid(uid).pw_name
+        return printable(pwd.getpwuid(uid).pw_name)
     except KeyError:
         return str(uid)
 
 
 def _group(gid: int) -> str:
     try:
-        return grp.getgrgid(gid).gr_name
+        return printable(grp.getgrgid(gid).gr_name)
     except KeyError:
         return str(gid)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ def lines(server: Server) -> list[Record]:
 
 def told(server: Server) -> list[tuple[Any, Any]]:
     return [(line["what"], line.get("decision_id") or line.get("request_id")) for line in lines(server)]
+
+
+def present_sha256(server: Server) -> str | None:
+    registry = server.registry.usable()
+    return registry.sha256 if registry else None
 
 
 def a_line(number: int = 0, **fields: Any) -> AuditLine:
@@ -115,7 +121,7 @@ def test_a_decision_that_was_applied_before_a_kill_is_told_of_afterwards(server:
     )  # fmt: skip
     # What the registry was before, nobody knows any more.
     assert approved["registry_sha256_before"] is None
-    assert approved["registry_sha256_after"] == server.registry.sha256()
+    assert approved["registry_sha256_after"] == present_sha256(server)
 
 
 @pytest.mark.needs("root")
@@ -184,7 +190,7 @@ def test_with_nothing_to_tell_no_file_is_made(server: Server, audit: Audit) -> N
 
 def test_a_line_that_changed_nothing_has_the_present_registry(server: Server, audit: Audit) -> None:
     server.write_registry(pablo=entry())
-    present = server.registry.sha256()
+    present = present_sha256(server)
     audit.add(a_line())
     audit.flush()
     server.paths.registry.write_text("{")
@@ -211,28 +217,63 @@ def test_the_last_published_registry_is_found_again(server: Server, audit: Audit
 
 
 def test_a_minute_has_room_for_as_many_refusals_of_a_member_as_are_kept(audit: Audit, server: Server) -> None:
-    assert audit.allowance("pablo", 20) == 20
-    assert audit.allowance("pablo", 20) == REFUSED_KEPT - 20
-    assert audit.allowance("pablo", 20) == 0
-    assert audit.allowance("maria", 5) == 5
+    refusals = audit.refusals
+    assert refusals.allowance("pablo", 20) == 20
+    assert refusals.allowance("pablo", 20) == REFUSED_KEPT - 20
+    assert refusals.allowance("pablo", 20) == 0
+    assert refusals.allowance("maria", 5) == 5
     server.clock.pass_by(60)
-    assert audit.allowance("pablo", 20) == 20
+    audit.flush()
+    assert refusals.allowance("pablo", 20) == 20
 
 
 @pytest.mark.needs("root")
-def test_refusals_past_that_are_counted_with_the_last_reason(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_refusals_past_that_are_counted_in_one_line_when_the_minute_is_over(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.CRITICAL)
     for number in range(REFUSED_KEPT + 8):
-        server.request(destination="nothing", filename=f"{number:02}.json", mtime=1_700_000_000 + number)
+        server.request(destination="nothing", filename=f"{number:02}.json", mtime=time.time() - 100 + number)
+        take(server)
     for number in range(3):
         server.request("maria", "nothing", filename=f"m{number}.json")
     take(server)
-    found = {(line["username"], line.get("count")) for line in lines(server)}
-    assert found == {("pablo", None), ("pablo", 8), ("maria", None)}
-    assert len(lines(server)) == REFUSED_KEPT + 1 + 3
-    (lump,) = [line for line in lines(server) if "count" in line]
-    assert (lump["uid"], lump["decided_by"]) == (server.pablo.uid, "watcher")
-    assert lump["reason"]
+    assert server.intake.refused == REFUSED_KEPT + 8 + 3
+    assert len(lines(server)) == REFUSED_KEPT + 3
+    assert server.audit.refusals.next_due == server.clock() + 60
+    server.clock.pass_by(60)
+    server.audit.flush()
+    assert len(lines(server)) == REFUSED_KEPT + 3 + 1
+    lump = lines(server)[-1]
+    assert (lump["username"], lump["uid"], lump["decided_by"], lump["count"]) == (
+        "pablo", server.pablo.uid, "watcher", 8,
+    )  # fmt: skip
+    assert (lump["file"], bool(lump["reason"])) == (f"{REFUSED_KEPT + 7:02}.json", True)
+    assert server.audit.refusals.next_due is None
+
+
+def test_what_was_counted_is_told_when_the_watcher_ends(server: Server) -> None:
+    (server.paths.queue / "stray.json").symlink_to("/etc/shadow")
+    take(server)
+    assert lines(server) == []
+    server.audit.close()
+    (line,) = lines(server)
+    assert (line["what"], line["count"], line["file"]) == ("refused", 1, "stray.json")
+
+
+def test_refusals_that_the_log_could_not_be_told_of_are_counted_once(server: Server) -> None:
+    for number in range(REFUSED_KEPT + 8):
+        server.request(destination="nothing", filename=f"{number:02}.json")
+    Path(server.settings.audit).mkdir()
+    for _ in range(5):
+        with pytest.raises(Exception, match="is not a plain file"):
+            take(server)
+    Path(server.settings.audit).rmdir()
+    take(server)
+    server.audit.close()
+    assert server.queue() == []
+    assert server.intake.refused == REFUSED_KEPT + 8
+    assert sum(line.get("count", 1) for line in lines(server)) == REFUSED_KEPT + 8
 
 
 def test_a_member_whose_cancel_meets_no_alias_is_refused_in_the_log_too(server: Server) -> None:
@@ -252,6 +293,46 @@ def test_a_file_among_the_decisions_that_is_none_is_told_of_before_it_goes(serve
     (line,) = lines(server)
     assert (line["what"], line["decided_by"], line["username"]) == ("failed", None, None)
     assert "eat" in line["reason"]
+
+
+# What a kill kept from it
+
+
+def test_a_withdrawal_that_is_told_of_after_a_kill_names_the_request(server: Server) -> None:
+    server.request()
+    take(server)
+    (request,) = server.found("pending")
+    server.drop("pablo", CANCEL, filename="cancel.json")
+    kill_at(server, server.audit, "flush")
+    take(server)
+    line = lines(server)[-1]
+    assert (line["what"], line["request_id"], line["destination"]) == (
+        "cancelled", request["request_id"], "p@example.org",
+    )  # fmt: skip
+
+
+def test_an_alias_that_was_switched_off_before_a_kill_is_told_of_with_a_registry_that_nobody_knows(
+    server: Server,
+) -> None:
+    server.write_registry(pablo=entry(uid=server.pablo.uid))
+    server.drop("pablo", {**CANCEL, "scope": "active"})
+    server.records.refresh()
+    server.decide.apply([], server.intake.take().active_cancels)
+    server.restart()
+    take(server)
+    (line,) = lines(server)
+    assert (line["what"], line["decided_by"], line["destination"]) == ("cancelled", "pablo", "p@example.org")
+    assert (line["registry_sha256_before"], line["registry_sha256_after"]) == (None, present_sha256(server))
+
+
+def test_the_last_published_registry_is_found_in_the_file_that_was_just_rotated(server: Server, audit: Audit) -> None:
+    audit.add(a_line(request_id=None, what="published", registry_sha256_after="1" * 64))
+    audit.flush()
+    Path(server.settings.audit).rename(f"{server.settings.audit}.1")
+    assert audit.last_published() == "1" * 64
+    audit.add(a_line())
+    audit.flush()
+    assert audit.last_published() == "1" * 64
 
 
 def test_the_lines_of_a_batch_are_in_the_order_in_which_they_were_added(server: Server, audit: Audit) -> None:

@@ -115,6 +115,20 @@ def test_a_directory_is_left_where_it_is_and_told_once_at_most(server: Server, n
     assert len(server.failed()) <= 1
 
 
+def test_a_directory_is_nothing_that_waits_and_nothing_to_wait_for(server: Server) -> None:
+    (server.paths.decisions / "backup").mkdir()
+    assert not server.markers.waiting
+    path = server.paths.decisions / "one.json"
+    path.write_bytes(b'{"decision": ')
+    assert server.markers.waiting
+    server.markers.read()
+    path.unlink()
+    path.mkdir()
+    server.markers.read()
+    assert server.markers.settling.next_due is None
+    assert not server.markers.waiting
+
+
 def test_a_marker_is_removed_once_it_was_told_of_and_no_other_that_took_its_name(server: Server) -> None:
     server.mark(SYNC, "one")
     (marker,) = server.markers.read()

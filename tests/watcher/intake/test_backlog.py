@@ -1,11 +1,18 @@
 """A backlog is worked off in slices: nothing in it is forgotten, and nobody new is overlooked for it."""
 
+import errno
+import os
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
+from schemas.files import Directory
+from schemas.pinned import FoundFile, Pinned
 from schemas.requests import RequestRecord
 from watcher.intake.intake import SHORT_SLICE_SECONDS, SLICE_SECONDS
+from watcher.intake.removal import Removal
 
 from ...support.layout import put
 from ..server import Clock, Server
@@ -135,3 +142,191 @@ def test_the_refusals_of_a_flood_get_few_records_until_its_end(
     assert len(kept) == 32
     assert "99.json" in kept
     assert flooded.intake.refused == 100
+
+
+def leave(server: Server, name: str, count: int) -> None:
+    """Unfinished files of *name*, a day old at once since their owner says so."""
+    uid = server.people.by_name[name].uid
+    for number in range(count):
+        put(server.paths.queue / f".{name}-{number}", b"{", 0o600, uid=uid, mtime=0)
+
+
+def left_of(server: Server, name: str) -> int:
+    return sum(found.startswith(f".{name}-") for found in server.queue())
+
+
+def work_off(server: Server, passes: int = 200) -> None:
+    """Go on until nothing more is to be done at once."""
+    for _ in range(passes):
+        if not server.intake.take(look=False).more:
+            return
+    raise AssertionError("the backlog never ends")
+
+
+def test_abandoned_files_without_number_keep_nobody_waiting(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.clock = Busy()
+    leave(server, "pablo", 100)
+    server.request("maria")
+    assert server.intake.take().more
+    assert pending(server) == {"maria"}
+    assert 80 < left_of(server, "pablo") < 100
+    looks: list[Directory] = []
+    scan = Directory.scan
+
+    def counted(directory: Directory) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        looks.append(directory)
+        return scan(directory)
+
+    with monkeypatch.context() as counting:
+        counting.setattr(Directory, "scan", counted)
+        work_off(server)
+    # A look at a hundred thousand takes longer than removing some of them.
+    assert len(looks) == 1
+    assert server.queue() == []
+    assert server.intake.refused == 100
+
+
+def test_of_abandoned_files_one_of_each_owner_goes_in_turn(server: Server) -> None:
+    server.clock = HeldUp()
+    leave(server, "pablo", 40)
+    leave(server, "maria", 2)
+    for _ in range(4):
+        server.intake.take()
+    assert left_of(server, "maria") == 0
+    assert left_of(server, "pablo") == 38
+
+
+def test_abandoned_files_that_are_taken_up_again_are_left_and_no_endless_work(server: Server) -> None:
+    server.clock = HeldUp()
+    leave(server, "pablo", 10)
+    server.intake.take()
+    for name in server.queue():
+        os.utime(server.paths.queue / name)
+    work_off(server)
+    assert not server.intake.take().more
+    assert left_of(server, "pablo") == 9
+    assert server.intake.refused == 1
+
+
+def test_of_two_backlogs_neither_starves_though_each_file_takes_longer_than_a_slice(server: Server) -> None:
+    server.clock = HeldUp()
+    moment = time.time() - 3600
+    for number in range(3):
+        server.drop("maria", b"[]", f"maria-{number}.json", mtime=moment + number)
+    server.intake.take()
+    for number in range(40):
+        server.drop("pablo", b"[]", f"pablo-{number}.json", mtime=moment + number)
+    for _ in range(4):
+        server.intake.take()
+    refused = [found["username"] for found in server.found("refused")]
+    assert (refused.count("maria"), refused.count("pablo")) == (3, 2)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unfinished files are waited for as long as the test takes."""
+    monkeypatch.setattr("watcher.settling.QUIET_SECONDS", 1e6)
+    monkeypatch.setattr("watcher.settling.LONGEST_SECONDS", 1e6)
+
+
+@pytest.mark.usefixtures("patient")
+def test_an_unfinished_file_takes_nobodys_turn_though_each_takes_longer_than_a_slice(server: Server) -> None:
+    server.clock = HeldUp()
+    server.drop("pablo", b"{", "half.json")
+    server.intake.take()
+    for number in range(3):
+        server.drop("maria", b"[]", f"{number}.json", mtime=time.time() - 60 + number)
+    for _ in range(7):
+        server.intake.take()
+    assert server.queue() == ["half.json"]
+
+
+@pytest.fixture
+def unreadable(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Files whose mode is 0400 cannot be read."""
+    read = Pinned.read
+
+    def refuse(held: Pinned, limit: int) -> FoundFile:
+        if held.status.st_mode & 0o777 == 0o400:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "a file")
+        return read(held, limit)
+
+    with monkeypatch.context() as context:
+        context.setattr(Pinned, "read", refuse)
+        yield context
+
+
+def test_entries_that_cannot_be_read_wait_for_another_try_and_keep_none_waiting(
+    server: Server, unreadable: pytest.MonkeyPatch
+) -> None:
+    server.clock = HeldUp()
+    moment = time.time() - 3600
+    for number in range(20):
+        server.drop("pablo", b"[]", f"{number}.json", mode=0o400, mtime=moment + number)
+    server.request("pablo", filename="later.json")
+    for number in range(3):
+        server.drop("maria", b"[]", f"maria-{number}.json", mtime=moment + number)
+    for _ in range(60):
+        intaken = server.intake.take()
+        if not intaken.more:
+            break
+    else:
+        raise AssertionError("the backlog never ends")
+    # Told as long as they lie there, or they would not be tried again.
+    assert ["cannot be dealt with: Permission denied" in trouble for trouble in intaken.troubles] == [True]
+    assert pending(server) == {"pablo"}
+    assert len(server.found("refused")) == 3
+    assert len(server.queue()) == 20
+    unreadable.undo()
+    work_off(server)
+    assert server.queue() == []
+    assert server.intake.take().troubles == []
+
+
+@pytest.mark.usefixtures("unreadable", "patient")
+def test_entries_that_cannot_be_read_keep_none_waiting_though_another_is_unfinished(server: Server) -> None:
+    server.clock = Busy()
+    moment = time.time() - 3600
+    for number in range(20):
+        server.drop("pablo", b"[]", f"{number}.json", mode=0o400, mtime=moment + number)
+    server.request("pablo", filename="later.json")
+    server.drop("maria", b"{", "half.json")
+    work_off(server)
+    assert pending(server) == {"pablo"}
+    path = server.paths.queue / "half.json"
+    path.chmod(0o400)
+    os.utime(path)
+    server.intake.take()
+    # It is tried again as the others are, and no more when its time is over.
+    assert server.intake.settling.next_due is None
+
+
+def test_entries_that_will_not_go_are_no_endless_work(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.clock = HeldUp()
+    for number in range(5):
+        server.drop("pablo", b"[]", f"{number}.json", mtime=time.time() - 60 + number)
+
+    remove = Directory.remove
+
+    def refuse(self: Directory, name: str) -> bool:
+        if self.path == server.settings.queue:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), name)
+        return remove(self, name)
+
+    with monkeypatch.context() as context:
+        context.setattr(Removal, "again", lambda *_: None)
+        context.setattr(Directory, "remove", refuse)
+        work_off(server, 40)
+        work_off(server, 40)
+    assert len(server.queue()) == 5
+    work_off(server)
+    assert server.queue() == []
+
+
+def test_what_waits_for_an_active_cancel_is_no_endless_work_while_that_cannot_be_done(server: Server) -> None:
+    server.clock = HeldUp()
+    server.drop("pablo", {"action": "cancel", "scope": "active"}, "1.json", mtime=time.time() - 10)
+    for number in range(2, 6):
+        server.request("pablo", filename=f"{number}.json", mtime=time.time() - 10 + number)
+    intaken = server.intake.take()
+    assert (len(intaken.active_cancels), intaken.more, intaken.more_after_cancels) == (1, False, True)

@@ -259,6 +259,17 @@ def test_an_unfinished_file_that_was_replaced_by_a_whole_one_is_taken(server: Se
     assert len(server.found("pending")) == 1
 
 
+def test_an_unfinished_file_that_was_replaced_by_a_directory_is_waited_for_no_more(server: Server) -> None:
+    path = server.drop("pablo", b"{")
+    take(server)
+    assert server.intake.settling.next_due is not None
+    path.unlink()
+    path.mkdir()
+    take(server)
+    assert server.intake.settling.next_due is None
+    assert server.queue() == ["ask.json"]
+
+
 def test_an_empty_queue_is_no_work(server: Server) -> None:
     intaken = take(server)
     assert (intaken.more, intaken.left_alone, intaken.handled, intaken.troubles) == (False, 0, 0, [])

@@ -1,0 +1,74 @@
+"""What is refused: recorded for its owner, told to the log and the journal, and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from schemas.requests import REFUSED_KEPT
+from watcher.accounts import Accounts
+from watcher.audit import lines
+from watcher.audit.log import Audit
+from watcher.intake.journal import Journal
+from watcher.intake.judge import Verdict
+from watcher.records import RecordStore
+
+FLOOD_KEPT = 1
+"""Of how many refusals a slice writes records, once a backlog has had more than `REFUSED_KEPT` of the same member."""
+
+
+class Refusing:
+    """Writes refusals down.
+
+    Attributes:
+        count: how many there were since the watcher started.
+    """
+
+    def __init__(self, records: RecordStore, accounts: Accounts, audit: Audit, journal: Journal) -> None:
+        self._records = records
+        self._accounts = accounts
+        self._audit = audit
+        self._journal = journal
+        self._of_owner: Counter[str] = Counter()
+        self._owed: list[tuple[str, list[Verdict], int]] = []
+        self._owed_before = 0
+        self.count = 0
+
+    def record(self, owner: str, verdicts: list[Verdict], *, more: bool = False) -> None:
+        """Record *verdicts* on entries of *owner*; whether *more* entries wait. They are counted by `settle`."""
+        records = [record for verdict in verdicts if (record := verdict.record) is not None]
+        self._of_owner[owner] += len(records)
+        # Each record is synced. In a flood newer ones come after these, and take their place.
+        most = FLOOD_KEPT if more and self._of_owner[owner] > REFUSED_KEPT else REFUSED_KEPT
+        kept = sorted(records, key=lambda record: record.request_id)[-most:]
+        for record in kept:
+            self._records.add(record, self._accounts.gid)
+        if records:
+            self._records.prune_refused(owner)
+        allowed = self._audit.refusals.allowance(owner, len(kept))
+        for record in kept[len(kept) - allowed :]:
+            self._audit.add(lines.of_record(record))
+        self._owed.append((owner, verdicts, allowed))
+
+    def recorded_before(self) -> None:
+        """One was recorded already when it came up; it is counted by `settle` all the same."""
+        self._owed_before += 1
+
+    def settle(self) -> None:
+        """What was told of them is durable now: count them. Earlier, they would come, and be counted, again."""
+        for owner, verdicts, allowed in self._owed:
+            last = verdicts[-1]
+            if (others := len(verdicts) - allowed) > 0:
+                self._audit.refusals.count(owner, last.item.uid, others, last.refused or "", last.item.name)
+            self.count += len(verdicts)
+            self._journal.refused(owner, verdicts)
+        self.count += self._owed_before
+        self.forget()
+
+    def forget(self) -> None:
+        """What was not settled comes up again."""
+        self._owed.clear()
+        self._owed_before = 0
+
+    def backlog_ends(self) -> None:
+        """Whoever is refused from now on is no flood any more."""
+        self._of_owner.clear()
