@@ -87,12 +87,8 @@ def has_record(identifier: RequestId) -> bool:
     Name services may know accounts by names that no file can have. Their owners may have no alias either, by
     `schemas.names`.
     """
-    name = temporary_name(record_name(identifier))
-    try:
-        # JSON has no form for a name that is not UTF-8.
-        return len(name.encode()) <= _NAME_MAX and parse_request_id(str(identifier)) == identifier
-    except UnicodeEncodeError:
-        return False
+    name = os.fsencode(temporary_name(record_name(identifier)))
+    return len(name) <= _NAME_MAX and parse_request_id(str(identifier)) == identifier
 
 
 def record_name(identifier: RequestId | str) -> str:

@@ -142,7 +142,7 @@ def test_an_owner_who_may_have_no_alias_is_told_why(tmp_path: Path, name: str, m
 
 
 @pytest.mark.needs("root")
-@pytest.mark.parametrize("name", ["../../etc/x", ".hidden", "x" * 240, "two\nlines", "caf\udce9"])
+@pytest.mark.parametrize("name", ["../../etc/x", ".hidden", "x" * 240, "two\nlines"])
 def test_a_strange_account_name_leads_no_record_astray(server: Server, name: str) -> None:
     before = set(server.paths.root.rglob("*"))
     server.people.add(name)
