@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from .acts import activate, ask, await_well, decide, decision, entries, publish,
 
 def removed_and_remade(path: Path) -> None:
     status = path.stat()
-    shutil.rmtree(path)
+    # The watcher may be taking something out of it at this very moment.
+    subprocess.run(["/bin/rm", "-rf", str(path)], check=True)
     path.mkdir()
     os.chown(path, status.st_uid, status.st_gid)
     path.chmod(status.st_mode & 0o7777)
