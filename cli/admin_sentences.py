@@ -129,6 +129,8 @@ SYNC_OFF = "Publishing is switched off (`enabled` is false in {config}), so the 
 NO_STATUS = "The watcher has left no status. See: systemctl status {unit}"
 DRY_RUN_OFF = "Publishing is switched off (`enabled` is false in {config}); this is what switching it on would do."
 DRY_RUN_EMPTY = "Nothing differs: the map and the registry both have {aliases}."
+DRY_RUN_ORPHANS = "Switched off, since their account or its membership is gone:"
+DRY_RUN_ORPHANS_HELD = "Held, though their account or its membership is gone:"
 ADDED = "+"
 CHANGED = "~"
 REMOVED = "-"
@@ -198,6 +200,7 @@ LOG_WHAT = {
     "approved": "approved",
     "rejected": "rejected",
     "revoked": "revoked",
+    "orphaned": "orphaned",
     "failed": "failed",
     "published": "published",
 }
@@ -207,6 +210,7 @@ LOG_DETAILS = {
     "approved": "{destination}, by {by}",
     "rejected": "{destination}, by {by}: {reason}",
     "revoked": "{destination}, by {by}: {reason}",
+    "orphaned": "the alias to {destination} was switched off: {reason}",
     "failed": "a decision of {by}: {reason}",
 }
 LOG_REFUSED_MORE = "{count} more; the last: {reason}"

@@ -7,6 +7,8 @@
     changed     a list of {alias, destination, present}
     removed     a list of {alias, present}
     held_back   null, or {published, removed, changed, limit}: the change is too large to be made unasked
+    orphans     a list of {alias, reason}: those to be switched off, since their account or its membership is gone
+    orphans_held  null, or {active, orphans, limit}: these are too many to be switched off unasked
     enabled     whether publishing is switched on
 """
 
@@ -19,6 +21,7 @@ from cli import admin_sentences as sentences
 from cli import exits
 from cli.deciding import open_desk, open_records, reading
 from cli.mail_flow import find_flow, tell_flow, tell_problems
+from cli.orphans import Orphans, find_orphans
 from cli.outcomes import tell_kept, unless_awaited
 from cli.output import Prose, complain, counted, fill, table, tell, tell_json, tell_lines
 from cli.registry_file import read_registry
@@ -63,16 +66,20 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
     from watcher.publish.mapfiles import published_rows  # noqa: PLC0415
     from watcher.publish.plan import make_plan, mass_change  # noqa: PLC0415
 
-    registry = read_registry(settings).whole()
+    found = find_orphans(settings, read_registry(settings).whole())
+    registry = found.registry
     plan = make_plan(published_rows(settings.config), registry.rows())
     with open_records(settings) as records, reading(settings):
         guard = mass_change(plan, registry, records.by_owner("approved"))
     if as_json:
-        tell_json(_plain(settings, plan, guard))
+        tell_json(_plain(settings, plan, guard, found))
     else:
         _tell_plan(settings, plan)
+        _tell_orphans(found)
+    for trouble in found.troubles:
+        complain(trouble)
     if guard is None:
-        return exits.DONE
+        return exits.FAILED if found.troubles else exits.DONE
     from watcher.sentences import MASS_CHANGE  # noqa: PLC0415
 
     complain(
@@ -85,6 +92,13 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
         )
     )
     return exits.FAILED
+
+
+def _tell_orphans(found: Orphans) -> None:
+    if found.switch_off:
+        held = found.held is not None
+        tell(sentences.DRY_RUN_ORPHANS_HELD if held else sentences.DRY_RUN_ORPHANS)
+        tell_lines(table((), [[orphan.alias, orphan.reason] for orphan in found.switch_off], {}))
 
 
 def _tell_plan(settings: Settings, plan: Plan) -> None:
@@ -117,7 +131,8 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     return table((), sorted(rows, key=lambda row: row[1]), _COLOURS)
 
 
-def _plain(settings: Settings, plan: Plan, guard: MassChange | None) -> dict[str, object]:
+def _plain(settings: Settings, plan: Plan, guard: MassChange | None, found: Orphans) -> dict[str, object]:
+    held = found.held
     return {
         "published": plan.published,
         "added": [{"alias": alias, "destination": new} for alias, new in plan.added.items()],
@@ -132,6 +147,8 @@ def _plain(settings: Settings, plan: Plan, guard: MassChange | None) -> dict[str
             "changed": guard.changed,
             "limit": guard.limit,
         },
+        "orphans": [{"alias": orphan.alias, "reason": orphan.reason} for orphan in found.switch_off],
+        "orphans_held": held and {"active": held.active, "orphans": held.orphans, "limit": held.limit},
         "enabled": settings.config.enabled,
     }
 

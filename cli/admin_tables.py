@@ -17,7 +17,7 @@ three may be null:
     updated_at            when its destination or status last changed
     approved_by
     uid                   the account that it was approved for
-    reason                why it was revoked
+    reason                why it was revoked, or switched off by the watcher (status `orphaned`)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from schemas.errors import RegistryError, StateError
 from schemas.registry import ACTIVE, Entry
 from schemas.requests import RequestRecord
 
-_COLOURS = {ACTIVE: "green", "revoked": "red"}
+_COLOURS = {ACTIVE: "green", "revoked": "red", "orphaned": "red"}
 
 
 def pending(settings: Settings, *, as_json: bool) -> int:

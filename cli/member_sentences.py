@@ -113,6 +113,10 @@ CHANGE_PENDING = (
 )
 REVOKED = "An administrator switched {alias} off on {when}: {reason}"
 CANCELLED = "You switched {alias} off on {when}."
+ORPHANED = (
+    "{alias} was switched off on {when}: {reason} If you want it again, ask again: runv-email-alias request "
+    "you@example.org"
+)
 INACTIVE = "{alias} is not active: the registry has it as {status}, since {when}."
 REJECTED = "Your request for {destination} was rejected on {when}: {reason}"
 REFUSED = "The last file you handed in was refused on {when}: {reason}"

@@ -35,6 +35,7 @@ from schemas.names import alias_of
 from schemas.registry import Entry
 from schemas.requests import Folder, RequestRecord
 
+_OFF = {"revoked": sentences.REVOKED, "cancelled": sentences.CANCELLED, "orphaned": sentences.ORPHANED}
 _ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")
 
 
@@ -143,7 +144,7 @@ def _sentences(standing: Standing) -> Iterator[str]:
 
 
 def _inactive(alias: str, entry: Entry) -> Prose:
-    sentence = {"revoked": sentences.REVOKED, "cancelled": sentences.CANCELLED}.get(entry.status, sentences.INACTIVE)
+    sentence = _OFF.get(entry.status, sentences.INACTIVE)
     reason = prose(entry.reason or sentences.NO_REASON)
     return fill(sentence, alias=alias, status=entry.status, when=_since(entry), reason=reason)
 

@@ -21,7 +21,7 @@ _ALWAYS = frozenset(
     {"time", "what", "username", "uid", "decided_by", "registry_sha256_before", "registry_sha256_after"}
 )
 
-What = Literal["accepted", "refused", "cancelled", "approved", "rejected", "revoked", "failed", "published"]
+What = Literal["accepted", "refused", "cancelled", "approved", "rejected", "revoked", "orphaned", "failed", "published"]
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}(?!\\n)$")]
 
@@ -39,7 +39,8 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
             description=(
                 "`accepted`: a request is pending. `refused`: a queue entry was not taken. `cancelled`: its member "
                 "withdrew a request or switched the alias off. `approved`, `rejected`, `revoked`: an administrator's "
-                "decision was applied. `failed`: one could not be. `published`: the map answers for another registry, "
+                "decision was applied. `orphaned`: the watcher switched an alias off whose account or membership is "
+                "gone. `failed`: a decision could not be applied. `published`: the map answers for another registry, "
                 "or was made anew."
             )
         ),

@@ -82,6 +82,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_request_age_days: Annotated[
         int, Meta(ge=1, le=3650, description="A queue file older than this is refused.")
     ] = 7
+    orphans: Annotated[
+        Literal["deactivate", "report"],
+        Meta(
+            description="What becomes of an active alias whose account is gone or has left the group. `deactivate`: it "
+            "is switched off. `report`: it is only told of."
+        ),
+    ] = "deactivate"
 
     @property
     def map_type(self) -> str:
@@ -120,19 +127,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return os.path.join(self.config.state_dir, "email-alias-audit.jsonl")
 
 
-def load_settings(path: str | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(
+    path: str | None = None, environment: Mapping[str, str] = os.environ, *, may_be_absent: bool = False
+) -> Settings:
     """Read the config and apply the overrides of the environment.
 
     Args:
         path: the config file; else the one that `RUNV_MEMBER_MAIL_CONFIG` names; else the default, which may be absent.
         environment: where `RUNV_EMAIL_ALIASES_PATH`, `RUNV_EMAIL_ALIASES_LOCK_PATH`, `RUNV_EMAIL_ALIAS_QUEUE_DIR` and
             `RUNV_EMAIL_ALIAS_DOMAIN` are looked up.
+        may_be_absent: whether a file that was named may be missing too; the defaults hold then.
 
     Raises:
         ConfigError: everything that is wrong with the file, in one message, one line each.
     """
-    named = path or environment.get(PATH_VARIABLE)
-    place = named or DEFAULT_PATH
+    given = path or environment.get(PATH_VARIABLE)
+    place = given or DEFAULT_PATH
+    named = given and not may_be_absent
     try:
         data = read_plain(place, SIZE_LIMIT).data
     except (FileNotFoundError, NotADirectoryError) as error:

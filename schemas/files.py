@@ -113,6 +113,17 @@ class Directory:
         """
         return Pinned(os.open(name, _PIN_FLAGS, dir_fd=self.fd), lambda: self.place(name))
 
+    def enter(self, name: str) -> Directory:
+        """Open the sub-directory *name*, which may not be a link. Raises what `open` does, with the name in it."""
+        with self._naming(name):
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        try:
+            entered = Directory(f"/proc/self/fd/{fd}")
+        finally:
+            os.close(fd)
+        entered.path = os.path.join(self.path, name)
+        return entered
+
     @cached_property
     def mount(self) -> int:
         """The number of the mount that it lies on."""

@@ -34,14 +34,23 @@ class Entry(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """One alias, as far as we read it. Only `status: active` is published; other statuses stay as history."""
 
     alias: Annotated[str, Meta(description="`key@domain`.", examples=["pablo@runv.club"])]
-    status: Annotated[str, Meta(examples=["active", "cancelled", "revoked"])]
+    status: Annotated[str, Meta(examples=["active", "cancelled", "revoked", "orphaned"])]
     username: Annotated[str, Meta(description="If given, the entry's key.")] | None = None
     destination: Annotated[str, Meta(examples=["p@example.org"])] | None = None
     created_at: Moment | None = None
     updated_at: Moment | None = None
     approved_by: str | None = None
     uid: Annotated[int, Meta(ge=0, description="The account that the approval was for.")] | None = None
-    updated_by: Annotated[str, Meta(description="The decision or cancel that last changed the entry.")] | None = None
+    updated_by: (
+        Annotated[
+            str,
+            Meta(
+                description="The decision or cancel that last changed the entry; `orphan-` and more where the watcher "
+                "switched it off."
+            ),
+        ]
+        | None
+    ) = None
     reason: str | None = None
 
     @property

@@ -61,10 +61,13 @@ class Accounts:
         except (KeyError, ValueError):
             return None
 
-    def _account(self, entry: pwd.struct_passwd) -> Account:
+    def is_member(self, name: str, gid: int) -> bool:
+        """Whether the account *name* with the primary group *gid* is a member. Raises `GroupMissingError`."""
         members = self._members()
-        member = entry.pw_gid == members.gid or entry.pw_name in members.listed
-        return Account(entry.pw_name, entry.pw_uid, member)
+        return gid == members.gid or name in members.listed
+
+    def _account(self, entry: pwd.struct_passwd) -> Account:
+        return Account(entry.pw_name, entry.pw_uid, self.is_member(entry.pw_name, entry.pw_gid))
 
     def _members(self) -> _Group:
         if self._group is None:

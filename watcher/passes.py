@@ -1,4 +1,4 @@
-"""One pass over the state: intake, decide, publish, report.
+"""One pass over the state: intake, decide, switch orphans off, publish, report.
 
 A pass looks at the state and never at the event that woke it, so it does not matter whether events were lost, doubled
 or out of order. Between any two of its writes the process may be killed: whatever was not finished is found again.
@@ -88,6 +88,7 @@ class Passes:
             rooms.intake.tally.next_due,
             rooms.report.due,
             rooms.audit.refusals.next_due,
+            rooms.orphans.due,
         )
         # What was due when the last pass began had its turn in it. What still kept it from being dealt with ends with
         # an event or is tried again; to go on at once would only keep a core busy.
@@ -118,8 +119,9 @@ class Passes:
         spent = decided.spent if decided else [m for m in markers if _is_plain_sync(m)]
         answered = decided.answered if decided else []
         if decided is not None:
+            self._switch_off(decided, result)
             self._publish(decided, result)
-            spent = spent + ([] if result.failed else decided.force)
+            spent = spent + ([] if result.failed or self._rooms.orphans.waits else decided.force)
             result.changes += decided.handled
         else:
             self._keep_in_line(result)
@@ -180,6 +182,18 @@ class Passes:
         if "registry-busy" not in result.problems:
             self._lock_retry.worked()
         return markers, None
+
+    def _switch_off(self, decided: Decided, result: Result) -> None:
+        try:
+            turned = self._rooms.orphans.take(decided.registry, forced=bool(decided.force))
+        except GroupMissingError as error:
+            self._later("group-missing", str(error), result)
+        except (OSError, TroubleError) as error:
+            self._unwritable(error, result)
+        else:
+            result.problems.update(turned.problems)
+            decided.registry = turned.registry
+            decided.handled += turned.count
 
     def _keep_in_line(self, result: Result) -> None:
         # A disk that keeps decisions waiting keeps the map waiting for nothing: it may have failed behind a registry

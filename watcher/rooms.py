@@ -8,11 +8,15 @@ from typing import Self
 
 from schemas.config import Settings
 from schemas.errors import TroubleError
+from schemas.times import iso
 from watcher import sentences
+from watcher.account_files import AccountFiles
 from watcher.accounts import Accounts
+from watcher.audit import lines
 from watcher.audit.log import Audit
 from watcher.decide.decide import Decide
 from watcher.decide.markers import Markers
+from watcher.decide.switching_off import SwitchingOff
 from watcher.intake.intake import Intake
 from watcher.notify import Notifier
 from watcher.publish.mapcheck import MapCheck
@@ -22,6 +26,8 @@ from watcher.registry_store import RegistryStore
 from watcher.report.problems import Problems
 from watcher.report.report import Report
 
+_MARGIN_NS = 5_000_000_000
+
 
 class SecondWatcherError(TroubleError):
     """Another watcher holds the lock."""
@@ -30,13 +36,22 @@ class SecondWatcherError(TroubleError):
 class Rooms:
     """The rooms of a pass, opened for *settings*.
 
+    *members* is what `watcher.decide.orphans.Search` has seen so far, kept for the life of the process.
+
     Raises:
         SecondWatcherError: another watcher is at work there.
         StateError: a directory is not there or cannot be opened.
         OSError: a sub-folder cannot be made.
     """
 
-    def __init__(self, settings: Settings, problems: Problems, notifier: Notifier, started_at: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        problems: Problems,
+        notifier: Notifier,
+        started_at: str,
+        members: set[str] | None = None,
+    ) -> None:
         self.settings = settings
         with ExitStack() as opened:
             self.registry = RegistryStore(settings.registry, settings.lock, settings.domain)
@@ -57,6 +72,14 @@ class Rooms:
             self.decide = Decide(
                 settings, self.registry, self.records, self.accounts, self.markers, self.intake, self.audit
             )
+            self.orphans = SwitchingOff(
+                settings,
+                self.registry,
+                self.accounts,
+                self.audit,
+                AccountFiles(),
+                set() if members is None else members,
+            )
             self.publisher = Publisher(settings.config, self.records.approved)
             self.mapcheck = MapCheck(settings.config)
             self._opened = opened.pop_all()
@@ -73,7 +96,7 @@ class Rooms:
         self.records.tidy()
 
     def tell_again(self) -> None:
-        """Have the audit log tell of the records that came after its last line.
+        """Have the audit log tell of the records that came after its last line, and of aliases switched off since.
 
         A kill may have come between, and the queue file that would tell of it may have been taken back by its owner.
 
@@ -85,6 +108,10 @@ class Rooms:
         told = self.records.pending.values() if since is None else self.records.written_since(since)
         for record in told:
             self.audit.add_again(record, self.records.withdrawn_by(record))
+        present = self.registry.usable()
+        if present is not None:
+            for line in lines.of_earlier_orphans(present, None if since is None else _some_before(since)):
+                self.audit.add(line)
 
     def __enter__(self) -> Self:
         """Give the rooms themselves."""
@@ -97,3 +124,8 @@ class Rooms:
     def close(self) -> None:
         """Close everything, the lock last."""
         self._opened.close()
+
+
+def _some_before(nanoseconds: int) -> str:
+    # Of what was told already none is told again, so a little more is looked at than a clock that was set might hide.
+    return iso(nanoseconds - _MARGIN_NS)

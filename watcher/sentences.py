@@ -54,6 +54,11 @@ FORCE_OUTDATED = (
     "repeat `runv-admin-email-alias sync --force`."
 )
 
+# Why an alias was switched off without a decision: for whoever reads the registry.
+ORPHAN_GONE = "There is no account {username}."
+ORPHAN_OTHER = "The account {username} has the uid {found} now; the alias was approved for the one with uid {uid}."
+ORPHAN_DEPARTED = "The account {username} is not a member of the group {group}."
+
 # Problems: for the administrator to act on.
 CANNOT_WATCH = (
     "The directories cannot be watched: {error}. See /proc/sys/fs/inotify: max_user_instances and max_user_watches "
@@ -117,6 +122,36 @@ MAP_NOT_USED = (
     "`postconf -e 'virtual_alias_maps = {line}'`, then `postfix reload`."
 )
 MAPS_UNKNOWN = "Whether Postfix asks the map {map} could not be found out. {error}"
+ACCOUNTS_UNREADABLE = (
+    "The account file {path} cannot be read: {error}. Until it can, no alias is switched off because its account is "
+    "gone."
+)
+ACCOUNTS_EMPTY = (
+    "The account file {path} has no entry. Bring it back from the backup; until then no alias is switched off because "
+    "its account is gone."
+)
+ACCOUNTS_BROKEN = (
+    "Line {number} of the account file {path} is no entry: {line}. Look with `{checker}` and mend it; until then no "
+    "alias is switched off because its account is gone."
+)
+ACCOUNTS_SLOW = (
+    "The name services take too long to say who has an account; see nsswitch.conf(5) for which are asked. Until they "
+    "have answered, no alias is switched off because its account is gone."
+)
+ORPHANS = (
+    "Active aliases whose account is gone or is no member: {names}. For each, run `runv-admin-email-alias "
+    "revoke NAME --reason TEXT`, or bring the account back."
+)
+ORPHANS_UNSURE = (
+    "Accounts come from other services too ({services}), which may only be out of reach, so these are not switched off "
+    "unasked."
+)
+ORPHANS_HELD = (
+    "The accounts of {orphans} of {active} active aliases are gone or are no members, all at once, and no more than "
+    "{limit} are switched off unasked: {names}. Look at `runv-admin-email-alias sync --dry-run`; if that is meant, "
+    "run `runv-admin-email-alias sync --force`. Until then these aliases stay active."
+)
+ORPHANS_MORE = "{names} and {count} more"
 SECOND_WATCHER = "Another watcher is at work on {path}; there can be one only."
 
 # The journal.
@@ -135,6 +170,7 @@ LOG_ABANDONED = (
 LOG_APPROVED = "Decision {id}: {operator} approved {alias} -> {destination}."
 LOG_REJECTED = "Decision {id}: {operator} rejected the request for {alias} -> {destination}."
 LOG_REVOKED = "Decision {id}: {operator} revoked {alias}."
+LOG_ORPHANED = "Switched {alias} off: {reason}"
 LOG_FAILED = "Decision {id} could not be applied: {reason}"
 LOG_DRIFT = "The map {path} was changed by somebody else, or is not there; it is made anew from the registry."
 LOG_PUBLISHED = "Published {path}: {aliases} aliases; {added} added, {changed} changed, {removed} removed."

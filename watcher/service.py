@@ -13,20 +13,17 @@ from schemas.addresses import warm_up
 from schemas.config import Settings, load_settings
 from schemas.errors import ConfigError, StateError, reason
 from schemas.files import Signature, signature_of
-from schemas.requests import FOLDERS
 from schemas.status import Published
 from schemas.times import now
 from watcher import sentences
-from watcher.ears import DeafError, Ears, Watch
-from watcher.intake.place import foreign
+from watcher.ears import DeafError, Ears
 from watcher.notify import Notifier
 from watcher.passes import Passes, Result
-from watcher.publish.mapcheck import main_cf
-from watcher.publish.mapfiles import MapFiles
 from watcher.report.problems import Problems
 from watcher.rooms import Rooms, SecondWatcherError
 from watcher.version import VERSION
 from watcher.wake import Wake
+from watcher.watched import anchors_of, watches_of
 
 CHECK_SECONDS = 30.0
 """How often the ears are checked when nothing happens."""
@@ -66,6 +63,7 @@ class Service:
         self._troubled = False
         self._refused = 0
         self._published: Published | None = None
+        self._members: set[str] = set()
 
     def once(self) -> Result:
         """Make passes until nothing more is to be done at once, and give the last one's result.
@@ -180,7 +178,7 @@ class Service:
         self._arm()
         if self._stopping:
             return
-        self._rooms = Rooms(self._settings, self._problems, self._notifier, self._started_at)
+        self._rooms = Rooms(self._settings, self._problems, self._notifier, self._started_at, self._members)
         self._rooms.intake.go_on_from(self._refused)
         if self._ears is not None:
             self._ears.anchor()
@@ -193,7 +191,7 @@ class Service:
             self._ears.disarm()
         given_up = time.monotonic() + MISSING_SECONDS
         while not self._stopping:
-            ears = self._ears = Ears(_watches(self._settings), _anchors(self._settings), self._wake)
+            ears = self._ears = Ears(watches_of(self._settings), anchors_of(self._settings), self._wake)
             try:
                 ears.arm()
             except FileNotFoundError as error:
@@ -233,6 +231,9 @@ class Service:
         self._close_rooms()
         if _map_of(settings) != _map_of(self._settings):
             self._published = None
+        if settings.config.group != self._settings.config.group:
+            # Who was a member of another group has not left this one.
+            self._members.clear()
         self._settings = settings
         self._open()
 
@@ -264,29 +265,6 @@ class Service:
         self._problems.tally.close()
 
 
-def _watches(settings: Settings) -> list[Watch]:
-    config = settings.config
-    folder, name = os.path.split(settings.registry)
-    watches = [
-        # What a member may have mounted there is not even asked whether it can be watched.
-        *([] if foreign(settings) else [Watch(settings.queue, None, required=True, departures=False)]),
-        Watch(settings.decisions, None, required=True, departures=False),
-        Watch(folder, {name}, required=True),
-        Watch(os.path.dirname(settings.path) or ".", {os.path.basename(settings.path)}),
-    ]
-    if config.enabled:
-        files = MapFiles(config)
-        watches.append(Watch(files.folder, files.names))
-        if config.check_maps:
-            watches.append(Watch(os.path.dirname(main_cf()), {"main.cf"}))
-    return watches
-
-
-def _anchors(settings: Settings) -> list[str]:
-    folders = [os.path.join(settings.requests, folder) for folder in FOLDERS]
-    return [*folders, os.path.join(settings.decisions, "failed")]
-
-
 def _map_of(settings: Settings) -> tuple[object, ...]:
     config = settings.config
     return config.enabled, config.backend, config.virtual_alias_file, settings.registry
@@ -294,7 +272,7 @@ def _map_of(settings: Settings) -> tuple[object, ...]:
 
 def _refuse_missing(settings: Settings, wake: Wake) -> None:
     _make_decisions(settings)
-    missing = Ears(_watches(settings), [], wake).missing()
+    missing = Ears(watches_of(settings), [], wake).missing()
     above = os.path.dirname(os.path.normpath(settings.config.runtime_dir))
     if not os.path.isdir(above):
         missing.append(above)

@@ -80,7 +80,7 @@ def bench(ground: Ground, aliases: int, members: int = 1) -> Iterator[Bench]:
     site_root, floor_root = directory / "server", directory / "floor"
     site_root.mkdir()
     with Site(ground.installation, root=site_root) as site:
-        accounts = site.accounts.add_many([member(n) for n in range(members)])
+        accounts = site.accounts.add_many([member(n) for n in range(max(members, aliases))])
         registry = {member(n): _entry(n) for n in range(aliases)}
         if registry:
             registry[member(0)]["uid"] = accounts[0].uid

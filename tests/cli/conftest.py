@@ -76,10 +76,20 @@ class Server:
         return Outcome(status, *self._capsys.readouterr())
 
     def registry(self, **entries: dict[str, Any]) -> str:
-        """Write the registry; give its checksum."""
+        """Write the registry; give its checksum. Whoever is in it is a member."""
+        self.accounts(*entries)
         data = json.dumps(entries).encode()
         put(self.paths.registry, data, 0o640)
         return hashlib.sha256(data).hexdigest()
+
+    def accounts(self, *names: str) -> None:
+        """Write the account files, with those members."""
+        folder = self.paths.root / "accounts"
+        folder.mkdir(exist_ok=True)
+        gid = os.getgid()
+        lines = ["root:x:0:0::/root:/bin/sh", *(f"{name}:x:{self.uid}:{gid}::/:/bin/sh" for name in names)]
+        (folder / "passwd").write_text("".join(f"{line}\n" for line in lines))
+        (folder / "group").write_text(f"{self.group}:x:{gid}:\n")
 
     def record(self, folder: Folder, username: str = "pablo", *, at: str = ASKED, **fields: Any) -> RequestRecord:
         """Keep a record, made at *at*."""
@@ -238,6 +248,9 @@ def server(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     """A server whose watcher has never run."""
     server = Server(tmp_path / "server", capsys)
     monkeypatch.setenv("RUNV_MEMBER_MAIL_CONFIG", str(server.paths.config))
+    server.accounts()
+    for name in ("passwd", "group"):
+        monkeypatch.setenv(f"NSS_WRAPPER_{name.upper()}", str(server.paths.root / "accounts" / name))
     monkeypatch.setattr(who, "member", lambda: who.Member("pablo", server.uid))
     monkeypatch.setenv("SUDO_USER", "maria")
     monkeypatch.delenv("COLUMNS", raising=False)

@@ -143,6 +143,8 @@ def test_a_dry_run_as_json(server: Server) -> None:
         "changed": [{"alias": "m00@runv.club", "destination": "y@example.org", "present": "x@example.org"}],
         "removed": [{"alias": f"m0{number}@runv.club", "present": "x@example.org"} for number in (6, 7, 8, 9)],
         "held_back": {"published": 10, "removed": 4, "changed": 1, "limit": 3},
+        "orphans": [],
+        "orphans_held": None,
         "enabled": True,
     }
     server.registry(**aliases(10))
@@ -209,4 +211,36 @@ def test_a_dry_run_without_a_map_adds_everything(server: Server) -> None:
     server.registry(pablo=entry())
     assert server.admin("sync", "--dry-run").out == (
         "+  pablo@runv.club  p@example.org\n1 to add, 0 to change, 0 to remove; the map has 0 aliases.\n"
+    )
+
+
+def test_a_dry_run_shows_the_aliases_without_a_member(server: Server) -> None:
+    server.registry(pablo=entry(uid=server.uid), maria=entry("maria", uid=server.uid), press=entry("press"))
+    write_map(server, {f"{name}@runv.club": "p@example.org" for name in ("maria", "pablo", "press")})
+    server.accounts("maria")
+    before = server.everything()
+    assert server.admin("sync", "--dry-run") == (
+        0,
+        "-  pablo@runv.club  p@example.org\n0 to add, 0 to change, 1 to remove; the map has 3 aliases.\n"
+        "Switched off, since their account or its membership is gone:\npablo@runv.club  There is no account pablo.\n",
+        "",
+    )
+    server.configure(orphans="report")
+    outcome = server.admin("sync", "--dry-run")
+    assert (outcome.status, outcome.out) == (1, "Nothing differs: the map and the registry both have 3 aliases.\n")
+    assert outcome.err.startswith("Active aliases whose account is gone or is no member: pablo. For each, run ")
+    server.configure()
+    assert server.everything() == before
+
+
+def test_a_dry_run_that_cannot_ask_for_accounts_says_so(server: Server) -> None:
+    server.registry(pablo=entry())
+    passwd = server.paths.root / "accounts" / "passwd"
+    passwd.write_text("")
+    outcome = server.admin("sync", "--dry-run")
+    assert outcome == (
+        1,
+        "+  pablo@runv.club  p@example.org\n1 to add, 0 to change, 0 to remove; the map has 0 aliases.\n",
+        f"The account file {passwd} has no entry. Bring it back from the backup; until then no alias is switched off "
+        "because its account is gone.\n",
     )

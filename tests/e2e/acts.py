@@ -110,7 +110,12 @@ def entries(count: int, *, destination: str = "{name}@example.org") -> dict[str,
 
 
 def write_registry(site: Site, contents: dict[str, Record] | bytes) -> str:
-    """Replace the registry by hand, by rename as an editor does, and return its SHA-256."""
+    """Replace the registry by hand, by rename as an editor does, and return its SHA-256.
+
+    Whoever has an alias in it has an account too.
+    """
+    if not isinstance(contents, bytes):
+        site.accounts.name(name for name, entry in contents.items() if entry["status"] == "active")
     data = contents if isinstance(contents, bytes) else json.dumps(contents, indent=2).encode()
     put(site.paths.registry, data, 0o640, gid=site.accounts.gid)
     return hashlib.sha256(data).hexdigest()

@@ -23,6 +23,7 @@ ACCOUNTS = ("\x1b[2Jx", "\x9b2Jx", "\u202exe", "\udcff\udcfe", f"a\r{FORGED}", f
 
 COUNT = 100
 DECIDED = 24
+EDITED = 30
 
 
 class Aftermath:
@@ -37,6 +38,7 @@ class Aftermath:
         self.writing = [f"w{number:03d}" for number in range(COUNT)]
         self.deciding = [f"d{number:03d}" for number in range(DECIDED)]
         site.accounts.add_many([*self.named, *self.writing, *self.deciding, *ACCOUNTS])
+        site.accounts.name(f"h{number:02d}" for number in range(EDITED))
         self._give_gecos()
         self._ask()
         self.watcher = site.start_watcher(env={"JOURNAL_STREAM": "8:12345"})
@@ -106,7 +108,7 @@ class Aftermath:
 
     def _edit_registry(self) -> None:
         registry = self.site.registry()
-        for number, text in enumerate(made_up(TEXT, 30)):
+        for number, text in enumerate(made_up(TEXT, EDITED)):
             said = {"approved_by": text, "updated_at": text, "created_at": text, "reason": text, "x" + text: text}
             registry[f"h{number:02d}"] = entry(f"h{number:02d}", "h@example.org") | said
             registry[f"{number} {text}"] = {"alias": text, "destination": text, "status": "x" + text, **said}

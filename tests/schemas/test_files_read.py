@@ -264,3 +264,16 @@ def test_a_path_is_read_by_the_same_rules(folder: Path, monkeypatch: pytest.Monk
         read_plain(str(folder / "link"), 100)
     with pytest.raises(FileNotFoundError):
         read_plain(str(folder / "absent"), 100)
+
+
+def test_a_sub_directory_is_entered_and_a_link_in_its_place_is_not(folder: Path) -> None:
+    (folder / "inner").mkdir()
+    (folder / "inner" / "file").write_bytes(PLAIN)
+    (folder / "link").symlink_to("inner")
+    with Directory(str(folder)) as directory:
+        with directory.enter("inner") as inner:
+            assert (inner.names(), inner.path) == (["file"], str(folder / "inner"))
+            assert inner.read("file", 100).data == PLAIN
+        for name in ("link", "missing", "inner/file"):
+            with pytest.raises(OSError, match=name):
+                directory.enter(name)

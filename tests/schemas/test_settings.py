@@ -112,3 +112,11 @@ def test_a_file_that_is_wrong_is_named(tmp_path: Path) -> None:
     path = named(tmp_path / "config.json", '{"enabeld": true}')
     with pytest.raises(ConfigError, match=rf"^{path}: The key `enabeld` is not known"):
         load_settings(path, {})
+
+
+def test_a_file_that_was_named_may_be_absent_where_it_is_about_to_be_made(tmp_path: Path) -> None:
+    missing = str(tmp_path / "config.json")
+    settings = load_settings(environment={"RUNV_MEMBER_MAIL_CONFIG": missing}, may_be_absent=True)
+    assert (settings.path, settings.config) == (missing, config.Config())
+    with pytest.raises(ConfigError):
+        load_settings(named(tmp_path / "broken.json", "["), {}, may_be_absent=True)

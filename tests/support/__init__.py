@@ -13,5 +13,6 @@ Nothing sleeps: every wait is for an event (inotify, a socket, the end of a proc
     layout      the files of a server on disk, with the owners and modes they have there
     watcher     the running watcher
     site        all of it together: one whole server under one directory
+    programs    fake programs, for what this machine has not
     needs       what this machine must have for a test, and what happens if it has not
 """

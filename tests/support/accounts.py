@@ -7,6 +7,7 @@ started under one owns its files, and the kernel keeps it out of everybody else'
 import grp
 import os
 import pwd
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ Membership = Literal["primary", "listed", "none"]
 
 _LIBRARY = "libnss_wrapper.so"  # found by the dynamic linker, wherever the architecture keeps it
 _FIRST_ID = 30000
+_ORDINARY = re.compile(r"[a-z0-9._-]+")
 
 # The wrapper gives Python no second, larger buffer: a group whose entry is longer than 1,024 bytes (each listed
 # name, its zero byte and its pointer) is "not found". About fifty names of ten letters.
@@ -48,6 +50,7 @@ class Accounts:
         self.group = group
         self._root = os.geteuid() == 0
         self._accounts: dict[str, tuple[Account, Membership]] = {}
+        self._only_named: set[str] = set()
         self._real_users = list(pwd.getpwall())
         self._real_groups = [entry for entry in grp.getgrall() if entry.gr_name != group]
         self._next_id = _FIRST_ID
@@ -78,10 +81,45 @@ class Accounts:
         self._write()
         return added
 
-    def remove(self, name: str) -> None:
-        """Take the account away; its files stay with its uid, which no later account is given by itself."""
-        del self._accounts[name]
+    def name(self, names: Iterable[str]) -> None:
+        """See that each of *names* has an account, as the members have whom a registry names; any can still be added.
+
+        A name that no account can have is passed over. As an ordinary user there is no other account, and nothing is
+        done.
+        """
+        new = [name for name in names if name not in self._accounts and _ORDINARY.fullmatch(name)]
+        if self._root and new:
+            self._accounts |= {name: (self._account(name, "primary", None), "primary") for name in new}
+            self._only_named.update(new)
+            self._write()
+
+    def remove(self, *names: str) -> None:
+        """Take the accounts away; their files stay with their uids, which no later account is given by itself."""
+        for name in names:
+            del self._accounts[name]
         self._write()
+
+    def give_uid(self, name: str, uid: int | None = None) -> Account:
+        """Give the name to another uid, as if somebody else had got it; at once, so that it is never missing."""
+        _, membership = self._accounts.pop(name)
+        return self.add(name, membership=membership, uid=uid)
+
+    def leave(self, *names: str) -> None:
+        """Take the accounts out of the members' group, however they were in it."""
+        for name in names:
+            account, _ = self._accounts[name]
+            self._accounts[name] = (Account(name, account.uid, account.uid, ()), "none")
+        self._write()
+
+    @property
+    def passwd(self) -> Path:
+        """The file that stands for /etc/passwd; what is written there by hand holds until the next change here."""
+        return self.directory / "passwd"
+
+    @property
+    def groups(self) -> Path:
+        """The file that stands for /etc/group."""
+        return self.directory / "group"
 
     def __getitem__(self, name: str) -> Account:
         return self._accounts[name][0]
@@ -95,6 +133,9 @@ class Accounts:
         }
 
     def _account(self, name: str, membership: Membership, uid: int | None) -> Account:
+        if name in self._only_named:
+            self._only_named.discard(name)
+            self._accounts.pop(name, None)
         if name in self._accounts:
             raise ValueError(f"there is an account {name} already")
         if not self._root:

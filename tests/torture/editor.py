@@ -13,6 +13,8 @@ from .ledger import Ledger
 
 OTHERS = 30
 """Entries that nobody asks about, so that the guard against mass changes is on its guard."""
+ACCOUNTS = 2000
+"""How many of them there can be in the end."""
 
 ODD = '{"\\u00fc\\t": [1.5, 1e3, null, {"deep": [[]]}], "note": "tr\\u00eas \\"quotes\\"", "big": 12345678901234567890}'
 """What no reader of ours knows."""
@@ -35,6 +37,8 @@ class Editor:
 
     def begin(self) -> None:
         """Make the first registry."""
+        # Of somebody without an account the alias would be switched off.
+        self._site.accounts.name(f"other{number:04d}" for number in range(ACCOUNTS))
         entries = {}
         for _ in range(OTHERS):
             name = self._name()

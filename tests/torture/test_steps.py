@@ -1,5 +1,6 @@
 """Killed before each of its renames and removals, one after the other, the watcher goes on where it was."""
 
+import json
 import os
 import random
 import signal
@@ -187,3 +188,48 @@ def test_what_a_kill_left_half_written_goes_though_nobody_asks_for_it_any_more(s
         assert list(temporaries(site)) == []
 
     assert left >= {"pending", "failed", site.paths.state.name}
+
+
+def test_an_alias_that_is_switched_off_because_its_account_is_gone_is_told_of_once_whatever_is_killed(
+    site: Site,
+) -> None:
+    steps = range(1, 7)
+    members = {name: entry(name, f"{name}@example.org") for name in ("ana", "eva", "gil")}
+    # Of each step one has no account, as after an edit by hand; the account files themselves are left alone.
+    nobodies = {f"nobody{step}": entry(f"nobody{step}", "n@example.org", uid=4_000_000) for step in range(7)}
+    site.accounts.name(members)
+    put(site.paths.registry, json.dumps(members | {"nobody0": nobodies["nobody0"]}).encode(), 0o640)
+    first = site.start_watcher()
+    site.wait_for(lambda: site.registry()["nobody0"]["status"] == "orphaned", what="the files to count as finished")
+    first.stop()
+    log = site.paths.state / audit.NAME
+    late = []
+
+    for step in steps:
+        name = f"nobody{step}"
+        put(site.paths.registry, json.dumps(site.registry() | {name: nobodies[name]}).encode(), 0o640)
+        # Rotated away, so that there is a step between the registry and the line: the log is made.
+        with log.with_name(audit.ROTATED).open("ab") as rotated:
+            rotated.write(log.read_bytes())
+        log.unlink()
+        killed = killed_before(site, step)
+        told = [line for line in audit.told(site)[0] if line.get("username") == name]
+        if site.registry()[name]["status"] == "orphaned" and not told:
+            late.append(step)
+
+        for _ in range(2):
+            assert site.spawn_watcher("--once").wait_exit() == 0
+
+        found = site.registry()[name]
+        assert (found["status"], found["reason"]) == ("orphaned", f"There is no account {name}.")
+        assert site.map_lookup(f"{name}@runv.club") is None
+        assert list(temporaries(site)) == []
+        (line,) = (line for line in audit.told(site)[0] if line.get("username") == name)
+        assert (line["what"], line["decision_id"]) == ("orphaned", found["updated_by"])
+        if not killed:
+            break
+    else:
+        raise AssertionError("it was killed at every step, so there are more")
+
+    assert late
+    assert {name for name, found in site.registry().items() if found["status"] == "active"} == set(members)

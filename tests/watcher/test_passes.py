@@ -11,11 +11,13 @@ import pytest
 
 from schemas.names import NameRefusedError, check_username
 from schemas.status import Status, read_status
+from watcher.decide import switching_off
 from watcher.notify import Notifier
 from watcher.passes import Passes, Result
 from watcher.report.problems import Problems
 from watcher.rooms import Rooms, SecondWatcherError
 
+from ..support.layout import put
 from ..support.mailconfig import MailConfig
 from .server import Record, Server, entry
 
@@ -46,9 +48,23 @@ class House(Server):
         os.chown(self.paths.queue, -1, account.pw_gid)
         self.paths.queue.chmod(0o2770)
         self.people.add(self.member, uid=account.pw_uid)
+        self.account = account
+        self.write_accounts()
         self.mail = MailConfig(self.paths.postfix, maps=f"hash:{self.paths.map}")
         self.rooms: Rooms | None = None
         self.passes: Passes
+
+    def write_accounts(self, *names: str) -> None:
+        """Write the account files: the member, and *names*. The name services of this process are the machine's."""
+        uid, gid = self.account.pw_uid, self.account.pw_gid
+        lines = [f"{name}:x:{uid}:{gid}::/:/bin/sh\n" for name in (self.member, *names)]
+        put(self.paths.root / "passwd", "".join(lines).encode(), 0o644)
+        put(self.paths.root / "group", f"members:x:{gid}:\n".encode(), 0o644)
+
+    def write_registry(self, **entries: Record) -> None:
+        """The same, of members who have accounts."""
+        self.write_accounts(*entries)
+        super().write_registry(**entries)
 
     def open(self) -> Passes:
         self.rooms = Rooms(self.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z")
@@ -87,6 +103,14 @@ class House(Server):
     def approval(self) -> Record:
         (request,) = self.found("pending")
         return {key: request[key] for key in ("username", "request_id", "destination")} | {"decision": "approve"}
+
+
+@pytest.fixture(autouse=True)
+def _accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The accounts are those of the test, and nobody is in the middle of editing them."""
+    for name in ("passwd", "group"):
+        monkeypatch.setenv(f"NSS_WRAPPER_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setattr(switching_off, "QUIET_SECONDS", 0.0)
 
 
 @pytest.fixture

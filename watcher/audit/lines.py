@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from schemas.audit import AuditLine, What
@@ -15,6 +17,9 @@ from watcher.publish.plan import Plan
 
 WATCHER = "watcher"
 """Who decided, where a rule did and no person."""
+
+ORPHAN = "orphan-"
+"""What the ids begin with under which the watcher itself switches aliases off."""
 
 _DONE: dict[str, What] = {"approve": "approved", "reject": "rejected", "revoke": "revoked"}
 
@@ -129,6 +134,34 @@ def of_failure(identifier: str, decision: Decision, reason: str) -> AuditLine:
 def of_foreign_marker(identifier: str, reason: str) -> AuditLine:
     """A file among the decisions that is none."""
     return AuditLine(time=now(), what="failed", decision_id=identifier, reason=reason)
+
+
+def of_orphan(username: str, entry: Entry, before: str | None, after: Registry) -> AuditLine:
+    """The alias of *username*, which the watcher switched off: its account or its membership is gone.
+
+    *entry* is what the registry *after* holds of it; *before* is the SHA-256 of the one before, where it is known.
+    """
+    return AuditLine(
+        time=now(),
+        what="orphaned",
+        username=printable(username),
+        uid=entry.uid,
+        decided_by=WATCHER,
+        alias=printable(entry.alias),
+        destination=entry.destination,
+        decision_id=entry.updated_by,
+        reason=entry.reason,
+        registry_sha256_before=before,
+        registry_sha256_after=after.sha256,
+    )
+
+
+def of_earlier_orphans(present: Registry, since: str | None) -> Iterator[AuditLine]:
+    """The aliases in *present* that the watcher switched off at the moment *since* or later; at any, where `None`."""
+    for username, entry in present.entries.items():
+        ours = entry.status == "orphaned" and (entry.updated_by or "").startswith(ORPHAN)
+        if ours and (since is None or (entry.updated_at or "") >= since):
+            yield of_orphan(username, entry, None, present)
 
 
 def of_publish(before: str | None, registry: Registry, plan: Plan | None, operator: str | None) -> AuditLine:

@@ -103,11 +103,13 @@ class Audit:
         Raises:
             OSError, StateError, UnsafeFileError: it cannot be read.
         """
-        with contextlib.suppress(FileNotFoundError):
-            for data in self._file.tail(_TAIL_OCTETS).split(b"\n"):
-                with contextlib.suppress(NotJsonError, ShapeError):
-                    if (key := parse_line(data).key) is not None:
-                        self._written[key] = None
+        # What was told just before the log was rotated away was told as well.
+        for tail in (self._file.tail_before, self._file.tail):
+            with contextlib.suppress(FileNotFoundError):
+                for data in tail(_TAIL_OCTETS).split(b"\n"):
+                    with contextlib.suppress(NotJsonError, ShapeError):
+                        if (key := parse_line(data).key) is not None:
+                            self._written[key] = None
         return self._file.written_ns()
 
     def last_published(self) -> str | None:

@@ -142,7 +142,12 @@ def _foreign(settings: Settings, mount: int) -> str | None:
         if mount == _mount_at(settings.config.state_dir, held):
             return None
     kind = next((each.kind for each in all_mounts() if each.identifier == mount), "unknown")
-    return kind if kind in _MEMBERS_MAY_MOUNT or kind.startswith("fuse.") else None
+    return kind if members_may_mount(kind) else None
+
+
+def members_may_mount(kind: str) -> bool:
+    """Whether a file system of the type *kind* may be a member's, who says in it what he likes, or never answers."""
+    return kind in _MEMBERS_MAY_MOUNT or kind.startswith("fuse.")
 
 
 def _mount_at(path: str, held: ExitStack) -> int:

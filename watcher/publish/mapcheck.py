@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from schemas.config import Config
 from schemas.files import Signature, signature_of
 from watcher import sentences
 from watcher.publish.commands import CommandError, run_well
 
-_SEPARATORS = str.maketrans(",\t\n", "   ")
+_OPENING, _CLOSING, _BETWEEN = "{", "}", frozenset(", \t\r\n")
 
 
 def main_cf() -> str:
@@ -43,22 +44,42 @@ class MapCheck:
     def _ask(self) -> str | None:
         try:
             value = run_well(["postconf", "-h", "virtual_alias_maps"]).decode("utf-8", "replace").strip()
-            if self._named_in(value) or self._named_in(_expanded()):
+            if names_map(value, self._map) or names_map(_expanded(), self._map):
                 return None
         except CommandError as error:
             # Of a main.cf that is not there it is told when it comes; any other failure may have gone by itself.
             self._answered = self._asked is None
             return sentences.MAPS_UNKNOWN.format(map=self._map, error=error)
-        return sentences.MAP_NOT_USED.format(map=self._map, line=self._line(value))
+        return sentences.MAP_NOT_USED.format(map=self._map, line=with_map(value, self._map))
 
-    def _line(self, value: str) -> str:
-        # The same file as another type is what was asked before a change of backend; it would answer first.
-        others = [name for name in value.translate(_SEPARATORS).split() if not name.endswith(f":{self._path}")]
-        return ", ".join([*others, self._map])
 
-    def _named_in(self, value: str) -> bool:
-        names = value.translate(_SEPARATORS).split()
-        return self._map in names or f"proxy:{self._map}" in names
+def split(value: str) -> Iterator[str]:
+    """Split the *value* of a parameter at commas and white space, but not within braces: see postconf(5)."""
+    item, depth = "", 0
+    for character in value:
+        depth += (character == _OPENING) - (character == _CLOSING)
+        if depth <= 0 and character in _BETWEEN:
+            if item:
+                yield item
+            item, depth = "", 0
+        else:
+            item += character
+    if item:
+        yield item
+
+
+def names_map(value: str, table: str) -> bool:
+    """Whether the list of tables *value* names *table* (`type:path`), directly or by way of proxymap(8)."""
+    names = list(split(value))
+    return table in names or f"proxy:{table}" in names
+
+
+def with_map(value: str, table: str) -> str:
+    """Give the list of tables *value* with *table* behind it, in place of the same file as another type."""
+    path = table.partition(":")[2]
+    # The same file as another type is what was asked before a change of backend; it would answer first.
+    others = [name for name in split(value) if not name.endswith(f":{path}")]
+    return ", ".join([*others, table])
 
 
 def _expanded() -> str:

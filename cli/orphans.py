@@ -1,0 +1,64 @@
+"""Which active aliases have no member any more, for whoever only wants to look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cli.output import Prose, prose
+from schemas.config import Settings
+from schemas.errors import TroubleError
+from schemas.registry import Draft, Registry
+from schemas.status import read_status
+
+if TYPE_CHECKING:
+    from watcher.decide.orphans import Held, Orphan
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """What the watcher would do about them now.
+
+    Attributes:
+        registry: the registry as it would be then.
+        switch_off: those that it would switch off, or that are `held`.
+        held: why it would not do so unasked.
+        report: those that it would only tell of.
+        troubles: what it would tell of. Escaped.
+    """
+
+    registry: Registry
+    switch_off: Sequence[Orphan] = ()
+    held: Held | None = None
+    report: Sequence[Orphan] = ()
+    troubles: Sequence[Prose] = ()
+
+
+def find_orphans(settings: Settings, registry: Registry) -> Orphans:
+    """Look for orphans in *registry*; where that cannot be done, the troubles say why, and none are found."""
+    from watcher.account_files import AccountFiles  # noqa: PLC0415
+    from watcher.accounts import Accounts  # noqa: PLC0415
+    from watcher.decide.orphans import Search  # noqa: PLC0415
+    from watcher.decide.rules import switched_off  # noqa: PLC0415
+
+    config = settings.config
+    # Which entries without a uid have lost a member, only the watcher has seen; while it holds some back, all may be.
+    members = None if _held_by_watcher(settings) else set[str]()
+    try:
+        found = Search(config, Accounts(config.group), AccountFiles().read(), members=members).judge(registry)
+    except TroubleError as error:
+        return Orphans(registry, troubles=[prose(str(error))])
+    draft = Draft(registry, settings.registry)
+    for orphan in () if found.held else found.switch_off:
+        draft.set(orphan.username, switched_off("orphaned", "orphan", orphan.reason))
+    told = [found.held.what] if found.held else []
+    if found.problem is not None:
+        told.append(found.problem)
+    after = draft.finish() if draft.changed else registry
+    return Orphans(after, found.switch_off, found.held, found.report, [prose(what) for what in told])
+
+
+def _held_by_watcher(settings: Settings) -> bool:
+    status = read_status(settings.config.runtime_dir)
+    return status is not None and any(problem.code == "orphans-held" for problem in status.problems)
