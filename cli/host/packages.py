@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from watcher.publish.commands import CommandError, failure, run
 
-_INSTALLED = "ii "
+_INSTALLED = frozenset("iWt")
+"""The second letter of dpkg's status: whole, or waiting for triggers. The first is what is wanted: `h` is hold."""
 
 
 def installed(patterns: Sequence[str]) -> dict[str, str]:
@@ -21,4 +22,4 @@ def installed(patterns: Sequence[str]) -> dict[str, str]:
     if answer.status not in {0, 1}:
         raise CommandError(failure(command, answer))
     rows = (line.split("\t") for line in answer.output.decode("utf-8", "replace").splitlines())
-    return {row[1]: row[2] for row in rows if row[0] == _INSTALLED}
+    return {name: version for status, name, version in rows if status[1:2] in _INSTALLED}

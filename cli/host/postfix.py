@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 
 from watcher.publish.commands import CommandError, failure, run, run_well
-
-_OPENING, _CLOSING, _BETWEEN = "{", "}", frozenset(", \t\r\n")
+from watcher.publish.mapcheck import split as split  # noqa: PLC0414 - given on to those who ask Postfix here
+from watcher.publish.postmap import Postmap
 
 
 class Postfix:
@@ -30,6 +30,14 @@ class Postfix:
         """Whether main.cf says anything of the parameter *name*; else its default holds."""
         return self._ask("-n", name) != ""
 
+    def values(self, names: Sequence[str], *, expanded: bool = False) -> dict[str, str]:
+        """The values of several parameters at once, as `value` or `expanded` has them; without those it has not."""
+        return self._table(*(["-x"] if expanded else []), *names)
+
+    def set_in_main_cf(self, names: Sequence[str]) -> frozenset[str]:
+        """Those of *names* of which main.cf says anything."""
+        return frozenset(self._table("-n", *names))
+
     def items(self, name: str) -> list[str]:
         """The value of the parameter *name*, expanded, as the list that Postfix makes of it."""
         return list(split(self.expanded(name)))
@@ -39,29 +47,18 @@ class Postfix:
         return frozenset(self._ask("-m").split())
 
     def version(self) -> str:
-        """Its version, such as `3.10.13`."""
-        return self._ask("-h", "mail_version")
+        """Its version, such as `3.10.13`. It needs no main.cf, unlike the other answers."""
+        return self._ask("-hd", "mail_version")
+
+    def _table(self, *arguments: str) -> dict[str, str]:
+        rows = (line.partition("=") for line in self._ask(*arguments).splitlines())
+        return {name.strip(): value.strip() for name, _, value in rows}
 
     def _ask(self, *arguments: str) -> str:
         if arguments not in self._answers:
             output = run_well(["postconf", *arguments])
             self._answers[arguments] = output.decode("utf-8", "replace").strip()
         return self._answers[arguments]
-
-
-def split(value: str) -> Iterator[str]:
-    """Split the *value* of a parameter at commas and white space, but not within braces: see postconf(5)."""
-    item, depth = "", 0
-    for character in value:
-        depth += (character == _OPENING) - (character == _CLOSING)
-        if depth <= 0 and character in _BETWEEN:
-            if item:
-                yield item
-            item, depth = "", 0
-        else:
-            item += character
-    if item:
-        yield item
 
 
 def lookup(table: str, key: str) -> str | None:
@@ -77,3 +74,18 @@ def lookup(table: str, key: str) -> str | None:
     if answer.status == 1 and not answer.complaints:
         return None
     raise CommandError(failure(command, answer))
+
+
+def lookups(table: str, keys: Iterable[str]) -> dict[str, str]:
+    """Ask *table* for many *keys* by one postmap(1), as `lookup` does for one; those that are not in it are left out.
+
+    Of `proxy:` tables the table behind it is asked: proxymap(8) answers Postfix's own programs.
+
+    Raises:
+        CommandError: as for `lookup`.
+    """
+    wanted = list(keys)
+    if not wanted:
+        return {}
+    kind, _, name = table.removeprefix("proxy:").partition(":")
+    return Postmap("postmap", kind).ask(name, wanted)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from watcher.publish.commands import run_well
+from watcher.publish.commands import CommandError, failure, run, run_well
 
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState")
 
@@ -38,13 +38,44 @@ def booted() -> bool:
 
 
 def units(patterns: Sequence[str]) -> list[Unit]:
-    """Give the units called so. A pattern such as `php*-fpm.service` stands for those that are loaded, maybe none.
+    """Give the units called so, each once, though it may have several names: mysql.service may be mariadb.service.
+
+    A pattern such as `php*-fpm.service` stands for those that are loaded, maybe none.
 
     Raises:
         CommandError: systemctl is not there, or there is no systemd that answers.
     """
     output = run_well(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *patterns])
-    return [_unit(block) for block in output.decode("utf-8", "replace").split("\n\n") if block.strip()]
+    blocks = output.decode("utf-8", "replace").split("\n\n")
+    found = [_unit(block) for block in blocks if block.strip()]
+    return list({unit.name: unit for unit in found}.values())
+
+
+def unit(name: str) -> Unit:
+    """Give the unit *name*, with its suffix.
+
+    Raises:
+        CommandError: as for `units`; also where systemctl says nothing, as it does in a chroot.
+    """
+    found = units([name])
+    if not found:
+        raise CommandError(f"systemctl says nothing of the unit {name}, as in a chroot.")
+    return found[0]
+
+
+def unit_files(patterns: Sequence[str]) -> list[str]:
+    """Give the names of the units that are installed and match *patterns*, loaded or not; templates are left out.
+
+    Raises:
+        CommandError: as for `units`.
+    """
+    command = ["systemctl", "list-unit-files", "--no-legend", "--no-pager", "--", *patterns]
+    answer = run(command)
+    # Some versions end with 1, and say nothing, where nothing matches.
+    if answer.status and (answer.status != 1 or answer.complaints):
+        raise CommandError(failure(command, answer))
+    names = (line.split()[0] for line in answer.output.decode("utf-8", "replace").splitlines() if line.strip())
+    return [name for name in names if "@." not in name]
 
 
 def _unit(block: str) -> Unit:

@@ -1,0 +1,103 @@
+"""The inventory for people: a block of columns for each kind of thing, with a line between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from cli.discover import sentences
+from cli.discover.inventory import Inventory
+from cli.discover.ours import Ours
+from cli.discover.places import Place
+from cli.discover.stack import PostfixStack, Service
+from cli.output import fill, hanging, prose, table, wrapped
+from cli.sentences import NOTHING
+
+_COLOURS = {"active": "green", "failed": "red"}
+_SUFFIX = ".service"
+
+
+def columns(inventory: Inventory) -> Iterator[str]:
+    """Lay *inventory* out. A block of which nothing could be asked is left out; the last one says why."""
+    blocks = [
+        _packages(inventory),
+        _services(inventory.services),
+        _postfix(inventory.postfix),
+        table(sentences.FILE_HEADINGS, map(_file, inventory.files)),
+        _ours(inventory.ours),
+        _not_asked(inventory),
+    ]
+    begun = False
+    for block in blocks:
+        lines = list(block)
+        if lines and begun:
+            yield ""
+        yield from lines
+        begun = begun or bool(lines)
+
+
+def _packages(inventory: Inventory) -> Iterator[str]:
+    if inventory.packages:
+        rows = [[each.name, each.version or sentences.NOT_INSTALLED] for each in inventory.packages]
+        yield from table(sentences.PACKAGE_HEADINGS, rows)
+
+
+def _services(services: list[Service]) -> Iterator[str]:
+    if services:
+        yield from table(sentences.SERVICE_HEADINGS, map(_service, services), _COLOURS)
+
+
+def _service(service: Service) -> list[str]:
+    name = service.name.removesuffix(_SUFFIX)
+    if service.load == "not-found":
+        return [name, sentences.NOT_INSTALLED, NOTHING]
+    return [name, service.active, service.enabled or NOTHING]
+
+
+def _postfix(postfix: PostfixStack) -> Iterator[str]:
+    if postfix.version is None:
+        return
+    rows = [("version", postfix.version), ("config_directory", postfix.config_directory)]
+    rows += ((name, parameter.expanded or sentences.EMPTY) for name, parameter in postfix.parameters.items())
+    if postfix.table_types:
+        rows.append((sentences.TABLE_TYPES, " ".join(postfix.table_types)))
+    yield sentences.POSTFIX_HEADING
+    yield from _fields(rows)
+
+
+def _file(place: Place) -> list[str]:
+    if place.state != "present":
+        return [place.path, sentences.KINDS[place.state], NOTHING, NOTHING, NOTHING]
+    kind = sentences.KINDS[place.kind or ""]
+    if place.target is not None:
+        kind = sentences.LINK_TO.format(target=place.target)
+    return [place.path, kind, place.mode or NOTHING, f"{place.owner}:{place.group}", str(place.size)]
+
+
+def _ours(ours: Ours) -> Iterator[str]:
+    rows = [(sentences.VERSION, ours.version), (sentences.CONFIG_FILE, ours.config)]
+    if ours.map is not None:
+        running = {None: sentences.UNKNOWN, True: sentences.RUNNING, False: sentences.NOT_RUNNING}[ours.watcher_running]
+        rows += [
+            (sentences.PUBLISHING, sentences.ON if ours.enabled else sentences.OFF),
+            (sentences.MAP, ours.map),
+            (sentences.DOMAIN, ours.domain or NOTHING),
+            (sentences.REGISTRY_FILE, ours.registry or NOTHING),
+            (sentences.ACTIVE, sentences.UNKNOWN if ours.active_aliases is None else str(ours.active_aliases)),
+            (sentences.WATCHER_STATE, running),
+        ]
+    yield sentences.OURS_HEADING
+    yield from _fields(rows)
+
+
+def _fields(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    given = list(rows)
+    room = max(len(name) for name, _ in given) + 2
+    for name, value in given:
+        yield from hanging(name.ljust(room), prose(value))
+
+
+def _not_asked(inventory: Inventory) -> Iterator[str]:
+    if inventory.not_asked:
+        yield sentences.NOT_ASKED_HEADING
+    for each in inventory.not_asked:
+        yield from wrapped(fill(sentences.NOT_ASKED, what=prose(each.what), why=prose(each.why)), "  - ", "    ")

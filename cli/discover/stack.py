@@ -1,0 +1,173 @@
+"""The mail server's software: which packages and services there are, and how Postfix is set up."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import msgspec
+
+from cli.discover import sentences
+from cli.discover.unasked import NotAsked, asked
+from cli.host import packages, systemd
+from cli.host.postfix import Postfix
+from cli.output import fill
+from watcher.publish.commands import CommandError
+from watcher.publish.mapcheck import main_cf
+
+PACKAGES = (
+    "postfix",
+    "postfix-cdb",
+    "postfix-ldap",
+    "postfix-lmdb",
+    "postfix-mysql",
+    "postfix-pcre",
+    "postfix-pgsql",
+    "postfix-sqlite",
+    "dovecot-core",
+    "dovecot-imapd",
+    "roundcube",
+    "roundcube-core",
+    "rspamd",
+    "clamav",
+    "spamassassin",
+    "postsrsd",
+    "mariadb-server",
+    "mysql-server",
+    "postgresql",
+)
+"""Those that are told of whether or not they are installed."""
+_MORE_PACKAGES = ("postfix*", "dovecot-*", "roundcube-*", "clamav-*", "postgresql-[0-9]*", "runv-email-alias")
+SERVICES = ("postfix", "dovecot", "rspamd", "apache2", "nginx", "postsrsd", "runv-email-alias-watcher")
+"""Likewise."""
+_MORE_SERVICES = (
+    "php*-fpm.service",
+    "postfix@*.service",
+    "clamav-daemon.service",
+    "spamd.service",
+    "spamassassin.service",
+    "mariadb.service",
+    "mysql.service",
+    "postgresql.service",
+    "postgresql@*.service",
+)
+PARAMETERS = (
+    "myhostname",
+    "mydomain",
+    "mydestination",
+    "virtual_alias_domains",
+    "virtual_alias_maps",
+    "virtual_mailbox_domains",
+    "virtual_mailbox_maps",
+    "relay_domains",
+    "transport_maps",
+    "sender_canonical_maps",
+    "default_database_type",
+)
+"""None of these may hold a password: what a table of type mysql or pgsql needs stands in a file of its own."""
+
+
+class Package(msgspec.Struct, frozen=True):
+    """One of Debian's packages; without a *version* it is not installed."""
+
+    name: str
+    version: str | None
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A unit of systemd, in its own words; see `cli.host.systemd.Unit`."""
+
+    name: str
+    load: str
+    active: str
+    enabled: str
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A parameter of Postfix.
+
+    Attributes:
+        value: as it is written.
+        expanded: with each `$name` in it replaced.
+        set: whether main.cf has it; else it is the default.
+    """
+
+    value: str
+    expanded: str
+    set: bool
+
+
+class PostfixStack(msgspec.Struct, frozen=True, kw_only=True):
+    """What Postfix says of itself; empty, or `None`, where it could not be asked."""
+
+    version: str | None
+    config_directory: str
+    parameters: dict[str, Parameter]
+    table_types: list[str]
+
+
+class _Told(NamedTuple):
+    parameters: dict[str, Parameter]
+    table_types: list[str]
+
+
+def installed_packages(not_asked: list[NotAsked]) -> list[Package]:
+    """Those of a mail server, and which of them are not installed; empty where Debian's database cannot be asked."""
+
+    def ask() -> list[Package]:
+        found = packages.installed([*PACKAGES, *_MORE_PACKAGES])
+        named = [Package(name, found.get(name)) for name in PACKAGES]
+        return named + [Package(name, found[name]) for name in sorted(found.keys() - set(PACKAGES))]
+
+    return asked(sentences.PACKAGES, ask, [], not_asked)
+
+
+def services(not_asked: list[NotAsked]) -> list[Service]:
+    """Those of a mail server; of databases, of other filters and of PHP only those that there are."""
+
+    def ask() -> list[Service]:
+        try:
+            named = systemd.units([f"{name}.service" for name in SERVICES])
+            # A pattern finds what is loaded; what is stopped and switched off is not, and is found by its file.
+            more = dict.fromkeys([*_MORE_SERVICES, *systemd.unit_files(_MORE_SERVICES)])
+            found = {unit.name: unit for unit in systemd.units([*more]) if unit.there}
+        except CommandError as error:
+            raise error if systemd.booted() else CommandError(sentences.NO_SYSTEMD) from error
+        others = [found[name] for name in sorted(found.keys() - {unit.name for unit in named})]
+        return [Service(*unit) for unit in [*named, *others]]
+
+    return asked(sentences.SERVICES, ask, [], not_asked)
+
+
+def postfix_stack(not_asked: list[NotAsked]) -> PostfixStack:
+    """What Postfix says of itself."""
+    postfix, path = Postfix(), main_cf()
+
+    def settings() -> _Told:
+        # Without it postconf ends with an error that names all that was asked for.
+        if _is_missing(path):
+            raise CommandError(fill(sentences.NO_MAIN_CF, path=path))
+        values = postfix.values(PARAMETERS)
+        expanded = postfix.values(PARAMETERS, expanded=True)
+        given = postfix.set_in_main_cf(PARAMETERS)
+        parameters = {name: Parameter(values[name], expanded.get(name, ""), name in given) for name in values}
+        return _Told(parameters, sorted(postfix.table_types()))
+
+    told = _Told({}, [])
+    version = asked(sentences.POSTFIX, postfix.version, None, not_asked)
+    if version is not None:
+        told = asked(sentences.POSTFIX_SETTINGS, settings, told, not_asked)
+    return PostfixStack(
+        version=version,
+        config_directory=os.path.dirname(path),
+        parameters=told.parameters,
+        table_types=told.table_types,
+    )
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return False
