@@ -16,3 +16,11 @@ REGISTRY_NO_JSON = "The registry {place} cannot be used: a JSON object of aliase
 
 MOMENT = "{date} {time} UTC"
 NOTHING = "-"
+
+USERS_UNREADABLE = "The list of accounts {path} cannot be read ({why}). It was left out; mend its owner and mode."
+USERS_SHAPE = (
+    "The list of accounts {path} was not understood. {why} A list of names, an object keyed by name, or an object "
+    "whose `users` is a list was expected."
+)
+NO_SUCH_ACCOUNT = "There is no account {name}."
+NO_PERSON = "The account {name} has the uid {uid}; people's accounts begin at {first}."

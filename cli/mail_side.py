@@ -1,0 +1,173 @@
+"""Whether Postfix asks our map and takes mail for our domain; and, where it does not, the lines that make it so."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from cli.host.postfix import Postfix, lookup
+from schemas.config import Settings
+from schemas.errors import TroubleError, reason
+from schemas.files import read_plain
+from schemas.text import printable
+from watcher.publish.commands import CommandError
+from watcher.publish.mapcheck import names_map, split, with_map
+
+DomainClass = Literal["mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"]
+DOMAIN_CLASSES: tuple[DomainClass, ...] = (
+    "mydestination",
+    "virtual_alias_domains",
+    "virtual_mailbox_domains",
+    "relay_domains",
+)
+"""The parameters that make Postfix take mail for a domain, in the order of its own address classes; see
+ADDRESS_CLASS_README."""
+
+_PATTERNS_LIMIT = 4 * 1024 * 1024
+_FILES_WITHIN_FILES = 5
+
+
+class Setting(NamedTuple):
+    """A value that a parameter of Postfix has to be given."""
+
+    name: str
+    value: str
+
+    @property
+    def line(self) -> str:
+        """The command that gives it, to be pasted into a shell."""
+        return edit_line([self])
+
+
+def edit_command(settings: Sequence[Setting]) -> list[str]:
+    """The command that gives all of them at once, as postconf(1) takes it: no shell is in between."""
+    return ["postconf", "-e", *(f"{setting.name} = {setting.value}" for setting in settings)]
+
+
+def edit_line(settings: Sequence[Setting]) -> str:
+    """The same, to be pasted into a shell."""
+    return shlex.join(edit_command(settings))
+
+
+class Unasked(NamedTuple):
+    """A table or file among the domains of Postfix that could not be asked, and why, in a sentence."""
+
+    parameter: str
+    pattern: str
+    why: str
+
+
+class MailSide(NamedTuple):
+    """How Postfix stands to us.
+
+    Attributes:
+        table: our map as Postfix names it: `hash:/etc/postfix/runv-member-aliases`.
+        named: whether `virtual_alias_maps` names it.
+        type_known: whether this Postfix has tables of that type.
+        accepted_by: the parameter by which it takes mail for our domain, if it does.
+        unasked: what could not be asked for the domain. While nothing accepts the domain, each of them might.
+        missing: what has to be set, in this order. Nothing for the domain while something was unasked: a domain that
+            stands in two classes is a fault of its own, see virtual_alias_domains in postconf(5).
+    """
+
+    table: str
+    named: bool
+    type_known: bool
+    accepted_by: DomainClass | None
+    unasked: tuple[Unasked, ...]
+    missing: tuple[Setting, ...]
+
+
+def look(postfix: Postfix, settings: Settings) -> MailSide:
+    """Ask Postfix.
+
+    Raises:
+        CommandError: postconf(1) is not there, or fails.
+    """
+    table = our_table(settings)
+    maps = postfix.value("virtual_alias_maps")
+    named = names_map(maps, table) or names_map(postfix.expanded("virtual_alias_maps"), table)
+    accepted_by, unasked = _accepting(postfix, settings.domain, table)
+    missing = []
+    if not named:
+        missing.append(Setting("virtual_alias_maps", with_map(maps, table)))
+    if accepted_by is None and not unasked:
+        present = postfix.value("virtual_alias_domains")
+        missing.append(Setting("virtual_alias_domains", ", ".join(filter(None, [present, settings.domain]))))
+    type_known = settings.config.map_type in postfix.table_types()
+    return MailSide(table, named, type_known, accepted_by, tuple(unasked), tuple(missing))
+
+
+def our_table(settings: Settings) -> str:
+    """Our map as Postfix names it."""
+    return f"{settings.config.map_type}:{settings.config.virtual_alias_file}"
+
+
+def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[DomainClass | None, list[Unasked]]:
+    unasked: list[Unasked] = []
+    for parameter in DOMAIN_CLASSES:
+        patterns = _Patterns(parameter, domain, table)
+        if patterns.match(postfix.items(parameter)):
+            return parameter, unasked
+        unasked += patterns.unasked
+    return None, unasked
+
+
+class _Patterns:
+    """The list of domains in *parameter*, held against *domain* as match_list(3) of Postfix does it.
+
+    A pattern is a domain, `/a/file` of patterns, or a `type:table` in which only the key counts; `!` before one turns
+    it round, and the first that matches decides.
+    """
+
+    def __init__(self, parameter: str, domain: str, table: str) -> None:
+        self._parameter = parameter
+        self._domain = domain
+        self._table = table
+        self.unasked: list[Unasked] = []
+
+    def match(self, patterns: list[str]) -> bool:
+        """Whether the list takes the domain in."""
+        return bool(self._first(patterns, _FILES_WITHIN_FILES))
+
+    def _first(self, patterns: list[str], depth: int) -> bool | None:
+        for pattern in patterns:
+            bare = pattern.lstrip("!")
+            turned = (len(pattern) - len(bare)) % 2 == 1
+            found = self._in_file(bare, depth) if bare.startswith("/") else self._is(bare)
+            if found is not None:
+                return found != turned
+        return None
+
+    def _is(self, pattern: str) -> bool | None:
+        if ":" in pattern and not pattern.startswith("["):
+            return self._in_table(pattern)
+        name = pattern.lower()
+        # Of these lists, this one alone takes in the domains below those that it names, where nothing else is set:
+        # see parent_domain_matches_subdomains in postconf(5).
+        below = self._parameter == "relay_domains" and self._domain.endswith("." + name.lstrip("."))
+        return True if name == self._domain or below else None
+
+    def _in_table(self, pattern: str) -> bool | None:
+        # Our own map has addresses in it and no domain, and it may not have been made yet.
+        if names_map(pattern, self._table):
+            return None
+        try:
+            return True if lookup(pattern, self._domain) is not None else None
+        except CommandError as error:
+            self.unasked.append(Unasked(self._parameter, pattern, printable(str(error), 1000)))
+            return None
+
+    def _in_file(self, path: str, depth: int) -> bool | None:
+        try:
+            data = read_plain(os.path.realpath(path), _PATTERNS_LIMIT).data
+        except (OSError, TroubleError) as error:
+            self.unasked.append(Unasked(self._parameter, path, reason(error)))
+            return None
+        if depth == 0:
+            self.unasked.append(Unasked(self._parameter, path, "The files name each other without end."))
+            return None
+        lines = data.decode("utf-8", "replace").splitlines()
+        return self._first([name for line in lines if not line.startswith("#") for name in split(line)], depth - 1)

@@ -1,0 +1,81 @@
+"""The command itself: one room after the other, each looked at only when those before it are done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import msgspec
+
+from cli import exits
+from cli.output import Prose, complain, prose, tell
+from cli.setup import group, members, moving, overrides, publishing, sentences, tree
+from cli.setup.steps import Plan, Progress, Remark
+from schemas.config import Settings
+from schemas.errors import TroubleError, reason
+
+
+def setup(
+    settings: Settings,
+    *,
+    dry_run: bool = False,
+    wanted_group: str | None = None,
+    add_existing_users: bool = False,
+    enable: bool = False,
+    ask: bool = True,
+    etc: str = "/etc",
+) -> int:
+    """Make or mend everything, and tell what was done; give the exit status.
+
+    Args:
+        settings: by the config as it is; its file may be missing.
+        dry_run: only show what would be done.
+        wanted_group: the members' group from now on; the config's where `None`. It has been found fit by `group`.
+        add_existing_users: also add the accounts of users.json to the group.
+        enable: also switch publishing on.
+        ask: whether that needs a yes.
+        etc: where the overrides of units are kept.
+    """
+    if not dry_run and os.geteuid() != 0:
+        complain(sentences.NEEDS_ROOT)
+        return exits.FAILED
+    configured = settings.config.group
+    if wanted_group is not None:
+        config = msgspec.structs.replace(settings.config, group=wanted_group)
+        settings = msgspec.structs.replace(settings, config=config)
+    progress = Progress(dry_run=dry_run)
+    rooms: tuple[Callable[[], Plan], ...] = (
+        lambda: group.plan(settings, configured),
+        lambda: tree.plan(settings),
+        lambda: overrides.plan(settings, etc),
+        lambda: members.plan(settings, add=add_existing_users),
+        lambda: moving.plan(settings),
+    )
+    for room in rooms:
+        progress.carry_out(_looked_at(room))
+    status, more = exits.FAILED if progress.failed else exits.DONE, False
+    if enable:
+        status, more = _enable(settings, progress, ask=ask)
+    if not progress.changes and not more and status == exits.DONE:
+        tell(sentences.NOTHING_TO_DO)
+    elif dry_run:
+        tell(sentences.DRY_RUN)
+    return exits.DONE if dry_run else status
+
+
+def _looked_at(room: Callable[[], Plan]) -> Plan:
+    try:
+        return room()
+    except (TroubleError, OSError) as error:
+        return Plan(remarks=[Remark(_sentence(error), failed=True)])
+
+
+def _sentence(error: TroubleError | OSError) -> Prose:
+    return prose(str(error) if isinstance(error, TroubleError) else f"{reason(error)}.")
+
+
+def _enable(settings: Settings, progress: Progress, *, ask: bool) -> tuple[int, bool]:
+    if progress.failed:
+        complain(sentences.ENABLE_NOT_YET)
+        return exits.FAILED, False
+    return publishing.enable(settings, dry_run=progress.dry_run, ask=ask)

@@ -1,0 +1,149 @@
+"""Moving an earlier installation over: history first, then the requests that wait, then the empty directories."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from contextlib import ExitStack
+from typing import Literal
+
+from cli import house
+from cli.output import Prose, fill, prose
+from cli.setup import history, old_folders, sentences, waiting_requests
+from cli.setup.steps import Plan, Remark, Step
+from schemas.config import Settings
+from schemas.documents import to_json
+from schemas.errors import RegistryError, StateError, reason
+from schemas.files import Directory
+from schemas.mounts import mounted_over
+from schemas.records import RecordFolders
+from schemas.requests import FOLDERS, RequestRecord, record_name
+from schemas.status import is_running, read_status
+from watcher.intake.place import foreign
+from watcher.records import MODE
+from watcher.registry_store import RegistryStore
+
+What = Literal["moved", "known", "kept"]
+
+
+def plan(settings: Settings) -> Plan:
+    """What the earlier tool left; nothing where there is no queue yet.
+
+    Raises:
+        StateError, OSError: the queue cannot be looked at.
+    """
+    remarks = _registry_trouble(settings)
+    # Before anything else is asked of the queue: who mounted something over it may never answer.
+    kind = foreign(settings)
+    if kind is not None:
+        told = fill(sentences.QUEUE_MOUNTED, kind=kind, path=settings.queue)
+        return Plan(remarks=[*remarks, Remark(told, failed=True)])
+    if not os.path.isdir(settings.queue):
+        return Plan(remarks=remarks)
+    with Directory(settings.queue) as queue:
+        remarks += [Remark(told, failed=True) for told in old_folders.mounted(queue)]
+        remarks += [Remark(told) for told in old_folders.foreign(queue)]
+        found = old_folders.present(queue)
+        steps = [_moving(settings, queue, name) for name in old_folders.HISTORY if name in found]
+        waiting = waiting_requests.count(settings, queue)
+    if waiting or old_folders.WAITING in found:
+        what = fill(sentences.MOVE_WAITING, path=settings.queue, count=waiting)
+        steps.append(Step(what, lambda: waiting_requests.take(settings)))
+    if steps and _watcher(settings) is not None:
+        steps.append(Step(fill(sentences.WATCHER_TOLD), lambda: _tell_watcher(settings)))
+    return Plan(steps, remarks)
+
+
+def _registry_trouble(settings: Settings) -> list[Remark]:
+    if not os.path.lexists(settings.registry):
+        return []
+    try:
+        RegistryStore(settings.registry, settings.lock, settings.domain).current()
+    except RegistryError as error:
+        return [Remark(fill(sentences.REGISTRY_TROUBLE, what=prose(str(error))), failed=True)]
+    return []
+
+
+def _moving(settings: Settings, queue: Directory, name: str) -> Step:
+    path = os.path.join(queue.path, name)
+    try:
+        with old_folders.entered(queue, name) as folder:
+            count = len(folder.names())
+    except (OSError, StateError):
+        count = 0  # why it cannot be opened is told when it is moved
+    return Step(fill(sentences.MOVE_FOLDER, count=count, path=path), lambda: _move_history(settings, name))
+
+
+def _move_history(settings: Settings, name: str) -> Prose:
+    gid = house.group_id(settings.config.group)
+    counts: Counter[What] = Counter()
+    left: list[str] = []
+    with ExitStack() as opened:
+        queue = opened.enter_context(Directory(settings.queue))
+        folder = opened.enter_context(old_folders.entered(queue, name))
+        old_folders.close_to_others(folder)
+        covered = mounted_over(folder.fd)
+        records = RecordFolders(settings.requests)
+        opened.callback(records.close)
+        for entry in sorted(folder.names()):
+            try:
+                if entry in covered:
+                    raise StateError(fill(sentences.SOMETHING_MOUNTED, path=folder.place(entry)))
+                counts[_move(settings, records, folder, entry, gid)] += 1
+            except (OSError, StateError) as error:
+                left.append(reason(error))
+        if left:
+            path = folder.path
+            raise StateError(fill(sentences.LEFT, count=len(left), path=path, why=prose(left[0])))
+        old_folders.remove(queue, name)
+    told = sentences.MOVED_FOLDER if counts["kept"] else sentences.MOVED_FOLDER_PLAIN
+    old = os.path.join(house.old_queue(settings), name)
+    return fill(
+        told,
+        path=os.path.join(settings.queue, name),
+        moved=counts["moved"],
+        known=counts["known"],
+        kept=counts["kept"],
+        old=old,
+    )
+
+
+def _move(settings: Settings, records: RecordFolders, folder: Directory, entry: str, gid: int | None) -> What:
+    decided = os.path.basename(folder.path)
+    record = None
+    for each in ("approved", "rejected", "cancelled"):
+        if each == decided:
+            record = history.convert(settings, each, folder, entry)
+    if record is None:
+        old_folders.keep(settings, folder, entry)
+        return "kept"
+    known = any(records.folder(each).has(record_name(record.request_id)) for each in FOLDERS)
+    if not known:
+        _write(records, record, gid)
+    # Only now that the record is durable: after a kill in between, the same entry makes the same id.
+    folder.remove(entry)
+    return "known" if known else "moved"
+
+
+def _write(records: RecordFolders, record: RequestRecord, gid: int | None) -> None:
+    folder = records.folder(record.status)
+    name = record_name(record.request_id)
+    folder.write(name, to_json(record), MODE, gid)
+    # The audit log is told of records that are newer than its last line; this is history.
+    decided = history.moment_ns(record.decided_at or record.created_at)
+    os.utime(name, ns=(decided, decided), dir_fd=folder.fd, follow_symlinks=False)
+
+
+def _watcher(settings: Settings) -> int | None:
+    status = read_status(settings.config.runtime_dir)
+    return status.pid if status is not None and is_running(status) else None
+
+
+def _tell_watcher(settings: Settings) -> Prose | None:
+    """Have the watcher take stock of the records: it knows only of those that it wrote itself since it started."""
+    pid = _watcher(settings)
+    if pid is None:
+        return None
+    os.kill(pid, signal.SIGHUP)
+    return fill(sentences.WATCHER_LOOKED)

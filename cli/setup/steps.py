@@ -1,0 +1,77 @@
+"""What is to be done, as values: shown in a dry run, else carried out one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from cli.output import Prose, complain, fill, prose, tell
+from cli.setup import sentences
+from schemas.errors import TroubleError, reason
+
+
+class Step(NamedTuple):
+    """One thing to do.
+
+    Attributes:
+        what: it, as an infinitive.
+        act: does it, and gives the sentence for when it is done; `None` where nothing was left to do after all. Raises
+            TroubleError or OSError where it could not be done.
+    """
+
+    what: Prose
+    act: Callable[[], Prose | None]
+
+
+class Remark(NamedTuple):
+    """Something to be told besides; *failed* where it keeps the service from being set up."""
+
+    text: Prose
+    failed: bool = False
+
+
+class Plan(NamedTuple):
+    """The steps of one room, in their order, and what it has to tell. It is made by looking only."""
+
+    steps: Sequence[Step] = ()
+    remarks: Sequence[Remark] = ()
+
+
+class Progress:
+    """How far it has come.
+
+    Args:
+        dry_run: whether steps are only shown.
+
+    Attributes:
+        changes: how many steps were carried out, or shown.
+        failed: whether any could not be carried out, or a remark told of a failure.
+    """
+
+    def __init__(self, *, dry_run: bool) -> None:
+        self.dry_run = dry_run
+        self.changes = 0
+        self.failed = False
+
+    def carry_out(self, plan: Plan) -> None:
+        """Tell the remarks of *plan*, and do its steps; one that fails keeps no other from being tried."""
+        for remark in plan.remarks:
+            complain(fill(sentences.WARNING, what=remark.text))
+            self.failed |= remark.failed
+        for step in plan.steps:
+            if self.dry_run:
+                tell(fill(sentences.WOULD, what=step.what))
+                self.changes += 1
+            else:
+                self._do(step)
+
+    def _do(self, step: Step) -> None:
+        try:
+            done = step.act()
+        except (TroubleError, OSError) as error:
+            complain(fill(sentences.COULD_NOT, what=step.what, why=prose(reason(error))))
+            self.failed = True
+        else:
+            if done is not None:
+                tell(done)
+                self.changes += 1

@@ -1,0 +1,132 @@
+"""Directories and files: made where they are missing, and given the mode and owner that they have to have."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from cli import house
+from cli.output import Prose, fill
+from cli.setup import renewing, sentences
+from cli.setup.steps import Plan, Remark, Step
+from schemas.config import Settings
+from schemas.errors import StateError
+from schemas.files import Directory
+from watcher.registry_store import RegistryLock
+
+_UNTOUCHED = {"link", "kind"}
+
+
+def plan(settings: Settings) -> Plan:
+    """What is missing or amiss."""
+    steps: list[Step] = []
+    remarks: list[Remark] = []
+    for place in house.places(settings):
+        found = house.faults(place)
+        kinds = {fault.kind for fault in found}
+        if not found:
+            continue
+        if kinds & _UNTOUCHED:
+            what = fill(sentences.WRONG_KIND, path=place.path, found=found[0].found, kind=place.kind)
+            remarks.append(Remark(what, failed=True))
+        elif "unasked" in kinds:
+            remarks.append(Remark(fill(sentences.UNASKED, path=place.path, why=found[0].found), failed=True))
+        elif "missing" in kinds:
+            steps.append(_making(place, settings))
+        else:
+            steps.append(_mending(place, settings))
+    return Plan(steps, remarks)
+
+
+def _making(place: house.Place, settings: Settings) -> Step:
+    if place.kind == "directory":
+        told = {"path": place.path, "wanted": place.wanted}
+
+        def make() -> Prose:
+            _make_directory(place)
+            return fill(sentences.MADE_DIRECTORY, **told)
+
+        return Step(fill(sentences.MAKE_DIRECTORY, **told), make)
+
+    def make_registry() -> Prose | None:
+        with RegistryLock(settings.lock):
+            folder, name = os.path.split(place.path)
+            with Directory(folder) as directory:
+                if directory.has(name):
+                    return None
+                directory.write(name, b"{}\n", place.modes[0], _gid(place))
+        return fill(sentences.MADE_REGISTRY, path=place.path, wanted=place.wanted)
+
+    return Step(fill(sentences.MAKE_REGISTRY, path=place.path, wanted=place.wanted), make_registry)
+
+
+def _make_directory(place: house.Place) -> None:
+    _gid(place)
+    folder, name = os.path.split(os.path.normpath(place.path))
+    with Directory(folder) as directory:
+        # Closed until its group is right.
+        directory.make(name, 0o700)
+        directory.sync()
+    _settle(place)
+
+
+def _mending(place: house.Place, settings: Settings) -> Step:
+    status = os.lstat(place.path)
+    told = {"path": place.path, "wanted": place.wanted, "found": _shown(status)}
+    if renewing.is_needed(place, status):
+        lock = place.name == "lock"
+
+        def renew() -> Prose:
+            if lock:
+                renewing.renew_lock(place)
+            else:
+                renewing.renew(place, settings, _gid(place))
+            return fill(sentences.RENEWED_LOCK if lock else sentences.RENEWED, **told)
+
+        return Step(fill(sentences.RENEW_LOCK if lock else sentences.RENEW, **told), renew)
+
+    def mend() -> Prose:
+        _settle(place)
+        return fill(sentences.MENDED, **told)
+
+    return Step(fill(sentences.MEND, **told), mend)
+
+
+def _settle(place: house.Place) -> None:
+    """Give *place* its owner and mode, by way of a descriptor: what is judged is what is changed."""
+    folder, name = os.path.split(os.path.normpath(place.path))
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    with Directory(folder) as directory, directory.pin(name) as held:
+        if {fault.kind for fault in house.judge(place, held.status)} & _UNTOUCHED:
+            raise StateError(sentences.IT_CHANGED)
+        # Only a plain file or a directory is ever opened: a FIFO would wait, a device might stir.
+        fd = os.open(name, flags, dir_fd=directory.fd)
+        try:
+            status = os.fstat(fd)
+            if (status.st_dev, status.st_ino) != (held.status.st_dev, held.status.st_ino):
+                raise StateError(sentences.IT_CHANGED)
+            # The owner first: until then he could change the mode again.
+            os.fchown(fd, house.ROOT, _gid(place))
+            os.fchmod(fd, _mode(place, stat.S_IMODE(status.st_mode)))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _mode(place: house.Place, present: int) -> int:
+    # What is stronger than asked for is kept, though another bit of it be wrong.
+    if house.QUEUE_STICKY in place.modes and present & stat.S_ISVTX:
+        return house.QUEUE_STICKY
+    return place.modes[0]
+
+
+def _gid(place: house.Place) -> int:
+    gid = house.group_id(place.group)
+    if gid is None:
+        raise StateError(fill(sentences.NO_GROUP, group=place.group))
+    return gid
+
+
+def _shown(status: os.stat_result) -> str:
+    mode = stat.S_IMODE(status.st_mode)
+    return f"{mode:04o} {house.user_name(status.st_uid)}:{house.group_name(status.st_gid)}"
