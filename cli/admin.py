@@ -12,8 +12,11 @@ import click
 
 from cli import admin_sentences as sentences
 from cli.admin_arguments import active_users, check_reason, check_since, waiting_users
+from cli.discover import sentences as discover_sentences
+from cli.doctor import sentences as doctor_sentences
 from cli.output import fill
 from cli.program import CONTEXT, run, version_option
+from cli.setup import sentences as setup_sentences
 
 if TYPE_CHECKING:
     from schemas.config import Settings
@@ -126,6 +129,51 @@ def log(user: str | None, since: str | None, as_json: bool) -> int:
     from cli import audit_log  # noqa: PLC0415
 
     return audit_log.log(_settings(), user=user, since=since, as_json=as_json)
+
+
+@admin_command.command(help=discover_sentences.HELP)
+@_json
+def discover(as_json: bool) -> int:
+    """Take stock of the mail server."""
+    from cli.discover import command  # noqa: PLC0415
+
+    return command.discover(as_json=as_json)
+
+
+@admin_command.command(help=doctor_sentences.HELP)
+@_json
+def doctor(as_json: bool) -> int:
+    """Look whether all is well."""
+    from cli.doctor import command  # noqa: PLC0415
+
+    return command.doctor(_settings(), as_json=as_json)
+
+
+@admin_command.command(help=setup_sentences.HELP)
+@click.option("--dry-run", is_flag=True, help=setup_sentences.DRY_RUN_HELP)
+@click.option("--group", metavar="NAME", help=setup_sentences.GROUP_HELP)
+@click.option("--add-existing-users", is_flag=True, help=setup_sentences.ADD_HELP)
+@click.option("--enable", is_flag=True, help=setup_sentences.ENABLE_HELP)
+@click.option("--yes", is_flag=True, help=setup_sentences.YES_HELP)
+def setup(dry_run: bool, group: str | None, add_existing_users: bool, enable: bool, yes: bool) -> int:
+    """Make or mend everything."""
+    if yes and not enable:
+        raise click.UsageError(setup_sentences.YES_ALONE, click.get_current_context())
+    from cli.setup import command  # noqa: PLC0415
+    from cli.setup.group import refusal  # noqa: PLC0415
+    from schemas.config import load_settings  # noqa: PLC0415
+
+    if group is not None and (refused := refusal(group)) is not None:
+        raise click.UsageError(refused, click.get_current_context())
+    # A config that is missing is no trouble here: what has to be in it is written.
+    return command.setup(
+        load_settings(may_be_absent=True),
+        dry_run=dry_run,
+        wanted_group=group,
+        add_existing_users=add_existing_users,
+        enable=enable,
+        ask=not yes,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

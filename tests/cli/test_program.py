@@ -25,11 +25,14 @@ def test_the_commands_are_those_of_the_manual() -> None:
     assert sorted(member.member_command.commands) == ["cancel", "request", "status"]
     assert sorted(admin.admin_command.commands) == [
         "approve",
+        "discover",
+        "doctor",
         "list",
         "log",
         "pending",
         "reject",
         "revoke",
+        "setup",
         "status",
         "sync",
     ]

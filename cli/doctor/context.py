@@ -1,0 +1,107 @@
+"""What the checks look at: each thing is asked for once, when the first check needs it."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+
+from cli.doctor.tables import VirtualAliases
+from cli.host.postfix import Postfix
+from cli.mail_side import MailSide, look
+from cli.registry_file import read_registry
+from schemas.config import Settings
+from schemas.errors import RegistryError, StateError
+from schemas.registry import Registry
+from schemas.status import Status, is_running, read_status
+from watcher.publish.commands import CommandError
+
+UNIT_DIRECTORIES = (
+    "/etc/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+
+
+class Context:
+    """One server at one moment.
+
+    Attributes:
+        settings: the configuration that the commands go by.
+        proc: where the kernel tells of processes and limits, proc(5).
+        unit_directories: where units may be, the first one winning, systemd.unit(5).
+        registry_trouble: why there is no registry, for the one check that says it.
+        postfix_trouble: why there is no Postfix to ask, likewise.
+    """
+
+    def __init__(
+        self, settings: Settings, *, proc: str = "/proc", unit_directories: tuple[str, ...] = UNIT_DIRECTORIES
+    ) -> None:
+        self.settings = settings
+        self.proc = proc
+        self.unit_directories = unit_directories
+        self.registry_trouble: RegistryError | None = None
+        self.postfix_trouble: CommandError | None = None
+
+    @property
+    def map(self) -> str:
+        """The map as Postfix names it."""
+        return f"{self.settings.config.map_type}:{self.settings.config.virtual_alias_file}"
+
+    @property
+    def privileged(self) -> bool:
+        """Whether root is asking: others cannot look everywhere."""
+        return os.geteuid() == 0
+
+    @cached_property
+    def registry(self) -> Registry | None:
+        """The registry, or `None` where it cannot be used."""
+        try:
+            return read_registry(self.settings).whole()
+        except RegistryError as error:
+            self.registry_trouble = error
+            return None
+
+    def registry_again(self) -> Registry | None:
+        """The registry as it is now."""
+        self.__dict__.pop("registry", None)
+        self.registry_trouble = None
+        return self.registry
+
+    @cached_property
+    def postfix(self) -> Postfix | None:
+        """Postfix to ask, or `None` where it is not there or its configuration cannot be read."""
+        postfix = Postfix()
+        try:
+            postfix.value("virtual_alias_maps")
+        except CommandError as error:
+            self.postfix_trouble = error
+            return None
+        return postfix
+
+    @cached_property
+    def mail_side(self) -> MailSide | None:
+        """How Postfix stands to the map and the domain, where there is one. Raises `CommandError`."""
+        return None if self.postfix is None else look(self.postfix, self.settings)
+
+    @cached_property
+    def virtual_aliases(self) -> VirtualAliases | None:
+        """The tables that Postfix asks for aliases, where there is one. Raises `CommandError`."""
+        return None if self.postfix is None else VirtualAliases(self.postfix)
+
+    @cached_property
+    def status(self) -> Status | None:
+        """What the watcher last did; `None` where it has left nothing, or nothing that can be read."""
+        try:
+            return self.read_status()
+        except StateError:
+            return None
+
+    def read_status(self) -> Status | None:
+        """What the watcher last did. Raises `StateError` where it cannot be read."""
+        return read_status(self.settings.config.runtime_dir)
+
+    @cached_property
+    def running(self) -> bool:
+        """Whether the watcher is running."""
+        return is_running(self.status)

@@ -1,0 +1,104 @@
+"""What the kernel and the disk have left to give."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cli.doctor import sentences
+from cli.doctor.context import Context
+from cli.doctor.verdicts import Check, Verdict, command
+from cli.output import fill
+
+_NEAR = 0.8
+_LEAST_SHARE = 0.01
+_LEAST_BYTES = 10 * 1024 * 1024
+_INSTANCES, _WATCHES = "max_user_instances", "max_user_watches"
+_ROOT = 0
+
+
+class InotifyUse(NamedTuple):
+    """How much of what inotify(7) gives to one user is in use."""
+
+    instances: int
+    watches: int
+
+
+def _inotify(context: Context) -> Iterator[Verdict]:
+    if not context.privileged:
+        yield Verdict("inotify", "warning", fill(sentences.INOTIFY_UNASKED), sentences.DOCTOR_WITH_SUDO)
+        return
+    used = inotify_use(context.proc)
+    near = False
+    for name, count in ((_INSTANCES, used.instances), (_WATCHES, used.watches)):
+        limit = _limit(context.proc, name)
+        if count >= limit * _NEAR:
+            near = True
+            told = fill(sentences.INOTIFY_NEAR, name=name, count=count, limit=limit)
+            mend = command(sentences.RAISE_LIMIT, name=name, more=str(max(limit, count) * 2))
+            yield Verdict("inotify", "warning", told, mend)
+    if not near:
+        told = fill(sentences.INOTIFY_OK, instances=used.instances, limit=_limit(context.proc, _INSTANCES))
+        yield Verdict("inotify", "ok", told)
+
+
+def _limit(proc: str, name: str) -> int:
+    with open(os.path.join(proc, "sys/fs/inotify", name), "rb") as file:
+        return int(file.read(32))
+
+
+def inotify_use(proc: str) -> InotifyUse:
+    """Count the inotify instances and watches of root's processes, by proc_pid_fd(5) and proc_pid_fdinfo(5).
+
+    One that several processes share is counted for each of them: the kernel does not tell them apart.
+    """
+    instances = watches = 0
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        try:
+            if os.stat(os.path.join(proc, pid)).st_uid != _ROOT:
+                continue
+            descriptors = os.listdir(os.path.join(proc, pid, "fd"))
+        except OSError:  # it has ended since
+            continue
+        for descriptor in descriptors:
+            try:
+                if "inotify" not in os.readlink(os.path.join(proc, pid, "fd", descriptor)):
+                    continue
+                with open(os.path.join(proc, pid, "fdinfo", descriptor), "rb") as file:
+                    watches += sum(line.startswith(b"inotify ") for line in file)
+            except OSError:
+                continue
+            instances += 1
+    return InotifyUse(instances, watches)
+
+
+def _room(context: Context) -> Iterator[Verdict]:
+    config = context.settings.config
+    full = False
+    seen: set[int] = set()
+    for path in (config.state_dir, os.path.dirname(config.virtual_alias_file), config.runtime_dir):
+        try:
+            device = os.stat(path).st_dev
+            disk = os.statvfs(path)
+        except FileNotFoundError:
+            continue  # told by the check of the paths, where it has to be there
+        if device in seen:
+            continue
+        seen.add(device)
+        free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        if size and (free < _LEAST_BYTES or free < size * _LEAST_SHARE):
+            full = True
+            told = fill(sentences.DISK_FULL, path=path, free=free // 1024, percent=f"{free / size:.1%}")
+            yield Verdict("disk", "warning", told)
+        elif disk.f_files and disk.f_favail < disk.f_files * _LEAST_SHARE:
+            full = True
+            yield Verdict("disk", "warning", fill(sentences.INODES_GONE, path=path, free=disk.f_favail))
+    if not full:
+        yield Verdict("disk", "ok", fill(sentences.DISK_OK))
+
+
+CHECKS = (
+    Check("inotify", sentences.ABOUT_INOTIFY, _inotify),
+    Check("disk", sentences.ABOUT_DISK, _room),
+)

@@ -1,0 +1,49 @@
+"""Active aliases without their member: the next one to be given that name would inherit the forwarding.
+
+What an orphan is, and when so many are not switched off unasked, is the watcher's rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cli.doctor import sentences
+from cli.doctor.context import Context
+from cli.doctor.verdicts import Check, Verdict, command_line, examples
+from cli.house import group_id
+from cli.output import fill, prose
+from watcher.account_files import AccountFiles
+from watcher.accounts import Accounts
+from watcher.decide.orphans import Orphan, Search
+
+_REVOKED_AT_ONCE = 10
+
+
+def _orphans(context: Context) -> Iterator[Verdict]:
+    config = context.settings.config
+    if context.registry is None or group_id(config.group) is None:
+        return  # told by the checks of those
+    search = Search(config, Accounts(config.group), AccountFiles().read())
+    found = search.orphans(context.registry)
+    if not found:
+        yield Verdict("orphans", "ok", fill(sentences.NO_ORPHANS))
+        return
+    sure = [orphan for orphan in found if orphan.sure]
+    if sure:
+        held = search.judge(context.registry).held
+        reasons = examples([prose(orphan.reason.rstrip(".")) for orphan in sure])
+        sentence = sentences.ORPHANS_ONE if len(sure) == 1 else sentences.ORPHANS_MORE
+        told = fill(sentence, count=len(sure), reasons=reasons)
+        yield Verdict("orphans", "problem", told, sentences.SYNC_FORCE if held else _revokes(sure))
+    if len(sure) < len(found):
+        names = examples([orphan.username for orphan in found if not orphan.sure])
+        yield Verdict("orphans", "warning", fill(sentences.ORPHANS_UNSURE, names=names))
+
+
+def _revokes(orphans: Sequence[Orphan]) -> str:
+    some = orphans[:_REVOKED_AT_ONCE]
+    program = sentences.REVOKE
+    return command_line(*([*program, orphan.username, "--reason", sentences.ORPHAN_REASON] for orphan in some))
+
+
+CHECKS = (Check("orphans", sentences.ABOUT_ORPHANS, _orphans),)

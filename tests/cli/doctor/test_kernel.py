@@ -1,0 +1,106 @@
+import ctypes
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.doctor import kernel
+from cli.doctor.context import Context
+from cli.doctor.verdicts import Check, Verdict, examine
+from cli.output import prose
+from schemas.config import Settings, load_settings
+from tests.support.layout import Layout
+
+INOTIFY, DISK = kernel.CHECKS
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    paths = Layout(tmp_path)
+    paths.make(0)
+    paths.config.write_text(
+        f'{{"state_dir": "{paths.state}", "runtime_dir": "{paths.runtime}", "virtual_alias_file": "{paths.map}"}}'
+    )
+    return load_settings(str(paths.config))
+
+
+def processes(proc: Path, *, instances: int, watches: int, limits: tuple[int, int]) -> None:
+    """Make a /proc in which one process of root's has so much of inotify."""
+    for name, limit in zip(("max_user_instances", "max_user_watches"), limits, strict=True):
+        path = proc / "sys/fs/inotify" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{limit}\n")
+    for directory in ("7/fd", "7/fdinfo", "self/fd"):
+        (proc / directory).mkdir(parents=True)
+    for number in range(instances):
+        (proc / "7/fd" / str(number)).symlink_to("anon_inode:inotify")
+        lines = "pos:\t0\nflags:\t00\n" + "inotify wd:1 ino:1 sdev:1 mask:1\n" * (watches // instances)
+        (proc / "7/fdinfo" / str(number)).write_text(lines)
+    (proc / "7/fd/99999").symlink_to("/dev/null")
+
+
+def look(check: Check, context: Context) -> list[Verdict]:
+    return list(examine(check, context))
+
+
+@pytest.mark.needs("root")
+def test_inotify_is_told_of_when_it_is_nearly_used_up(settings: Settings, tmp_path: Path) -> None:
+    plenty, scarce = tmp_path / "plenty", tmp_path / "scarce"
+    processes(plenty, instances=7, watches=14, limits=(10, 1000))
+    fine = prose("Root's programs use 7 of 10 inotify instances.")
+    assert look(INOTIFY, Context(settings, proc=str(plenty))) == [Verdict("inotify", "ok", fine)]
+    processes(scarce, instances=8, watches=80, limits=(10, 100))
+    told = "Root's programs use {} of what fs.inotify.{} allows ({}); without one of its own the watcher cannot start."
+    file = "/etc/sysctl.d/60-runv-email-alias.conf"
+    mend = f"echo fs.inotify.{{}}={{}} >{file} && sysctl -p {file}"
+    assert look(INOTIFY, Context(settings, proc=str(scarce))) == [
+        Verdict(
+            "inotify",
+            "warning",
+            prose(told.format(8, "max_user_instances", 10)),
+            mend.format("max_user_instances", 20),
+        ),
+        Verdict(
+            "inotify", "warning", prose(told.format(80, "max_user_watches", 100)), mend.format("max_user_watches", 200)
+        ),
+    ]
+
+
+@pytest.mark.needs("root")
+def test_the_real_kernel_is_counted(tmp_path: Path) -> None:
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    # Of all processes this one alone, whose descriptors nobody else changes meanwhile.
+    (proc / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
+    before = kernel.inotify_use(str(proc))
+    libc = ctypes.CDLL(None)
+    descriptor = libc.inotify_init1(os.O_CLOEXEC)
+    try:
+        for path in (b"/tmp", b"/"):
+            assert libc.inotify_add_watch(descriptor, path, 0x100) > 0
+        assert kernel.inotify_use(str(proc)) == (before.instances + 1, before.watches + 2)
+    finally:
+        os.close(descriptor)
+
+
+def test_without_proc_it_is_a_warning_that_says_why(settings: Settings, tmp_path: Path) -> None:
+    (found,) = look(INOTIFY, Context(settings, proc=str(tmp_path / "absent")))
+    assert found.verdict == "warning"
+
+
+def test_a_disk_that_is_nearly_full_is_told_of(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = settings.config.state_dir
+    assert look(DISK, Context(settings))[0].code == "disk"
+    # A file system of the test's own would take a mount; what is judged here are the kernel's numbers alone.
+    told = (
+        f"The file system of {state} is nearly full: {{}} are left. Make room before requests and decisions have to "
+        "wait."
+    )
+    for blocks, free, left in ((10_000_000, 90_000, "360000 KiB (0.9%)"), (20_000, 2_000, "8000 KiB (10.0%)")):
+        numbers = (4096, 4096, blocks, free, free, 1000, 500, 500, 0, 255)
+        monkeypatch.setattr("cli.doctor.kernel.os.statvfs", lambda _, numbers=numbers: os.statvfs_result(numbers))
+        assert look(DISK, Context(settings)) == [Verdict("disk", "warning", prose(told.format(left)))]
+    inodes = (4096, 4096, 100000, 90000, 90000, 1000, 5, 5, 0, 255)
+    monkeypatch.setattr("cli.doctor.kernel.os.statvfs", lambda _: os.statvfs_result(inodes))
+    told = f"The file system of {state} is nearly full: 5 inodes are left."
+    assert look(DISK, Context(settings)) == [Verdict("disk", "warning", prose(told))]

@@ -1,0 +1,119 @@
+import json
+
+from tests.cli.doctor.conftest import Clinic
+from tests.support.layout import put
+from watcher import sentences
+
+
+def test_accounts_of_the_list_that_are_no_members(clinic: Clinic) -> None:
+    site = clinic.site
+    clinic.start(pablo="p@example.org")
+    for name in ("ana", "bia"):
+        site.accounts.add(name, membership="none")
+    path = site.paths.state / "users.json"
+    path.write_text(json.dumps({"pablo": {}, "ana": {}, "nobody": {}, "daemon": {}, "gone": {}}))
+    add = "runv-admin-email-alias setup --add-existing-users"
+    told = f"One account in {path} is not in the group runv-members and cannot ask for an alias: ana."
+    report = clinic.examine()
+    assert (report.status, report.one("members")) == (0, ("warning", told, add))
+    path.write_text(json.dumps(["ana", {"name": "bia"}]))
+    told = f"2 accounts in {path} are not in the group runv-members and cannot ask for an alias: ana, bia."
+    assert clinic.examine().one("members") == ("warning", told, add)
+    path.write_text("[")
+    verdict, told, mend = clinic.examine().one("members")
+    assert (verdict, mend) == ("warning", None)
+    assert told.startswith(
+        "Whether every account of the server's list is a member could not be found out: The list of accounts "
+    )
+
+
+def test_a_group_that_does_not_exist(clinic: Clinic) -> None:
+    clinic.start()
+    clinic.site.configure(group="no-such-group")
+    report = clinic.examine()
+    told = "The group no-such-group does not exist, so nobody can be told to be a member."
+    assert report.one("group") == ("problem", told, "runv-admin-email-alias setup")
+    assert not report.of("orphans")
+
+
+def test_orphans_are_problems_and_revoking_them_mends(clinic: Clinic) -> None:
+    site = clinic.site
+    # Where the watcher switches them off itself there is nothing to see a second later.
+    site.configure(orphans="report")
+    clinic.start(pablo="p@example.org", maria="m@example.org", joana="j@example.org", ana="a@example.org")
+    site.accounts.remove("pablo")
+    site.accounts.remove("maria")
+    site.accounts.add("maria")
+    site.accounts.remove("joana")
+    site.accounts.add("joana", membership="none", uid=site.registry()["joana"]["uid"])
+    site.wait_for(lambda: site.status()["problems"], what="the watcher's own problem")
+    reasons = (
+        sentences.ORPHAN_GONE.format(username="pablo"),
+        sentences.ORPHAN_OTHER.format(
+            username="maria", found=site.accounts["maria"].uid, uid=site.registry()["maria"]["uid"]
+        ),
+        sentences.ORPHAN_DEPARTED.format(username="joana", group="runv-members"),
+    )
+    report = clinic.examine()
+    assert report.status == 1
+    mine, watchers = report.of("orphans")
+    assert mine == (
+        "problem",
+        "3 active aliases have no member any more, and whoever is given such a name next would inherit the forwarding: "
+        f"{', '.join(each.rstrip('.') for each in reasons)}.",
+        "runv-admin-email-alias revoke pablo --reason 'Its member is no more.' && "
+        "runv-admin-email-alias revoke maria --reason 'Its member is no more.' && "
+        "runv-admin-email-alias revoke joana --reason 'Its member is no more.'",
+    )
+    assert watchers[1].startswith("The watcher says: ")
+    assert mine[2] is not None
+    clinic.paste(mine[2])
+    report = clinic.examine()
+    assert report.of("orphans") == [("ok", "Every active alias still has its member.", None)]
+    assert {name: entry["status"] for name, entry in site.registry().items()} == {
+        "pablo": "revoked",
+        "maria": "revoked",
+        "joana": "revoked",
+        "ana": "active",
+    }
+
+
+def test_many_orphans_at_once_wait_for_an_administrator(clinic: Clinic) -> None:
+    site = clinic.site
+    clinic.start(**{f"member{number}": f"m{number}@example.org" for number in range(12)})
+    for number in range(6):
+        site.accounts.remove(f"member{number}")
+    site.wait_for(lambda: site.status()["problems"], what="the watcher's own problem")
+    report = clinic.examine()
+    assert report.worse == {"orphans", "orphans-held"}
+    verdict, told, mend = report.one("orphans")
+    assert (verdict, mend) == ("problem", "runv-admin-email-alias sync --force")
+    assert told.startswith("6 active aliases have no member any more, and whoever is given such a name next would ")
+    assert told.endswith(" and 3 more.")
+    assert report.one("orphans-held")[2] == "runv-admin-email-alias sync --dry-run"
+    clinic.paste(report.mend("orphans"))
+    assert clinic.examine().worse == set()
+
+
+def test_what_another_name_service_may_know_is_only_a_warning(clinic: Clinic) -> None:
+    site = clinic.site
+    site.configure(orphans="report")
+    clinic.registry(pablo="p@example.org")
+    site.accounts.remove("pablo")
+    (site.accounts.directory / "nsswitch.conf").write_text("passwd: files sss\ngroup: files\n")
+    told = (
+        "It is not sure whether these aliases still have their members: pablo. The account files do not know them, but "
+        "another name service may, and not answer now."
+    )
+    assert clinic.examine().one("orphans") == ("warning", told, None)
+
+
+def test_a_registry_that_cannot_be_used(clinic: Clinic) -> None:
+    clinic.start(pablo="p@example.org")
+    site = clinic.site
+    put(site.paths.registry, b"{", 0o640, gid=site.accounts.gid)
+    site.wait_for(lambda: site.status()["problems"], what="the watcher's own problem")
+    report = clinic.examine()
+    assert report.status == 1
+    assert report.worse == {"registry", "registry-broken"}
+    assert report.one("registry")[1].startswith(f"The registry {site.paths.registry} cannot be used. ")

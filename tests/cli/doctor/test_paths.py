@@ -1,0 +1,130 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.doctor.context import Context
+from cli.doctor.paths import CHECKS
+from cli.doctor.verdicts import Verdict, examine
+from cli.output import prose
+from schemas.config import load_settings
+from tests.cli.doctor.conftest import Clinic
+
+SETUP = "runv-admin-email-alias setup"
+
+
+def test_each_path_that_is_not_as_it_has_to_be_is_told_with_what_mends_it(clinic: Clinic) -> None:
+    clinic.start(pablo="p@example.org")
+    assert clinic.watcher is not None
+    clinic.watcher.stop()  # or it makes some of it anew
+    paths = clinic.site.paths
+    pending, rejected, lock = (
+        paths.requests / "pending",
+        paths.requests / "rejected",
+        paths.state / "email-aliases.lock",
+    )
+    table = paths.map.with_name(f"{paths.map.name}.db")
+    paths.queue.chmod(0o2777)
+    os.chown(pending, -1, 0)
+    paths.registry.chmod(0o644)
+    lock.touch(mode=0o600)
+    os.chown(lock, 1, -1)
+    rejected.rmdir()
+    table.chmod(0o600)
+    report = clinic.examine()
+    assert report.status == 1
+    group = "runv-members"
+    told = report.of("paths")
+    expected = [
+        ("problem", f"The queue {paths.queue} has the mode 2777; 2770 root:{group} was expected.", SETUP),
+        (
+            "problem",
+            f"The requests/pending {pending} belongs to the group root; 2750 root:{group} was expected.",
+            SETUP,
+        ),
+        (
+            "problem",
+            f"The requests/rejected {rejected} is not there; 2750 root:{group} was expected.",
+            SETUP,
+        ),
+        ("problem", f"The lock {lock} belongs to daemon; 0600 root:root was expected.", SETUP),
+        ("problem", f"The registry {paths.registry} has the mode 0644; 0640 root:{group} was expected.", SETUP),
+        ("problem", f"The map table {table} has the mode 0600; 0644 root:root was expected.", SETUP),
+    ]
+    assert [each for each in expected if each not in told] == []
+    clinic.paste(SETUP)
+    assert clinic.examine().one("paths")[0] == "ok"
+
+
+def test_a_link_in_place_of_a_directory_is_for_a_person_to_look_at(clinic: Clinic) -> None:
+    refused = clinic.site.paths.requests / "refused"
+    refused.rmdir()
+    refused.symlink_to("/etc")
+    told = (
+        f"The requests/refused {refused} is a symbolic link. Find out who made it, and put the real thing in its place."
+    )
+    assert ("problem", told, f"ls -ld {refused}") in clinic.examine().of("paths")
+    # Many at once are counted.
+    for path in clinic.site.paths.requests.iterdir():
+        path.unlink() if path.is_symlink() else path.rmdir()
+    clinic.site.paths.queue.chmod(0o700)
+    clinic.site.paths.registry.chmod(0o666)
+    clinic.site.paths.decisions.chmod(0o755)
+    (clinic.site.paths.decisions / "failed").rmdir()
+    verdicts = clinic.examine().of("paths")
+    assert len(verdicts) == 9
+    assert verdicts[-1] == (
+        "problem",
+        "Further faults of paths: 1. `setup --dry-run` shows them all.",
+        "runv-admin-email-alias setup",
+    )
+
+
+def test_the_stronger_mode_of_the_queue_is_advice(clinic: Clinic) -> None:
+    queue = clinic.site.paths.queue
+    verdict, told, mend = clinic.examine().one("queue-mode")
+    assert verdict == "ok"
+    assert told.startswith("The queue may have the mode 3770, which keeps members from re")
+    assert mend == f"chmod 3770 {queue}"
+    clinic.paste(mend)
+    sticky = "The queue has the mode 3770: no member can rename or remove another's file."
+    assert clinic.examine().one("queue-mode") == ("ok", sticky, None)
+
+
+def test_a_unit_that_others_may_write_to_is_a_problem(clinic: Clinic, tmp_path: Path) -> None:
+    settings = load_settings(str(clinic.site.paths.config))
+    directories = (str(tmp_path / "absent"), str(tmp_path))
+    check = CHECKS[-1]
+    context = Context(settings, unit_directories=directories)
+    assert list(examine(check, context)) == []
+    unit = tmp_path / "runv-email-alias-watcher.service"
+    unit.write_text("[Service]\n")
+    unit.chmod(0o664)
+    told = (
+        f"The unit {unit} has the mode 0664 or an owner other than root: whoever may write there becomes root at the "
+        "watcher's next start. See that nothing was changed in it."
+    )
+    mend = f"chown root:root {unit} && chmod 0644 {unit}"
+    assert list(examine(check, context)) == [Verdict("unit-file", "problem", prose(told), mend)]
+    clinic.paste(mend)
+    fine = prose(f"The unit {unit} can be changed by root alone.")
+    assert list(examine(check, context)) == [Verdict("unit-file", "ok", fine)]
+
+
+@pytest.mark.needs("root")
+def test_a_member_is_told_what_could_not_be_looked_at(clinic: Clinic) -> None:
+    clinic.start(pablo="p@example.org")
+    done = clinic.site.run(
+        ["runv-admin-email-alias", "doctor"], account=clinic.site.accounts["pablo"], env=clinic.path()
+    )
+    failed = clinic.site.paths.decisions / "failed"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in done.stdout.splitlines() if not line.startswith(("ok", "advice"))] == [
+        f"warning  One path could not be looked at, {failed}: Permission denied.",
+        "mend     sudo runv-admin-email-alias doctor",
+        "warning  How many inotify instances and watches are left can only be seen by root.",
+        "mend     sudo runv-admin-email-alias doctor",
+        f"warning  Whether decisions have failed could not be found out: The directory {failed} cannot be opened "
+        "(Permission denied). Make it, or mend its mode and owner.",
+        "0 problems, 3 warnings.",
+    ]

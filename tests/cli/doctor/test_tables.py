@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from cli.doctor.tables import VirtualAliases, own_domains
+from cli.host.postfix import Postfix
+from tests.support.mailconfig import MailConfig
+
+pytestmark = pytest.mark.needs("postfix", "postfix-hash")
+
+
+@pytest.fixture
+def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MailConfig:
+    config = MailConfig(tmp_path / "postfix", maps="")
+    monkeypatch.setenv("MAIL_CONFIG", str(config.directory))
+    return config
+
+
+def table(mail: MailConfig, name: str, *rows: str) -> str:
+    (mail.directory / name).write_text("".join(f"{row}\n" for row in rows))
+    assert mail.run("postmap", f"hash:{mail.directory / name}").returncode == 0
+    return f"hash:{mail.directory / name}"
+
+
+def test_addresses_are_looked_up_in_the_order_of_cleanup(mail: MailConfig) -> None:
+    first = table(
+        mail, "first", "@example.org all@first.example", "root admin@first.example, two", "both@a.example 1@x.y"
+    )
+    second = table(
+        mail, "second", "pablo@example.org p@second.example", "both@a.example 2@x.y", "@round.example @b.example"
+    )
+    patterns = mail.directory / "patterns"
+    patterns.write_text("/^@/ never@example.net\n/^root$/ never@example.net\n/^only@/ Pattern@Example.NET\n")
+    tables = f"{first} hash:/nonexistent/table, regexp:{patterns}, proxy:{second}"
+    mail.write(virtual_alias_maps=tables, mydestination="mail.example", myorigin="origin.example")
+    aliases = VirtualAliases(Postfix())
+    asked = ("pablo@example.org", "other@example.org", "root@mail.example", "root@far.example", "both@a.example")
+    assert aliases.find([*asked, "maria@round.example", "only@here.example"]) == {
+        # The whole address in the second table goes before the catch-all in the first.
+        "pablo@example.org": ["p@second.example"],
+        "other@example.org": ["all@first.example"],
+        # A name alone counts for the machine's own domains.
+        "root@mail.example": ["admin@first.example", "two@origin.example"],
+        "both@a.example": ["1@x.y"],
+        "maria@round.example": ["maria@b.example"],
+        "only@here.example": ["pattern@example.net"],
+    }
+    assert list(aliases.troubles) == ["hash:/nonexistent/table"]
+
+
+def test_domains_of_ones_own_are_found_by_name_and_in_tables(mail: MailConfig) -> None:
+    domains = table(mail, "domains", "b.example anything")
+    mail.write(mydestination="a.example, localhost", virtual_alias_domains="", virtual_mailbox_domains=domains)
+    assert own_domains(Postfix(), ["a.example", "b.example", "c.example"]) == {
+        "a.example": "mydestination",
+        "b.example": "virtual_mailbox_domains",
+    }
