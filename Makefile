@@ -1,10 +1,14 @@
 # make demo    set up what it needs and play the whole journey, from a request to forwarded mail
 # make test    set up what it needs and pass every test, with Debian 13's libraries and with the newest ones
+# make test-system  the same on the real platform: a Debian 13 that is booted in a container (as root)
 # make lint    ruff and mypy
 # make bench   the figures of docs/performance.md, measured here
 # make fuzz    what reads untrusted bytes, guided by coverage: FUZZ_SECONDS=60 for each of FUZZ_TARGETS (all)
 # make torture the watcher killed at each system call of a pass, and at TORTURE_KILLS=300 random moments, or for
 #              TORTURE_SECONDS; TORTURE_CALLS=changing|all|none, TORTURE_SEED
+# make deb     the Debian package, into DIST=dist; DEB_VERSION gives it another version than debian/changelog
+# make install without the package, as root: into /opt, /usr/local and /etc; PREFIX, DESTDIR, PYTHON (units/install)
+# make uninstall remove that again, but neither the configuration nor the state
 # make schemas write schemas/*.schema.json anew after a record has changed
 # make clean   remove what was set up here
 
@@ -16,20 +20,28 @@ NEWEST = .venv-newest
 FUZZ = .venv-fuzz
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
+DIST ?= dist
+PREFIX ?= /usr/local
 TORTURE = $(foreach option,KILLS SECONDS CALLS SEED,$(if $(TORTURE_$(option)),--$(shell echo $(option) | tr A-Z a-z) $(TORTURE_$(option))))
 
-.PHONY: demo test test-debian13 test-newest lint bench fuzz torture schemas clean packages
+.PHONY: demo test test-debian13 test-newest test-system lint bench fuzz torture deb install uninstall schemas clean packages
 
 demo: $(VENV)/ready packages
 	$(VENV)/bin/python -m tests.demo
 
-test: test-debian13 test-newest
+# Side by side, since a run mostly waits; what needs the machine to itself takes turns (tests/support/turns.py).
+test: $(VENV)/ready $(NEWEST)/ready packages
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-debian13 test-newest
 
 test-debian13: $(VENV)/ready packages
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --ignore=tests/system
 
 test-newest: $(NEWEST)/ready packages
-	$(NEWEST)/bin/python -m pytest
+	$(NEWEST)/bin/python -m pytest --ignore=tests/system
+
+test-system: $(VENV)/ready
+	@sh tests/setup/packages booting
+	$(VENV)/bin/python -m pytest tests/system
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check
@@ -44,6 +56,17 @@ fuzz: $(FUZZ)/ready
 
 torture: $(VENV)/ready packages
 	$(VENV)/bin/python -m tests.torture $(TORTURE)
+
+deb:
+	@sh tests/setup/packages building
+	@changes=$$(DEB_VERSION=$(DEB_VERSION) sh debian/build $(DIST)) && \
+		lintian --allow-root --fail-on error,warning "$$changes" && echo "$${changes%/*} has the package."
+
+install:
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PYTHON=$(PYTHON) sh units/install
+
+uninstall:
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) sh units/uninstall
 
 schemas: $(VENV)/ready
 	$(VENV)/bin/python -m schemas.published

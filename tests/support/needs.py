@@ -11,7 +11,7 @@ import pytest
 
 from .mailconfig import PATH, MailConfig
 
-_PROGRAMS = {"logrotate": "logrotate"}
+_PROGRAMS = {"logrotate": "logrotate", "systemd-tmpfiles": "systemd", "lintian": "lintian", "man": "man-db"}
 """Programs that single tests run, each with its package."""
 
 
@@ -19,7 +19,8 @@ _PROGRAMS = {"logrotate": "logrotate"}
 def missing(need: str) -> str | None:
     """Say in a sentence what is missing for *need*, None if nothing.
 
-    A need is root, accounts, namespaces, sysctl, strace, postfix, postfix-<map type>, or one of the programs above.
+    A need is root, accounts, namespaces, sysctl, strace, container, packaging, postfix, postfix-<map type>, or one of
+    the programs above.
     """
     if need == "root":
         return None if os.geteuid() == 0 else "This test must be run as root, to act as several accounts."
@@ -27,6 +28,10 @@ def missing(need: str) -> str | None:
         return None if _can_preload("libnss_wrapper.so") else "This test needs the package libnss-wrapper."
     if need == "strace":
         return _why_not_traced()
+    if need == "packaging":
+        return _why_not_packaged()
+    if need == "container":
+        return _why_no_container()
     if need == "namespaces":
         return None if _can_unshare() else "This test needs a kernel that lets root make user namespaces."
     if need == "sysctl":
@@ -53,6 +58,33 @@ def require(*needs: str) -> None:
             if os.environ.get("CI") == "true":
                 pytest.fail(f"{sentence} (With CI=true nothing is skipped.)", pytrace=False)
             pytest.skip(sentence)
+
+
+def _why_no_container() -> str | None:
+    wanted = "Booting a Debian 13 in a container takes"
+    if os.geteuid() != 0:
+        return f"{wanted} root."
+    for program, package in (("debootstrap", "debootstrap"), ("systemd-nspawn", "systemd-container")):
+        if shutil.which(program, path=PATH) is None:
+            return f"{wanted} the package {package}."
+    command = ["/usr/bin/unshare", "--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup", "true"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="backslashreplace").strip()
+        return f"{wanted} namespaces, and there are none to be had: {said}"
+    return None
+
+
+def _why_not_packaged() -> str | None:
+    programs = {"dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "dh_python3": "dh-python", "git": "git"}
+    lacking = [package for program, package in programs.items() if shutil.which(program, path=PATH) is None]
+    modules = {"build": "pybuild-plugin-pyproject", "click": "python3-click", "setuptools": "python3-setuptools"}
+    for module, package in modules.items():
+        # Debian's own interpreter runs the build, whichever runs the tests.
+        command = ["/usr/bin/python3", "-I", "-c", f"import {module}"]
+        if subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+            lacking.append(package)
+    return f"Building the Debian package takes the packages {', '.join(lacking)}." if lacking else None
 
 
 def _can_unshare() -> bool:
