@@ -12,6 +12,7 @@ from .support.install import Installation, install
 from .support.mailconfig import MailConfig
 from .support.needs import require
 from .support.site import Site
+from .support.turns import turn
 
 _OVERRIDES = (
     "RUNV_EMAIL_ALIASES_PATH",
@@ -23,11 +24,20 @@ _OVERRIDES = (
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*what): what the machine must have, see tests/support/needs.py")
+    config.addinivalue_line("markers", "alone: no test of a run beside this one may be at work meanwhile")
+    config.addinivalue_line("markers", "step: it goes on where the test before it in its module ended")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         require(*marker.args)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Take turns with another run of the tests on this machine."""
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -212,6 +212,8 @@ def unknowing(self):
 
 setattr(Place, method, unknowing)
 from watcher.daemon import main
+
+pytestmark = pytest.mark.alone
 main()
 """
 

@@ -11,6 +11,8 @@ from ..support.site import Site
 from ..support.waiting import wait_exit, wait_for
 from ..support.watcher import RunningWatcher
 
+pytestmark = pytest.mark.alone
+
 COUNT = 10_000
 
 

@@ -13,6 +13,8 @@ from ..support.site import Site
 from ..support.waiting import wait_exit, wait_for
 from ..support.watcher import RunningWatcher
 
+pytestmark = pytest.mark.alone
+
 USUAL = 16384
 """How many events the kernel keeps for one listener, unless somebody has changed that."""
 
