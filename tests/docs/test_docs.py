@@ -130,16 +130,16 @@ def codes() -> set[str]:
     """Every text in the watcher's code of passes that looks like the code of a problem."""
     return {
         node.value
-        for module in ("passes", "service", "publish/step", "intake/place")
+        for module in ("passes", "service", "publish/step", "intake/place", "decide/switching_off")
         for node in ast.walk(ast.parse(read(f"watcher/{module}.py")))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and re.fullmatch(r"[a-z]+(?:-[a-z]+)+", node.value)
+        and (re.fullmatch(r"[a-z]+(?:-[a-z]+)+", node.value) or node.value == "orphans")
     }
 
 
 def test_the_administrators_guide_explains_every_problem_code() -> None:
-    assert codes() > {"config-invalid", "publish-held"}
+    assert codes() > {"config-invalid", "publish-held", "orphans"}
     assert {code(cell)[0] for cell, _, _ in table(section(ADMINISTRATOR, "Problems"))} == codes()
 
 
@@ -313,25 +313,21 @@ def test_the_changelog_and_the_metadata_have_one_version() -> None:
     assert metadata["metadata"]["version"] == [*coming, *headings[1:]][0]
 
 
-# What is installed by hand is what the package installs
+# What is installed
 
 
-def directives(unit: str) -> list[str]:
-    return [line for line in unit.split("\n") if line.strip() and not line.startswith(("#", ";"))]
+def test_the_places_in_the_administrators_guide_are_those_that_are_made() -> None:
+    told = {
+        (code(path)[0], *re.split("[ :]", mode))
+        for path, mode, _ in table(section(ADMINISTRATOR, "What is there then"))
+    }
+    made = re.findall(r"^[df] (/\S+)\s+:?(\d+) (\S+) (\S+)", read("units/runv-email-alias.tmpfiles.conf"), re.MULTILINE)
+    assert told == set(made)
 
 
-def test_the_unit_to_paste_is_the_one_that_is_shipped() -> None:
-    (block,) = fences(section(ADMINISTRATOR, "6. The service"), "ini")
-    assert directives(block.text) == directives(read("units/runv-email-alias-watcher.service"))
-
-
-def test_the_directories_to_make_are_those_of_the_package() -> None:
-    made = set()
-    (commands_shown, _) = indented(section(ADMINISTRATOR, "3. The directories"))
-    for mode, owner, group, path in re.findall(r"install -d -m (\d+) -o (\S+) -g (\S+) \"?([^\"\s]+)", commands_shown):
-        for folder in requests.FOLDERS if path.endswith("$folder") else ("",):
-            made.add((path.replace("$folder", folder), mode, owner, group))
-    shipped = re.findall(
-        r"^d (/var\S+)\s+(\d+) (\S+) (\S+)", read("units/runv-email-alias.tmpfiles.conf"), re.MULTILINE
-    )
-    assert made == set(shipped)
+@pytest.mark.parametrize("page", [ADMINISTRATOR, read("README.md")], ids=["guide", "readme"])
+def test_the_package_on_the_pages_is_the_one_that_is_built(page: str) -> None:
+    version = re.match(r"(\S+) \((\S+)\)", read("debian/changelog"))
+    assert version
+    name = "_".join((*version.groups(), "all.deb"))
+    assert set(re.findall(r"[\w.-]+_\S+\.deb", page)) == {name}

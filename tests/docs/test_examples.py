@@ -106,4 +106,5 @@ def test_the_json_of_the_commands_has_the_keys_that_are_written_down(site: Site,
         assert found <= told, name
         # What is told besides are other values, and the keys inside.
         inside = {"null", "true", "false", "alias", "destination", "present", "removed", "changed", "limit"}
+        inside |= {"active", "reason"}
         assert told - found <= inside | {f"runv-admin-email-alias {name}"}, name

@@ -1,0 +1,35 @@
+"""The page on the files on disk explains what `discover --json` prints."""
+
+import msgspec
+
+from cli.discover.inventory import Inventory
+from cli.discover.ours import Ours
+from cli.discover.places import Place
+from cli.discover.stack import Package, Parameter, PostfixStack, Service
+from cli.discover.unasked import NotAsked
+
+from .markdown import code, read, section, tables
+
+INSIDE: dict[str, tuple[type[msgspec.Struct], ...]] = {
+    "packages": (Package,),
+    "services": (Service,),
+    "postfix": (PostfixStack, Parameter),
+    "files": (Place,),
+    "ours": (Ours,),
+    "not_asked": (NotAsked,),
+}
+
+
+def fields(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def test_the_files_protocol_explains_every_key_of_the_inventory() -> None:
+    printed = section(read("docs/files-protocol.md"), "What the commands print as JSON")
+    told = next(
+        found
+        for rows in tables(printed)
+        if list(found := {code(key)[0]: code(value) for key, value in rows}) == fields(Inventory)
+    )
+    for key, kinds in INSIDE.items():
+        assert {name for kind in kinds for name in fields(kind)} <= set(told[key]), key
