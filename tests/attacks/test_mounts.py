@@ -19,6 +19,8 @@ from ..support.watcher import RunningWatcher
 from .attackers import unharmed
 from .mounts import Lie, bound, fuse, tmpfs
 
+pytestmark = pytest.mark.alone
+
 FORGED = b'{"destination": "thief@example.net"}'
 Mount = Callable[[Site, Path], AbstractContextManager[None]]
 
@@ -212,8 +214,6 @@ def unknowing(self):
 
 setattr(Place, method, unknowing)
 from watcher.daemon import main
-
-pytestmark = pytest.mark.alone
 main()
 """
 

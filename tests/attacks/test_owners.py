@@ -109,9 +109,11 @@ def test_a_file_that_is_taken_away_and_brought_back_days_later_says_nothing_more
     """Not even where its owner has asked for nothing since."""
     alice, mallory = newcomer(lasting, "alice"), newcomer(lasting, "mallory")
     folder = hoard(lasting, mallory)
-    hidden(lasting, alice, mtime=time.time() - 8 * DAY)
+    hidden(lasting, alice)
 
     as_member(lasting, mallory, "mv", f"{lasting.paths.queue}/.{alice.name}.tmp", f"{folder}/kept")
+    then = time.time() - 8 * DAY
+    os.utime(folder / "kept", (then, then))
     touched = lasting.run(["touch", str(folder / "kept")], account=mallory)
     as_member(lasting, mallory, "mv", f"{folder}/kept", f"{lasting.paths.queue}/back.json")
 
