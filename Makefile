@@ -1,6 +1,7 @@
 # make demo    set up what it needs and play the whole journey, from a request to forwarded mail
 # make test    set up what it needs and pass every test, with Debian 13's libraries and with the newest ones
 # make test-system  the same on the real platform: a Debian 13 that is booted in a container (as root)
+# make tree    what that boots, fetched once and kept (tests/system/tree.py)
 # make lint    ruff and mypy
 # make bench   the figures of docs/performance.md, measured here
 # make fuzz    what reads untrusted bytes, guided by coverage: FUZZ_SECONDS=60 for each of FUZZ_TARGETS (all)
@@ -24,7 +25,7 @@ DIST ?= dist
 PREFIX ?= /usr/local
 TORTURE = $(foreach option,KILLS SECONDS CALLS SEED,$(if $(TORTURE_$(option)),--$(shell echo $(option) | tr A-Z a-z) $(TORTURE_$(option))))
 
-.PHONY: demo test test-debian13 test-newest test-system lint bench fuzz torture deb install uninstall schemas clean packages
+.PHONY: demo test test-debian13 test-newest test-system tree lint bench fuzz torture deb install uninstall schemas clean packages
 
 demo: $(VENV)/ready packages
 	$(VENV)/bin/python -m tests.demo
@@ -39,9 +40,12 @@ test-debian13: $(VENV)/ready packages
 test-newest: $(NEWEST)/ready packages
 	$(NEWEST)/bin/python -m pytest --ignore=tests/system
 
-test-system: $(VENV)/ready
-	@sh tests/setup/packages booting
+test-system: $(VENV)/ready tree
 	$(VENV)/bin/python -m pytest tests/system
+
+tree:
+	@sh tests/setup/packages booting
+	@$(PYTHON) -m tests.system.tree
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check

@@ -70,3 +70,7 @@ def _run(*command: str, given: str = "") -> None:
     done = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AssertionError(f"`{' '.join(command)}` ended with {done.returncode}:\n{done.stdout}{done.stderr}"[-4000:])
+
+
+if __name__ == "__main__":
+    made()
