@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -192,17 +193,20 @@ def _schema(name: str, kind: _Published) -> bytes:
         "title": kind.title,
         "examples": kind.examples,
     }
-    body = {**head, **_ordered(msgspec.json.schema(kind.record)), **(kind.more or {})}
+    body = {**head, **_even(msgspec.json.schema(kind.record)), **(kind.more or {})}
     return json.dumps(body, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _ordered(part: Any) -> Any:
+def _even(part: Any) -> Any:
     # Versions of msgspec disagree on where `null` stands among alternatives; here it is always the last.
     if isinstance(part, list):
-        return [_ordered(each) for each in part]
+        return [_even(each) for each in part]
+    if isinstance(part, str):
+        # Of a docstring Python keeps the indentation before 3.13, and not from then on.
+        return inspect.cleandoc(part)
     if not isinstance(part, dict):
         return part
-    found = {key: _ordered(value) for key, value in part.items()}
+    found = {key: _even(value) for key, value in part.items()}
     if "anyOf" in found:
         found["anyOf"] = sorted(found["anyOf"], key=lambda each: each == {"type": "null"})
     return found

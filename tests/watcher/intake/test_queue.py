@@ -185,7 +185,8 @@ def test_one_members_flood_is_taken_in_slices_and_keeps_no_other_waiting(server:
         server.request(name, filename=f"{name}.json")
     before = clock.seconds
     assert take(server).more
-    assert clock.seconds - before < SLICE_SECONDS + 0.05
+    # A few looks more are about those whose turn comes before the flood's.
+    assert clock.seconds - before < SLICE_SECONDS + 0.1
     assert {found["username"] for found in server.found("pending")} == {"maria", "ana", "zoe"}
     assert len(server.queue()) > 80
     slices = 1
