@@ -17,7 +17,8 @@ def test_files_that_cannot_be_read_are_left_and_do_not_keep_it_from_ending(site:
     site.drop(other.name, "other.json", REQUEST, mode=0o644)
 
     # Without the one privilege that its service leaves to root.
-    before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    without = "-dac_override,-dac_read_search"
+    before = ["setpriv", f"--inh-caps={without}", f"--bounding-set={without}"]
     watcher = site.spawn_watcher("--once", before=before)
     watcher.wait_exit(60)
 
