@@ -10,7 +10,7 @@ from cli.output import Prose, prose
 from schemas.config import Settings
 from schemas.errors import TroubleError
 from schemas.registry import Draft, Registry
-from schemas.status import read_status
+from schemas.status import is_running, read_status
 
 if TYPE_CHECKING:
     from watcher.decide.orphans import Held, Orphan
@@ -44,9 +44,15 @@ def find_orphans(settings: Settings, registry: Registry) -> Orphans:
 
     config = settings.config
     # Which entries without a uid have lost a member, only the watcher has seen; while it holds some back, all may be.
-    members = None if _held_by_watcher(settings) else set[str]()
+    held = _held_by_watcher(settings)
+    members = None if held else set[str]()
     try:
-        found = Search(config, Accounts(config.group), AccountFiles().read(), members=members).judge(registry)
+        search = Search(config, Accounts(config.group), AccountFiles().read(), members=members)
+        found = search.judge(registry)
+        if held and found.held is None and found.switch_off:
+            # It goes by how many were allowed when it held them first.
+            search.limit = len(found.switch_off) - 1
+            found = search.judge(registry)
     except TroubleError as error:
         return Orphans(registry, troubles=[prose(str(error))])
     draft = Draft(registry, settings.registry)
@@ -61,4 +67,7 @@ def find_orphans(settings: Settings, registry: Registry) -> Orphans:
 
 def _held_by_watcher(settings: Settings) -> bool:
     status = read_status(settings.config.runtime_dir)
-    return status is not None and any(problem.code == "orphans-held" for problem in status.problems)
+    # One that was killed has seen nobody any more when it is started again.
+    return (
+        status is not None and is_running(status) and any(problem.code == "orphans-held" for problem in status.problems)
+    )

@@ -20,9 +20,12 @@ from watcher import sentences
 SIZE_LIMIT = 64 * 1024 * 1024
 QUIET_SECONDS = 1.0
 """How long the files must have been left alone: an editor that writes in place may be in the middle of one."""
+LONGEST_SECONDS = 60.0
+"""How long they are waited for where they never are."""
 
 # They answer from the two files, or make accounts up that are no member's, see nss-systemd(8) and nss-myhostname(8).
-_LOCAL = frozenset({"files", "compat", "systemd", "myhostname"})
+_FILES = frozenset({"files", "compat"})
+_LOCAL = _FILES | {"systemd", "myhostname"}
 # What nsswitch.conf(5) and glibc say of a database that has no line.
 _DEFAULT = ("files",)
 _PASSWD_FIELDS, _GROUP_FIELDS = 7, 4
@@ -70,12 +73,14 @@ class LocalAccounts:
         asked_first: whether that file is what the name services ask first, so that they say the same of these.
         foreign_users: the services that know accounts besides it.
         foreign_groups: the same for groups.
+        alone: whether nothing but that file is asked for accounts, so that who is not in it has none.
     """
 
     users: Mapping[str, LocalAccount]
     asked_first: bool = True
     foreign_users: tuple[str, ...] = ()
     foreign_groups: tuple[str, ...] = ()
+    alone: bool = False
 
 
 class AccountFiles:
@@ -113,11 +118,13 @@ class AccountFiles:
             merged_groups |= fields is None
         services = self._services()
         asked = services.get("passwd", _DEFAULT)
+        first = asked[:1] in {("files",), ("compat",)}
         return LocalAccounts(
             users,
-            asked[:1] in {("files",), ("compat",)},
+            first,
             _foreign(asked, merged=merged_users),
             _foreign(services.get("group", _DEFAULT), merged=merged_groups),
+            alone=first and _FILES.issuperset(asked) and not merged_users,
         )
 
     def _services(self) -> dict[str, tuple[str, ...]]:

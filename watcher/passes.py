@@ -192,6 +192,7 @@ class Passes:
             self._unwritable(error, result)
         else:
             result.problems.update(turned.problems)
+            result.failed |= "registry-busy" in turned.problems
             decided.registry = turned.registry
             decided.handled += turned.count
 

@@ -16,6 +16,7 @@ from watcher.audit import lines
 from watcher.audit.log import Audit
 from watcher.decide.decide import Decide
 from watcher.decide.markers import Markers
+from watcher.decide.orphans import Seen
 from watcher.decide.switching_off import SwitchingOff
 from watcher.intake.intake import Intake
 from watcher.notify import Notifier
@@ -27,6 +28,10 @@ from watcher.report.problems import Problems
 from watcher.report.report import Report
 
 _MARGIN_NS = 5_000_000_000
+_ORPHANS_REMEMBERED = 32
+"""Of how many the end of the log tells for certain, however long their lines are."""
+_LINE_OCTETS = 2048
+"""Longer than the line of any alias that was switched off, whose texts have limits."""
 
 
 class SecondWatcherError(TroubleError):
@@ -36,7 +41,7 @@ class SecondWatcherError(TroubleError):
 class Rooms:
     """The rooms of a pass, opened for *settings*.
 
-    *members* is what `watcher.decide.orphans.Search` has seen so far, kept for the life of the process.
+    *seen* is what was seen of members so far, kept for the life of the process.
 
     Raises:
         SecondWatcherError: another watcher is at work there.
@@ -50,7 +55,7 @@ class Rooms:
         problems: Problems,
         notifier: Notifier,
         started_at: str,
-        members: set[str] | None = None,
+        seen: Seen | None = None,
     ) -> None:
         self.settings = settings
         with ExitStack() as opened:
@@ -78,7 +83,7 @@ class Rooms:
                 self.accounts,
                 self.audit,
                 AccountFiles(),
-                set() if members is None else members,
+                seen or Seen(),
             )
             self.publisher = Publisher(settings.config, self.records.approved)
             self.mapcheck = MapCheck(settings.config)
@@ -110,7 +115,10 @@ class Rooms:
             self.audit.add_again(record, self.records.withdrawn_by(record))
         present = self.registry.usable()
         if present is not None:
-            for line in lines.of_earlier_orphans(present, None if since is None else _some_before(since)):
+            earlier = list(lines.of_earlier_orphans(present, None if since is None else _some_before(since)))
+            if len(earlier) > _ORPHANS_REMEMBERED:
+                self.audit.remember(len(earlier) * _LINE_OCTETS)
+            for line in earlier:
                 self.audit.add(line)
 
     def __enter__(self) -> Self:

@@ -16,6 +16,7 @@ from schemas.files import Signature, signature_of
 from schemas.status import Published
 from schemas.times import now
 from watcher import sentences
+from watcher.decide.orphans import Seen
 from watcher.ears import DeafError, Ears
 from watcher.notify import Notifier
 from watcher.passes import Passes, Result
@@ -63,7 +64,7 @@ class Service:
         self._troubled = False
         self._refused = 0
         self._published: Published | None = None
-        self._members: set[str] = set()
+        self._seen = Seen()
 
     def once(self) -> Result:
         """Make passes until nothing more is to be done at once, and give the last one's result.
@@ -73,9 +74,13 @@ class Service:
         """
         with Rooms(self._settings, self._problems, self._notifier, self._started_at) as rooms:
             passes = Passes(rooms, lambda: False)
-            while (result := passes.run({})).more:
-                pass
-            return result
+            while True:
+                result = passes.run({})
+                until = rooms.orphans.suspicious_until
+                if until is not None and not result.more:
+                    time.sleep(max(0.0, until - time.monotonic()))
+                elif not result.more:
+                    return result
 
     def run(self) -> None:
         """Watch until SIGTERM or SIGINT.
@@ -178,7 +183,7 @@ class Service:
         self._arm()
         if self._stopping:
             return
-        self._rooms = Rooms(self._settings, self._problems, self._notifier, self._started_at, self._members)
+        self._rooms = Rooms(self._settings, self._problems, self._notifier, self._started_at, self._seen)
         self._rooms.intake.go_on_from(self._refused)
         if self._ears is not None:
             self._ears.anchor()
@@ -233,7 +238,7 @@ class Service:
             self._published = None
         if settings.config.group != self._settings.config.group:
             # Who was a member of another group has not left this one.
-            self._members.clear()
+            self._seen.forget()
         self._settings = settings
         self._open()
 

@@ -232,6 +232,44 @@ def test_more_than_the_guard_allows_at_once_wait_for_force_and_keep_nothing_else
     assert sorted(line["username"] for line in told(site)) == names[:6]
 
 
+def test_what_is_held_stays_so_until_somebody_has_looked(site: Site, watcher: RunningWatcher) -> None:
+    assert watcher.running
+    names = list(entries(10))
+    publish(site, entries(10))
+    site.accounts.remove(*names[:4])
+    await_problem(site, "orphans-held")
+
+    # Of less than ten active aliases four more could go: but it was ten.
+    write_registry(
+        site,
+        json.dumps(site.registry() | {"member09": entry("member09", "m@example.org", status="cancelled")}).encode(),
+    )
+    settle(site)
+
+    held = HELD.format(orphans=4, active=9, limit=3, names=", ".join(names[:4]))
+    assert problems(site) == {"orphans-held": held}
+    assert list(statuses(site).values()) == ["active"] * 9 + ["cancelled"]
+    tried = site.admin("sync", "--dry-run")
+    assert (tried.returncode, tried.stderr) == (1, f"{held}\n")
+    forced = site.admin("sync", "--force")
+    assert (forced.returncode, forced.stdout) == (0, "The map is in line with the registry: 5 aliases published.\n")
+    assert [name for name, status in statuses(site).items() if status == "orphaned"] == names[:4]
+
+
+def test_a_watcher_that_is_to_do_what_is_to_be_done_does_not_end_before_that(site: Site) -> None:
+    site.accounts.add_many(["ana", "pablo"])
+    first = site.start_watcher()
+    for name in ("ana", "pablo"):
+        activate(site, name, f"{name}@example.org")
+    first.stop()
+    site.accounts.remove("pablo")
+
+    site.spawn_watcher("--once").wait_exit(20)
+
+    assert statuses(site) == {"ana": "active", "pablo": "orphaned"}
+    assert site.map_lookup("pablo@runv.club") is None
+
+
 def test_a_force_that_comes_while_the_account_files_are_being_edited_waits_for_them(
     site: Site, watcher: RunningWatcher
 ) -> None:

@@ -86,6 +86,24 @@ def test_the_other_services_that_know_accounts_are_found(
     assert (local.asked_first, local.foreign_users, local.foreign_groups) == (first, users, groups)
 
 
+@pytest.mark.parametrize(
+    ("services", "alone"),
+    [
+        ("files", True),
+        ("compat", True),
+        ("files systemd", False),
+        ("systemd", False),
+        ("files sss", False),
+        ("", False),
+    ],
+)
+def test_whether_nothing_but_the_file_is_asked_is_found(
+    files: AccountFiles, tmp_path: Path, services: str, alone: bool
+) -> None:
+    (tmp_path / "nsswitch.conf").write_text(f"passwd: {services}\ngroup: files sss\n")
+    assert files.read().alone == alone
+
+
 def test_a_line_that_merges_what_another_service_knows_counts_as_such_a_service(
     files: AccountFiles, tmp_path: Path
 ) -> None:

@@ -343,3 +343,21 @@ def test_there_is_one_watcher_only(house: House) -> None:
     house.open()
     house.run()
     assert not temporary.exists()
+
+
+def test_a_start_tells_of_no_alias_again_however_many_were_switched_off(house: House) -> None:
+    names = [f"m{number:04}" for number in range(1000)]
+    house.write_registry(**{name: entry(name, uid=house.account.pw_uid) for name in names})
+    house.write_accounts(*names[300:])
+    house.close()
+    house.open()
+    house.settle()
+    log = house.paths.state / "email-alias-audit.jsonl"
+    told = log.read_bytes()
+    assert told.count(b'"orphaned"') == 300
+
+    house.close()
+    house.open()
+    house.settle()
+
+    assert log.read_bytes() == told

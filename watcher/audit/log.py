@@ -94,8 +94,8 @@ class Audit:
         with contextlib.suppress(OSError, TroubleError):
             self.flush()
 
-    def remember(self) -> int | None:
-        """Look which things the log has told of lately, so that `add` tells of none of them again.
+    def remember(self, octets: int = _TAIL_OCTETS) -> int | None:
+        """Look which things the last *octets* of the log have told of, so that `add` tells of none of them again.
 
         Returns:
             The moment of its last line, in nanoseconds; `None` where there is no log.
@@ -106,7 +106,7 @@ class Audit:
         # What was told just before the log was rotated away was told as well.
         for tail in (self._file.tail_before, self._file.tail):
             with contextlib.suppress(FileNotFoundError):
-                for data in tail(_TAIL_OCTETS).split(b"\n"):
+                for data in tail(octets).split(b"\n"):
                     with contextlib.suppress(NotJsonError, ShapeError):
                         if (key := parse_line(data).key) is not None:
                             self._written[key] = None

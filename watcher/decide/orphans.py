@@ -15,7 +15,7 @@ from schemas.config import Config
 from schemas.errors import TroubleError
 from schemas.registry import Entry, Registry
 from watcher import sentences
-from watcher.account_files import LocalAccounts
+from watcher.account_files import LocalAccounts, Marks
 from watcher.accounts import Account, Accounts
 from watcher.publish.plan import GUARD_FLOOR, GUARD_PERCENT
 
@@ -83,6 +83,24 @@ class Judgement:
 
 
 @dataclass
+class Seen:
+    """What was seen in the life of one process.
+
+    Attributes:
+        members: see `Search`.
+        held: the account files by which orphans are held, and the limit by which they were held at first.
+    """
+
+    members: set[str] = field(default_factory=set)
+    held: tuple[Marks, int] | None = None
+
+    def forget(self) -> None:
+        """Nothing that was seen counts any more."""
+        self.members.clear()
+        self.held = None
+
+
+@dataclass
 class Search:
     """Looks for orphans, by what the account files and the name services say at one time.
 
@@ -93,6 +111,8 @@ class Search:
         clock: seconds that only ever grow.
         members: the names of entries without a uid whose member was seen, which are added to it; where `None`, every
             entry has to have a member.
+        limit: where orphans are held already, how many were allowed then. What else becomes of the registry meanwhile
+            does not let them pass: they may be there by a mistake that somebody is about to mend.
     """
 
     config: Config
@@ -100,6 +120,7 @@ class Search:
     local: LocalAccounts
     clock: Callable[[], float] = time.monotonic
     members: set[str] | None = None
+    limit: int | None = None
     _known: dict[str, Entry] = field(default_factory=dict)
     _found: dict[str, Orphan] = field(default_factory=dict)
 
@@ -155,25 +176,27 @@ class Search:
         # By what was read already: each look-up would read the whole file again, for thousands of aliases.
         if entry is not None:
             return Account(name, entry.uid, self.accounts.is_member(name, entry.gid))
+        if self.local.alone:
+            return None
         return self.accounts.of_name(name)
 
     def judge(self, registry: Registry) -> Judgement:
         """Say what is to become of the orphans in *registry*. Raises as `orphans`."""
         found = self.orphans(registry)
-        if not found:
-            return Judgement()
-        switched = [orphan for orphan in found if orphan.sure and self.config.orphans == "deactivate"]
-        report = [orphan for orphan in found if orphan not in switched]
+        deactivate = self.config.orphans == "deactivate"
+        switched = [orphan for orphan in found if orphan.sure and deactivate]
+        report = [orphan for orphan in found if not (orphan.sure and deactivate)]
         held = self._held(registry, switched) if switched else None
+        self.limit = held.limit if held else None
         return Judgement(switched, report, held, self._problem(report) if report else None)
 
     def _held(self, registry: Registry, orphans: Sequence[Orphan]) -> Held | None:
         active, count = len(registry.rows()), len(orphans)
         limit = active * GUARD_PERCENT // 100
         if active < GUARD_FLOOR:
-            if active < ALL_FLOOR or count < active:
-                return None
-            limit = active - 1
+            limit = active if active < ALL_FLOOR else active - 1
+        if self.limit is not None:
+            limit = min(limit, self.limit)
         if count <= limit:
             return None
         told = sentences.ORPHANS_HELD.format(orphans=count, active=active, limit=limit, names=names_of(orphans))

@@ -7,18 +7,25 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from schemas.config import Settings
 from schemas.errors import RegistryBusyError
 from schemas.registry import Draft, Registry
 from schemas.times import stamp
 from watcher import sentences
-from watcher.account_files import QUIET_SECONDS, AccountFiles, AccountsUnreadableError, Marks, long_ago
+from watcher.account_files import (
+    LONGEST_SECONDS,
+    QUIET_SECONDS,
+    AccountFiles,
+    AccountsUnreadableError,
+    Marks,
+    long_ago,
+)
 from watcher.accounts import Accounts
 from watcher.audit import lines
 from watcher.audit.log import Audit
-from watcher.decide.orphans import AccountsSlowError, Judgement, Orphan, Search
+from watcher.decide.orphans import AccountsSlowError, Judgement, Orphan, Search, Seen
 from watcher.decide.rules import switched_off
 from watcher.registry_store import RegistryStore
 from watcher.retry import Retry
@@ -52,7 +59,7 @@ class SwitchingOff:
         accounts: the name services.
         audit: what is told of each alias that is switched off.
         files: the account files.
-        members: see `Search`; it lives as long as the process.
+        seen: what was seen before; it lives as long as the process.
         clock: seconds that only ever grow.
 
     Attributes:
@@ -66,7 +73,7 @@ class SwitchingOff:
         accounts: Accounts,
         audit: Audit,
         files: AccountFiles,
-        members: set[str],
+        seen: Seen,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = settings.config
@@ -74,12 +81,14 @@ class SwitchingOff:
         self._accounts = accounts
         self._audit = audit
         self._files = files
-        self._members = members
+        self._seen = seen
         self._clock = clock
         self._retry = Retry(clock=clock)
         self._lock_retry = Retry(first=0.05, longest=1.0, clock=clock)
         self._marks: Marks | None = None
         self._quiet_from = 0.0
+        self._unsettled_from: float | None = None
+        self._suspected = False
         self._search: Search | None = None
         self._glanced: tuple[Marks, Registry] | None = None
         self._broken: str | None = None
@@ -94,6 +103,11 @@ class SwitchingOff:
             return min(due for due in (self._retry.due, self._lock_retry.due) if due is not None)
         unjudged = self._marks is not None and self._search is None and self._broken is None
         return self._quiet_from if unjudged else None
+
+    @property
+    def suspicious_until(self) -> float | None:
+        """The moment, on this clock, until which the account files are left alone though there may be orphans."""
+        return self._quiet_from if self._suspected and self._clock() < self._quiet_from else None
 
     def take(self, registry: Registry, *, forced: bool) -> Turned:
         """Switch the orphans in *registry* off, unless that is too much to do unasked; with *forced* it is not.
@@ -110,6 +124,7 @@ class SwitchingOff:
             # What stood before stands until the files can be judged by anew.
             return Turned(registry, problems=self._problems)
         marks = self._marks
+        unsettled_from, self._unsettled_from = self._unsettled_from, None
         try:
             judgement = self._judgement(registry)
         except AccountsUnreadableError as error:
@@ -121,23 +136,32 @@ class SwitchingOff:
         if self._files.marks() != marks:
             # They were changed while they were asked: the next pass, which that event brings, asks again.
             self._search = None
+            self._unsettled_from = unsettled_from
             self.waits = True
             return Turned(registry, problems=self._problems)
         self._problems = _problems(judgement)
+        self._seen.held = (marks, judgement.held.limit) if judgement.held else None
         if judgement.switch_off and (forced or judgement.held is None):
             self.waits = True
             return self._switched(registry, judgement.switch_off)
+        self._lock_retry.worked()
         return Turned(registry, problems=self._problems)
 
     def _quiet(self) -> bool:
         marks = self._files.marks()
         if marks != self._marks:
+            now = self._clock()
+            if self._unsettled_from is None:
+                self._unsettled_from = now
             # At a start the files themselves tell how long they have been left alone.
             known_old = self._marks is None and long_ago(marks)
-            self._quiet_from = self._clock() + (0.0 if known_old else QUIET_SECONDS)
+            # Every member may change passwd as often as they like, see chfn(1), and must not put this off for ever.
+            longest = self._unsettled_from + LONGEST_SECONDS
+            self._quiet_from = now if known_old else min(now + QUIET_SECONDS, longest)
             self._marks = marks
             self._search = self._broken = self._judged = None
             self._retry.worked()
+            self._lock_retry.worked()
         return self._clock() >= self._quiet_from
 
     def _glance(self, registry: Registry) -> None:
@@ -145,11 +169,17 @@ class SwitchingOff:
         if self._marks is None or self._glanced == (self._marks, registry):
             return
         self._glanced = (self._marks, registry)
+        self._suspected = True
         with contextlib.suppress(AccountsUnreadableError, AccountsSlowError):
-            self._look_around().orphans(registry)
+            search = self._look_around()
+            # Who has gone is asked for later, and once: it may take long, and many may have gone.
+            search.local = replace(search.local, alone=not search.local.foreign_users)
+            self._suspected = bool(search.orphans(registry))
 
     def _look_around(self) -> Search:
-        return Search(self._config, self._accounts, self._files.read(), self._clock, self._members)
+        held = self._seen.held
+        limit = held[1] if held is not None and held[0] == self._marks else None
+        return Search(self._config, self._accounts, self._files.read(), self._clock, self._seen.members, limit)
 
     def _judgement(self, registry: Registry) -> Judgement:
         if self._judged is not None and self._judged[0] is registry:
@@ -192,7 +222,8 @@ class SwitchingOff:
             draft.set(orphan.username, switched_off("orphaned", identifier, orphan.reason))
         after = draft.finish()
         self._store.write(after, self._accounts.gid)
-        self._members.difference_update(orphan.username for orphan in orphans)
+        self._seen.members.difference_update(orphan.username for orphan in orphans)
+        self._seen.held = None
         for orphan in orphans:
             log.warning(sentences.LOG_ORPHANED.format(alias=orphan.alias, reason=orphan.reason))
             self._audit.add(lines.of_orphan(orphan.username, after.entries[orphan.username], registry.sha256, after))

@@ -1,6 +1,7 @@
 """Who is an orphan, what is sure, and how many are too many: without files, by a table of accounts."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from schemas.config import Config
 from schemas.registry import Registry, parse_registry
 from watcher.account_files import LocalAccount, LocalAccounts
 from watcher.accounts import Account, Accounts
-from watcher.decide.orphans import AccountsSlowError, Search, names_of
+from watcher.decide.orphans import AccountsSlowError, Orphan, Search, names_of
 
 from ..server import Clock, Record, entry
 
@@ -94,6 +95,13 @@ def test_name_services_that_take_too_long_are_asked_for_the_rest_another_time() 
     assert names.asked == ["m00", "m01", "m02"]
 
 
+def test_nobody_is_asked_for_who_is_not_in_a_file_that_is_all_there_is() -> None:
+    names = Names(Account("m01", 1001, True))
+    found = Search(Config(), names, local("m00", alone=True)).orphans(registry(members(2)))
+    assert [(orphan.reason, orphan.sure) for orphan in found] == [("There is no account m01.", True)]
+    assert names.asked == []
+
+
 @pytest.mark.parametrize(
     ("active", "gone", "held"),
     [
@@ -105,6 +113,22 @@ def test_more_than_a_third_of_ten_and_all_of_three_are_too_many(active: int, gon
     entries = members(active)
     judgement = Search(Config(), Names(), local("root", *list(entries)[gone:])).judge(registry(entries))
     assert (len(judgement.switch_off), judgement.held is not None, judgement.problem) == (gone, held, None)
+
+
+@pytest.mark.parametrize("orphans", ["deactivate", "report"])
+def test_thousands_are_told_apart_without_comparing_each_with_every_other(
+    orphans: Literal["deactivate", "report"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Orphan] = []
+
+    def compare(one: Orphan, other: object) -> bool:
+        compared.append(one)
+        return one is other
+
+    monkeypatch.setattr(Orphan, "__eq__", compare)
+    judgement = Search(Config(orphans=orphans), Names(), local("root")).judge(registry(members(30)))
+    assert (len(judgement.switch_off), len(judgement.report)) == ((30, 0) if orphans == "deactivate" else (0, 30))
+    assert compared == []
 
 
 def test_an_entry_without_a_uid_is_one_only_after_its_member_was_seen() -> None:

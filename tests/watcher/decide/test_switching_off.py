@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from watcher.account_files import QUIET_SECONDS, AccountFiles, LocalAccounts, Marks
+from watcher.account_files import LONGEST_SECONDS, QUIET_SECONDS, AccountFiles, LocalAccounts, Marks
 from watcher.decide import switching_off
+from watcher.decide.orphans import Seen
 from watcher.decide.switching_off import SwitchingOff, Turned
 
 from ...support.layout import put
@@ -47,7 +48,11 @@ def step(server: Server, files: Files, monkeypatch: pytest.MonkeyPatch) -> Switc
     monkeypatch.setattr(server.people, "is_member", lambda name, gid: gid == GID)
     server.people.by_name.clear()
     server.write_registry(ana=entry("ana", uid=UID), pablo=entry("pablo", uid=UID))
-    return SwitchingOff(server.settings, server.registry, server.people, server.audit, files, set(), server.clock)
+    return stepping(server, files, Seen())
+
+
+def stepping(server: Server, files: Files, seen: Seen) -> SwitchingOff:
+    return SwitchingOff(server.settings, server.registry, server.people, server.audit, files, seen, server.clock)
 
 
 def take(server: Server, step: SwitchingOff, *, forced: bool = False) -> Turned:
@@ -146,6 +151,98 @@ def test_a_registry_that_another_program_holds_is_tried_again(server: Server, st
     turned = take(server, step)
     assert (turned.count, turned.problems) == (1, {})
     assert outstanding(step) == (None, False)
+
+
+def test_files_that_somebody_changes_all_the_time_are_judged_by_all_the_same(
+    server: Server, step: SwitchingOff, files: Files
+) -> None:
+    settled(server, step)
+    began = server.clock.seconds
+    files.write("ana")
+    while take(server, step).count == 0:
+        assert step.due is not None
+        assert server.clock.seconds < step.due <= began + LONGEST_SECONDS
+        server.clock.pass_by(0.9)
+        files.write("ana")
+    assert began + LONGEST_SECONDS <= server.clock.seconds < began + LONGEST_SECONDS + 1
+    assert server.active()["pablo"]["status"] == "orphaned"
+    assert server.active()["ana"]["status"] == "active"
+    # After that they are waited for as before.
+    files.write("ana", "root")
+    assert take(server, step).count == 0
+    assert step.due == server.clock.seconds + QUIET_SECONDS
+
+
+def test_after_trouble_that_lasted_files_are_waited_for_as_before(
+    server: Server, step: SwitchingOff, files: Files
+) -> None:
+    os.unlink(files.passwd)
+    assert list(settled(server, step).problems) == ["accounts-unreadable"]
+    server.clock.pass_by(LONGEST_SECONDS * 2)
+    assert list(take(server, step).problems) == ["accounts-unreadable"]
+    files.write("ana")
+    assert take(server, step).count == 0
+    assert step.due == server.clock.seconds + QUIET_SECONDS
+
+
+def test_a_registry_that_was_busy_does_not_put_off_what_the_account_files_say_next(
+    server: Server, step: SwitchingOff, files: Files
+) -> None:
+    files.write("ana")
+    with (server.paths.state / "email-aliases.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert list(settled(server, step).problems) == ["registry-busy"]
+        files.write("ana", "pablo")
+        take(server, step)
+        assert step.due == server.clock.seconds + QUIET_SECONDS
+        server.clock.pass_by(QUIET_SECONDS)
+        assert take(server, step).problems == {}
+        assert outstanding(step) == (None, False)
+
+
+def test_what_is_held_is_not_let_pass_by_another_change_of_the_registry(
+    server: Server, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.people, "is_member", lambda name, gid: gid == GID)
+    names = [f"m{number}" for number in range(10)]
+    entries = {name: entry(name, uid=UID) for name in names}
+    server.write_registry(**entries)
+    files.write(*names[4:])
+    seen = Seen()
+    step = stepping(server, files, seen)
+    assert list(settled(server, step).problems) == ["orphans-held"]
+
+    off = {"m9": entries["m9"] | {"status": "cancelled"}}
+    server.write_registry(**entries | off)
+    turned = take(server, step)
+    assert turned.problems["orphans-held"].startswith(
+        "The accounts of 4 of 9 active aliases are gone or are no members, all at once, and no more than 3 are "
+    )
+    more = {name: entry(name) for name in ("press", "help", "abuse", "post", "list")}
+    server.write_registry(**entries | more)
+    assert "4 of 15 active aliases" in take(server, step).problems["orphans-held"]
+    # A configuration that is read again changes nothing of it.
+    again = stepping(server, files, seen)
+    monkeypatch.setattr(switching_off, "long_ago", lambda marks: True)
+    assert "4 of 15 active aliases" in take(server, again).problems["orphans-held"]
+    server.write_registry(**entries | more | {"m0": entries["m0"] | {"status": "revoked"}})
+    assert take(server, again).count == 3
+    assert seen.held is None
+
+
+def test_nobody_waits_for_the_name_services_as_long_as_the_files_are_waited_for(
+    server: Server, step: SwitchingOff, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(server.people, "of_name", asked.append)
+    put(Path(files.nsswitch), b"passwd: files systemd\n", 0o644)
+    settled(server, step)
+    files.write("ana")
+    take(server, step)
+    assert asked == []
+    server.clock.pass_by(QUIET_SECONDS)
+    assert take(server, step).count == 1
+    assert asked == ["pablo"]
 
 
 def test_what_was_edited_under_its_hands_is_not_overwritten(server: Server, step: SwitchingOff, files: Files) -> None:
