@@ -64,7 +64,7 @@ torture: $(VENV)/ready packages
 deb:
 	@sh tests/setup/packages building
 	@changes=$$(DEB_VERSION=$(DEB_VERSION) sh debian/build $(DIST)) && \
-		lintian --allow-root --fail-on error,warning "$$changes" && echo "$${changes%/*} has the package."
+		sh tests/setup/lintian "$$changes" && echo "$${changes%/*} has the package."
 
 install:
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PYTHON=$(PYTHON) sh units/install

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cli import sentences
@@ -116,21 +117,27 @@ def _name_of(item: object) -> str | None:
 def who_joins(names: tuple[str, ...], settings: Settings) -> Joining:
     """Say which of *names* belong into the members' group and are not in it. Where it does not exist, nobody is."""
     accounts = Accounts(settings.config.group)
-    # All at once, since each single look-up reads the whole passwd file. Some services do not list what they know.
-    listed = {entry.pw_name: entry for entry in reversed(pwd.getpwall())}
+    known = accounts_of(names)
     missing: list[str] = []
     left_out: list[LeftOut] = []
     members = 0
     for name in names:
-        found = listed.get(name) or _asked(name)
+        found = known.get(name)
         why = _why_not(name, found, settings)
         if why is not None:
             left_out.append(LeftOut(name, why))
-        elif found is not None and _is_member(found, accounts):
+        elif found is not None and is_member(found, accounts):
             members += 1
         else:
             missing.append(name)
     return Joining(tuple(missing), members, tuple(left_out))
+
+
+def accounts_of(names: Iterable[str]) -> dict[str, pwd.struct_passwd]:
+    """Those of *names* that are accounts."""
+    # All at once, since each single look-up reads the whole passwd file. Some services do not list what they know.
+    listed = {entry.pw_name: entry for entry in reversed(pwd.getpwall())}
+    return {name: found for name in names if (found := listed.get(name) or _asked(name)) is not None}
 
 
 def _asked(name: str) -> pwd.struct_passwd | None:
@@ -152,7 +159,8 @@ def _why_not(name: str, found: pwd.struct_passwd | None, settings: Settings) -> 
     return None
 
 
-def _is_member(found: pwd.struct_passwd, accounts: Accounts) -> bool:
+def is_member(found: pwd.struct_passwd, accounts: Accounts) -> bool:
+    """Whether the account *found* is in the group of *accounts*; where that does not exist, nobody is."""
     try:
         return accounts.is_member(found.pw_name, found.pw_gid)
     except GroupMissingError:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from cli import exits
-from cli.output import Prose, complain, prose, tell
+from cli.output import Prose, complain, fill, prose, tell
 from cli.setup import group, members, moving, overrides, publishing, sentences, tree
 from cli.setup.steps import Plan, Progress, Remark
 from schemas.config import Settings
@@ -44,11 +44,15 @@ def setup(
         config = msgspec.structs.replace(settings.config, group=wanted_group)
         settings = msgspec.structs.replace(settings, config=config)
     progress = Progress(dry_run=dry_run)
+    progress.carry_out(_looked_at(lambda: group.making(settings)))
+    changes = settings.config.group != configured
+    if changes and not _follows(settings, configured, progress, add=add_existing_users):
+        complain(fill(sentences.GROUP_STAYS, configured=configured))
+        return exits.DONE if dry_run else exits.FAILED
     rooms: tuple[Callable[[], Plan], ...] = (
-        lambda: group.plan(settings, configured),
         lambda: tree.plan(settings),
         lambda: overrides.plan(settings, etc),
-        lambda: members.plan(settings, add=add_existing_users),
+        lambda: Plan() if changes and add_existing_users else members.plan(settings, add=add_existing_users),
         lambda: moving.plan(settings),
     )
     for room in rooms:
@@ -61,6 +65,18 @@ def setup(
     elif dry_run:
         tell(sentences.DRY_RUN)
     return exits.DONE if dry_run else status
+
+
+def _follows(settings: Settings, configured: str, progress: Progress, *, add: bool) -> bool:
+    """Have the config name another group than *configured*; say whether nothing stood in the way."""
+    # First of all: as soon as the config names it, the watcher switches off who is not in it.
+    if add and not progress.failed:
+        progress.carry_out(_looked_at(lambda: members.plan(settings, add=True)))
+    if not progress.failed:
+        # In a dry run they have not been added.
+        joining = members.joining(settings) if add and progress.dry_run else frozenset()
+        progress.carry_out(_looked_at(lambda: group.naming(settings, configured, joining)))
+    return not progress.failed
 
 
 def _looked_at(room: Callable[[], Plan]) -> Plan:

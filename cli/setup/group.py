@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from cli import house
 from cli.output import Prose, fill
 from cli.setup import sentences
 from cli.setup.config_file import set_key
-from cli.setup.steps import Plan, Step
+from cli.setup.steps import Plan, Remark, Step
+from cli.users_file import accounts_of, is_member
 from schemas.config import Settings
+from watcher.accounts import Accounts
 from watcher.publish.commands import run_well
+from watcher.registry_store import RegistryStore
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_TOLD = 5
 
 _POWERFUL = frozenset(
     {
@@ -23,32 +28,68 @@ _POWERFUL = frozenset(
 )
 """Groups of Debian that can do or read more than a member may (base-passwd's users-and-groups), or that mean nobody."""
 
+_FIRST_FREE = 100
+"""Groups below are the same on every Debian, and each is there for something (Debian's policy, section 9.2.2)."""
+
 
 def refusal(name: str) -> Prose | None:
     """Why the group *name* cannot be the members' group; `None` where it can."""
     if not _NAME.fullmatch(name):
         return fill(sentences.BAD_GROUP, group=name)
-    if name in _POWERFUL or house.group_id(name) == 0:
+    gid = house.group_id(name)
+    if name in _POWERFUL or (gid is not None and gid < _FIRST_FREE):
         return fill(sentences.POWERFUL_GROUP, group=name)
     return None
 
 
-def plan(settings: Settings, configured: str) -> Plan:
-    """What makes the group that *settings* name, and has the config, which says *configured*, name it."""
+def making(settings: Settings) -> Plan:
+    """What makes the group that *settings* name."""
+    group = settings.config.group
+    if house.group_id(group) is not None:
+        return Plan()
+
+    def make() -> Prose:
+        run_well(["groupadd", "--system", group])
+        return fill(sentences.MADE_GROUP, group=group)
+
+    return Plan([Step(fill(sentences.MAKE_GROUP, group=group), make)])
+
+
+def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -> Plan:
+    """What has the config, which says *configured*, name the group of *settings*.
+
+    It does not as long as that would cost a member the alias: the watcher switches those off whose member is in the
+    group no more, at once.
+
+    Args:
+        settings: with the group from now on.
+        configured: the group so far.
+        joining: who will be in the new group by then.
+    """
     group, path = settings.config.group, settings.path
-    steps = []
-    if house.group_id(group) is None:
+    behind = [name for name in _left_behind(settings, configured) if name not in joining]
+    if behind:
+        told = {"group": group, "configured": configured, "count": len(behind), "names": ", ".join(behind[:_TOLD])}
+        return Plan(remarks=[Remark(fill(sentences.LEFT_BEHIND, **told), failed=True)])
 
-        def make() -> Prose:
-            run_well(["groupadd", "--system", group])
-            return fill(sentences.MADE_GROUP, group=group)
+    def name() -> Prose:
+        set_key(path, "group", group)
+        return fill(sentences.NAMED_GROUP, group=group, path=path)
 
-        steps.append(Step(fill(sentences.MAKE_GROUP, group=group), make))
-    if group != configured:
+    return Plan([Step(fill(sentences.NAME_GROUP, group=group, path=path), name)])
 
-        def name() -> Prose:
-            set_key(path, "group", group)
-            return fill(sentences.NAMED_GROUP, group=group, path=path)
 
-        steps.append(Step(fill(sentences.NAME_GROUP, group=group, path=path), name))
-    return Plan(steps)
+def _left_behind(settings: Settings, configured: str) -> list[str]:
+    """Members with an active alias that are in the group *configured* and not in that of *settings*."""
+    registry = RegistryStore(settings.registry, settings.lock, settings.domain).usable()
+    if registry is None or settings.config.orphans != "deactivate":
+        return []
+    before, after = Accounts(configured), Accounts(settings.config.group)
+    # Without the group so far the watcher cannot tell who is a member, and leaves every alias on.
+    unknown = house.group_id(configured) is None
+    found = accounts_of(name for name, entry in registry.entries.items() if entry.active)
+    return [
+        name
+        for name, account in found.items()
+        if (unknown or is_member(account, before)) and not is_member(account, after)
+    ]

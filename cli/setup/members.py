@@ -33,6 +33,12 @@ def plan(settings: Settings, *, add: bool) -> Plan:
     return Plan(remarks=[Remark(fill(hint, count=count, **told))])
 
 
+def joining(settings: Settings) -> frozenset[str]:
+    """Whom `plan` adds. Raises StateError where the file cannot be read."""
+    users = read_users(users_path(settings))
+    return frozenset(who_joins(users.names, settings).missing) if users else frozenset()
+
+
 def _joining(name: str, group: str) -> Step:
     def join() -> Prose:
         run_well(["usermod", "--append", "--groups", group, name])

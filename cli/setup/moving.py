@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections import Counter
@@ -120,19 +121,19 @@ def _move(settings: Settings, records: RecordFolders, folder: Directory, entry: 
         return "kept"
     known = any(records.folder(each).has(record_name(record.request_id)) for each in FOLDERS)
     if not known:
-        _write(records, record, gid)
+        records.folder(record.status).write(record_name(record.request_id), to_json(record), MODE, gid)
+    _date(records, record)
     # Only now that the record is durable: after a kill in between, the same entry makes the same id.
     folder.remove(entry)
     return "known" if known else "moved"
 
 
-def _write(records: RecordFolders, record: RequestRecord, gid: int | None) -> None:
-    folder = records.folder(record.status)
-    name = record_name(record.request_id)
-    folder.write(name, to_json(record), MODE, gid)
-    # The audit log is told of records that are newer than its last line; this is history.
+def _date(records: RecordFolders, record: RequestRecord) -> None:
+    # The audit log is told of records that are newer than its last line; this is history. A kill may have come before.
     decided = history.moment_ns(record.decided_at or record.created_at)
-    os.utime(name, ns=(decided, decided), dir_fd=folder.fd, follow_symlinks=False)
+    folder = records.folder(record.status)
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(record_name(record.request_id), ns=(decided, decided), dir_fd=folder.fd, follow_symlinks=False)
 
 
 def _watcher(settings: Settings) -> int | None:

@@ -15,7 +15,7 @@ from cli.output import Prose, fill
 from cli.setup import sentences
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import Config, Settings
-from schemas.errors import StateError, TroubleError
+from schemas.errors import StateError, TroubleError, UnsafeFileError
 from schemas.files import Directory, read_plain
 from schemas.status import is_running, read_status
 from watcher.publish.commands import run_well
@@ -68,10 +68,10 @@ def contents(settings: Settings) -> tuple[str, str]:
     rows = []
     for place in house.places(settings):
         if place.needed:
-            kind, argument = ("f", " {}") if place.name == "registry" else ("d", "")
+            kind = "d" if place.kind == "directory" else "z"
             # Of several modes that are right it keeps the one that is there (the colon).
             mode = f"{':' if len(place.modes) > 1 else ''}{place.modes[0]:04o}"
-            rows.append(f"{kind} {_quoted(place.path)} {mode} root {place.group} -{argument}\n")
+            rows.append(f"{kind} {_quoted(place.path)} {mode} root {place.group} -\n")
     return service, _MARK + "".join(rows)
 
 
@@ -91,6 +91,8 @@ def _read(path: str) -> str | None:
         return read_plain(path, _LIMIT).data.decode("utf-8", "replace")
     except FileNotFoundError:
         return None
+    except UnsafeFileError:
+        return ""  # the administrator's: a link to /dev/null switches such a file off
     except StateError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None
@@ -127,16 +129,15 @@ def _telling_systemd(settings: Settings, changed: bool) -> list[Step]:
     steps = []
     if changed or _units_are_old():
         steps.append(Step(fill(sentences.RELOAD_UNITS), _reload_units))
-    if settings.config.group != USUAL and (changed or not _watcher_has(settings)):
-        group = settings.config.group
+    group, pid = settings.config.group, _watcher(settings)
+    if pid is not None and (changed or not _has_group(pid, group)):
 
         def restart() -> Prose:
             # One that does not run is left so.
             run_well(["systemctl", "try-restart", UNIT], timeout=60)
             return fill(sentences.RESTARTED, group=group)
 
-        if _watcher_runs(settings):
-            steps.append(Step(fill(sentences.RESTART, group=group), restart))
+        steps.append(Step(fill(sentences.RESTART, group=group), restart))
     return steps
 
 
@@ -153,21 +154,23 @@ def _units_are_old() -> bool:
     return told.strip() == b"yes"
 
 
-def _watcher_runs(settings: Settings) -> bool:
-    try:
-        return is_running(read_status(settings.config.runtime_dir))
-    except StateError:
-        return False
-
-
-def _watcher_has(settings: Settings) -> bool:
-    """Whether the watcher that runs has the members' group, without which it cannot give files to it."""
+def _watcher(settings: Settings) -> int | None:
+    """The process id of the watcher that systemd has started, if it runs."""
     try:
         status = read_status(settings.config.runtime_dir)
         if status is None or not is_running(status):
-            return True
-        with open(f"/proc/{status.pid}/status", encoding="ascii", errors="replace") as file:
+            return None
+        told = run_well(["systemctl", "show", "--property=MainPID", "--value", UNIT])
+    except TroubleError:
+        return None
+    return status.pid if told.strip() == str(status.pid).encode() else None
+
+
+def _has_group(pid: int, group: str) -> bool:
+    """Whether the process *pid* has the group *group*, without which it cannot give files to it."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
             groups = next((line.split()[1:] for line in file if line.startswith("Groups:")), [])
-    except (OSError, StateError):
+    except OSError:
         return True
-    return str(house.group_id(settings.config.group)) in groups
+    return str(house.group_id(group)) in groups

@@ -13,7 +13,7 @@ import msgspec
 
 from cli import admin_sentences as common
 from cli import exits, mail_flow, mail_side, waiting
-from cli.host.postfix import Postfix
+from cli.host.postfix import Postfix, lookup
 from cli.output import Prose, complain, counted, fill, prose, tell
 from cli.setup import sentences
 from cli.setup.config_file import set_key
@@ -24,6 +24,7 @@ from schemas.status import read_status
 from watcher.publish.commands import CommandError, run_well
 
 _RELOAD_SECONDS = 60.0
+_ANY_KEY = "postmaster"
 
 
 def enable(settings: Settings, *, dry_run: bool, ask: bool) -> tuple[int, bool]:
@@ -74,10 +75,10 @@ def _show(side: mail_side.MailSide, settings: Settings) -> None:
 def _agreed() -> bool:
     try:
         return click.confirm(sentences.ENABLE_QUESTION, default=False)
-    except click.Abort as abort:
-        if isinstance(abort.__context__, KeyboardInterrupt):
+    except (click.Abort, RuntimeError, ValueError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
             raise
-        # Nobody is there to answer.
+        # Nobody is there to answer, not even a standard input, or what came is no text.
         tell("")
         return False
 
@@ -94,7 +95,8 @@ def _carry_out(side: mail_side.MailSide, settings: Settings) -> int:
         complain(fill(sentences.WATCHER_DOWN, unit=common.UNIT))
         return exits.LATER
     flow = _flow_once_on(settings)
-    if flow.state != "live":
+    # A status that tells of an earlier configuration still says that all is well.
+    if flow.state != "live" or waiting.wait_for(lambda: _there(side.table), waiting.MARKER_SECONDS) is None:
         why = flow.problems[0] if flow.problems else fill(sentences.NO_MAP_YET, program=common.PROGRAM)
         return _failed(fill(sentences.NO_MAP, table=side.table, why=why))
     return _tell_postfix(side, settings) if side.missing else _say_how_it_is(settings)
@@ -103,10 +105,20 @@ def _carry_out(side: mail_side.MailSide, settings: Settings) -> int:
 def _flow_once_on(settings: Settings) -> mail_flow.Flow:
     def on() -> bool | None:
         status = read_status(settings.config.runtime_dir)
-        return True if status is not None and status.enabled else None
+        taken_up = status is not None and status.enabled and status.backend == settings.config.backend
+        return True if taken_up else None
 
     waiting.wait_for(on, waiting.MARKER_SECONDS)
     return mail_flow.find_flow(settings)
+
+
+def _there(table: str) -> bool | None:
+    """Whether Postfix can ask *table*; `None` for no, so that it can be waited for."""
+    try:
+        lookup(table, _ANY_KEY)
+    except CommandError:
+        return None
+    return True
 
 
 def _tell_postfix(side: mail_side.MailSide, settings: Settings) -> int:

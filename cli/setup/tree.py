@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -10,11 +11,14 @@ from cli.output import Prose, fill
 from cli.setup import renewing, sentences
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import Settings
-from schemas.errors import StateError
-from schemas.files import Directory
+from schemas.errors import StateError, TroubleError
+from schemas.files import Directory, read_plain
+from schemas.registry import SIZE_LIMIT as REGISTRY_LIMIT
+from schemas.requests import FOLDERS
 from watcher.registry_store import RegistryLock
 
 _UNTOUCHED = {"link", "kind"}
+_NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
 
 def plan(settings: Settings) -> Plan:
@@ -31,11 +35,63 @@ def plan(settings: Settings) -> Plan:
             remarks.append(Remark(what, failed=True))
         elif "unasked" in kinds:
             remarks.append(Remark(fill(sentences.UNASKED, path=place.path, why=found[0].found), failed=True))
+        elif "missing" in kinds and place.name == "registry" and _map_has_rows(settings):
+            told = {"path": place.path, "map": settings.config.virtual_alias_file}
+            remarks.append(Remark(fill(sentences.REGISTRY_LOST, **told), failed=True))
         elif "missing" in kinds:
             steps.append(_making(place, settings))
         else:
             steps.append(_mending(place, settings))
+    steps += [step for folder in FOLDERS if (step := _handing_over(settings, folder)) is not None]
     return Plan(steps, remarks)
+
+
+def _map_has_rows(settings: Settings) -> bool:
+    """Whether there is something that an empty registry would take out of the map."""
+    try:
+        data = read_plain(settings.config.virtual_alias_file, REGISTRY_LIMIT).data
+    except (OSError, StateError) as error:
+        return not isinstance(error if isinstance(error, OSError) else error.__cause__, _NOT_THERE)
+    except TroubleError:
+        return True
+    return any(line.strip() and not line.startswith(b"#") for line in data.splitlines())
+
+
+def _handing_over(settings: Settings, folder: str) -> Step | None:
+    """What lets the members read the records in *folder*: those that were written for another group."""
+    group, path = settings.config.group, os.path.join(settings.requests, folder)
+    try:
+        found = len(_of_other_group(path, house.group_id(group)))
+    except (OSError, StateError):
+        return None  # what is wrong with the folder itself is told of that
+    if not found:
+        return None
+    told = {"count": found, "path": path, "group": group}
+
+    def hand_over() -> Prose:
+        gid = house.group_id(group)
+        if gid is None:
+            raise StateError(fill(sentences.NO_GROUP, group=group))
+        with Directory(path) as directory:
+            for name in _of_other_group(path, gid):
+                with contextlib.suppress(FileNotFoundError):  # the watcher may have moved it on
+                    os.chown(name, -1, gid, dir_fd=directory.fd, follow_symlinks=False)
+        return fill(sentences.HANDED_OVER, **told)
+
+    return Step(fill(sentences.HAND_OVER, **told), hand_over)
+
+
+def _of_other_group(path: str, gid: int | None) -> list[str]:
+    with Directory(path) as directory:
+        known = {name: directory.status(name) for name in directory.names() if not name.startswith(".")}
+    return [
+        name for name, status in known.items() if status is not None and status.st_gid != gid and _is_record(status)
+    ]
+
+
+def _is_record(status: os.stat_result) -> bool:
+    # While the folder had another owner, he may have put there whatever he likes.
+    return stat.S_ISREG(status.st_mode) and status.st_uid == house.ROOT and status.st_nlink == 1
 
 
 def _making(place: house.Place, settings: Settings) -> Step:

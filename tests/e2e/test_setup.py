@@ -1,6 +1,8 @@
 """`setup --enable`: from nothing to mail that flows, on a real Postfix; and the ways in which it stops before that."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -45,6 +47,12 @@ def test_after_it_mail_flows_and_before_it_nothing_of_postfix_is_touched(bare: S
         assert (asked.returncode, asked.stderr) == (1, "")
         assert asked.stdout.splitlines()[:4] == [*lines(site), f"  {reload}"]
         assert asked.stdout.splitlines()[-1].removeprefix("Do it? [y/N]: ") == "Nothing of that was done."
+    # No standard input at all; and one that is no text.
+    program = "runv-admin-email-alias setup --enable"
+    for command in (f"{program} <&-", f"printf '\\377\\n' | {program}"):
+        asked = site.run(["sh", "-c", command], env={"PYTHONIOENCODING": "utf-8:strict"})
+        assert (asked.returncode, asked.stderr) == (1, "")
+        assert asked.stdout.splitlines()[-1] == "Nothing of that was done."
     assert (site.paths.config.read_text(), site.mail.path.read_bytes()) == (config, main_cf)
     done = site.admin("setup", "--enable", input="y\n")
     assert (done.returncode, done.stderr) == (0, "")
@@ -96,6 +104,24 @@ def test_a_map_that_cannot_be_made_leaves_postfix_as_it_is(bare: Site) -> None:
     assert done.stderr.startswith(told)
     assert "no such type" in done.stderr
     assert bare.mail.path.read_bytes() == main_cf
+
+
+def test_a_map_that_was_named_just_now_is_waited_for_though_the_status_still_tells_of_another(site: Site) -> None:
+    site.mail.write(virtual_alias_maps=site.table, virtual_alias_domains="runv.club")
+    watcher = site.start_watcher()
+    await_status(site, lambda: not problems(site), what="a status without problems")
+    os.kill(watcher.process.pid, signal.SIGSTOP)
+    site.configure(virtual_alias_file=str(site.paths.map.with_name("another")))
+    main_cf = site.mail.path.read_bytes()
+    code = "import sys, cli.waiting as waiting\nwaiting.MARKER_SECONDS = 0.2\n"
+    code += "from cli.admin import main\nsys.exit(main(['setup', '--enable', '--yes']))"
+    done = site.run([str(site.installation.bin / "python"), "-c", code])
+    os.kill(watcher.process.pid, signal.SIGCONT)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"The map hash:{site.paths.map.with_name('another')} has not been made, so Postfix ")
+    assert site.mail.path.read_bytes() == main_cf
+    done = site.admin("setup", "--enable", "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_domain_that_could_be_anybodys_is_not_added(bare: Site) -> None:

@@ -46,9 +46,11 @@ def modules(root: Path) -> set[str]:
 
 
 @pytest.mark.needs("lintian")
-def test_lintian_has_nothing_against_it(package: Package) -> None:
-    done = run("lintian", "--allow-root", "--fail-on", "error,warning", str(package.changes))
+def test_lintian_has_nothing_against_it_and_leaves_nothing_behind(package: Package, tmp_path: Path) -> None:
+    command = ("/bin/sh", str(ROOT / "tests/setup/lintian"), str(package.changes))
+    done = run(*command, environment={"TMPDIR": str(tmp_path)})
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_has_every_module_and_no_test(package: Package) -> None:

@@ -1,5 +1,6 @@
 """What dpkg runs when the package comes and goes, on a server below a directory (DPKG_ROOT)."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,8 @@ ENABLE = "To let Postfix forward to the members' addresses, run `runv-admin-emai
 STAYS = "The registry and its history stay in /var/lib/runv/email-alias*, and the group of the members stays too.\n"
 MAP_STAYS = (
     "/etc/postfix/runv-member-aliases stays, since Postfix is told to use it. "
-    "First take it out of virtual_alias_maps.\n"
+    "Take it out of virtual_alias_maps, then remove it:\n"
+    "    rm /etc/postfix/runv-member-aliases*\n"
 )
 
 
@@ -57,6 +59,29 @@ def test_the_first_installation_makes_a_configuration_that_publishes_nothing(ser
     assert said(server, "postinst", "configure", "") == ENABLE
     assert files(server) == before | {CONFIG: (ROOT / "units/runv-member-mail.json").read_bytes()}
     assert (server / CONFIG).stat().st_mode & 0o777 == 0o644
+
+
+def test_only_the_first_installation_makes_a_registry_and_none_where_aliases_are_published(server: Path) -> None:
+    registry = server / "var/lib/runv/email-aliases.json"
+    registry.unlink()
+    put(server, MAP, "pablo@runv.club\tpablo@example.org\n")
+    put(server, "var/lib/runv/email-alias-requests/pending/r.json")
+    for _ in range(2):
+        for version in ("", "0.1.0-1"):
+            assert script(server, "postinst", "configure", version).returncode == 0
+            assert not registry.exists()
+        # Neither the records alone nor the map alone belong to a server where nothing was before.
+        shutil.rmtree(server / "var/lib/runv/email-alias-requests", ignore_errors=True)
+    (server / MAP).unlink()
+    assert script(server, "postinst", "configure", "").returncode == 0
+    assert registry.read_text(encoding="utf-8") == "{}\n"
+    assert registry.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_in_the_queue_is_no_directory_of_an_earlier_tool(server: Path) -> None:
+    put(server, "elsewhere/old.json")
+    (server / "var/lib/runv/email-alias-queue/pending").symlink_to(server / "elsewhere")
+    assert said(server, "postinst", "configure", "0.1.0-1") == ""
 
 
 def test_a_configuration_that_is_there_is_kept(server: Path) -> None:

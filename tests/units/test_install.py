@@ -131,6 +131,7 @@ def test_uninstalling_leaves_the_configuration_and_the_state_and_says_so(target:
     (target / "var/lib/runv").mkdir(parents=True)
     (target / "var/lib/runv/email-aliases.json").write_text("{}", encoding="utf-8")
     (target / "usr/local/bin/another").write_text("", encoding="utf-8")
+    (target / "usr/local/share/man/man8/another.8").write_text("", encoding="utf-8")
     done = run("uninstall", target)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
@@ -138,8 +139,11 @@ def test_uninstalling_leaves_the_configuration_and_the_state_and_says_so(target:
         "    /etc/runv-member-mail.json\n"
         "    /var/lib/runv\n"
     )
-    left = ["/etc/runv-member-mail.json", "/usr/local/bin/another", "/var/lib/runv/email-aliases.json"]
+    manual = "/usr/local/share/man/man8/another.8"
+    left = ["/etc/runv-member-mail.json", "/usr/local/bin/another", manual, "/var/lib/runv/email-aliases.json"]
     assert sorted(files(target)) == left
+    assert sorted(path.name for path in (target / "usr/local").glob("*/*")) == ["another", "man"]
+    assert [path.name for path in (target / "usr/local/share/man").iterdir()] == ["man8"]
     assert run("uninstall", target).stdout == done.stdout
 
 

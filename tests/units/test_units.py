@@ -72,19 +72,24 @@ def modes(root: Path, settings: Settings) -> dict[str, str]:
 def test_every_place_is_made_as_the_programs_want_it(server: Path, settings: Settings) -> None:
     ask(server, "systemd-tmpfiles", "--create")
     wanted = {place.path: place.wanted.replace("root:", "0:", 1) for place in places(settings) if place.needed}
-    assert modes(server, settings) == wanted
-    assert (server / "var/lib/runv/email-aliases.json").read_text(encoding="utf-8") == "{}"
     made = {f"/{path.relative_to(server)}" for part in ("var/lib/runv", "run") for path in (server / part).rglob("*")}
-    assert made | {CONFIG.state_dir} == set(wanted)
+    # A registry that was lost must not come back empty when the machine is started.
+    assert made | {CONFIG.state_dir, settings.registry} == set(wanted)
+    assert settings.registry not in made
+    (server / "var/lib/runv/email-aliases.json").touch(0o600)
+    ask(server, "systemd-tmpfiles", "--create")
+    assert modes(server, settings) == wanted
 
 
 @pytest.mark.needs("root", "systemd-tmpfiles")
 def test_what_is_there_already_is_mended_but_keeps_the_queues_mode_and_all_contents(
     server: Path, settings: Settings
 ) -> None:
+    registry, queue = server / "var/lib/runv/email-aliases.json", server / "var/lib/runv/email-alias-queue"
+    registry.parent.mkdir(parents=True)
+    registry.touch()
     ask(server, "systemd-tmpfiles", "--create")
     before = modes(server, settings)
-    registry, queue = server / "var/lib/runv/email-aliases.json", server / "var/lib/runv/email-alias-queue"
     registry.write_text('{"pablo": {}}', encoding="utf-8")
     registry.chmod(0o666)
     (server / "var/lib/runv/email-alias-decisions").chmod(0o755)

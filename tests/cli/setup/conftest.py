@@ -25,15 +25,17 @@ sys.exit(setup(load_settings(may_be_absent=True), etc=sys.argv[1], **{options!r}
 # its files again only when their time has become another by a second.
 _USERMOD = """\
 echo "$*" >> {notes}
+then=$(stat -c %Y {group})
 awk -F: -v OFS=: -v g="$3" -v n="$4" '$1 == g {{ $4 = ($4 == "" ? n : $4 "," n) }} {{ print }}' {group} > {group}.new
 cat {group}.new > {group}
 rm {group}.new
-touch -d @$(($(stat -c %Y {group}) + 2)) {group}
+touch -d @$((then + 2)) {group}
 """
 _GROUPADD = """\
 echo "$*" >> {notes}
+then=$(stat -c %Y {group})
 echo "$2:x:45678:" >> {group}
-touch -d @$(($(stat -c %Y {group}) + 2)) {group}
+touch -d @$((then + 2)) {group}
 """
 
 

@@ -1,11 +1,13 @@
 """Another group for the members."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from cli.setup import overrides
+from cli.setup.overrides import USUAL
 from schemas.config import load_settings
 
 from .conftest import Ground
@@ -18,6 +20,7 @@ DROP_IN = """\
 SupplementaryGroups=
 SupplementaryGroups=club adm
 """
+STAYS = "The members' group is still runv-members, and nothing else was done."
 
 
 def test_another_group_is_made_and_everything_follows_it(ground: Ground) -> None:
@@ -43,7 +46,7 @@ def test_another_group_is_made_and_everything_follows_it(ground: Ground) -> None
     assert lines[-2:] == [f"Wrote {path}: the service works for the group club." for path in (service, tmpfiles)]
     assert service.read_text() == DROP_IN
     assert f"d {queue} :2770 root club -\n" in tmpfiles.read_text()
-    assert f"f {ground.paths.registry} 0640 root club - {{}}\n" in tmpfiles.read_text()
+    assert f"z {ground.paths.registry} 0640 root club -\n" in tmpfiles.read_text()
     assert ground.at(queue) == "2770 0:45678"
     # Nothing in the config but that one key is another.
     assert ground.paths.config.read_text() == text[: text.rindex("\n")] + ',\n  "group": "club"\n}'
@@ -77,7 +80,7 @@ def test_a_config_that_is_missing_is_made_from_the_defaults(ground: Ground) -> N
     assert ground.at(ground.paths.config) == "0644 0:0"
 
 
-@pytest.mark.parametrize("name", ["sudo", "root", "adm", "docker", "Club", "a b", "", "-x", "x\n"])
+@pytest.mark.parametrize("name", ["sudo", "root", "adm", "docker", "dialout", "Club", "a b", "", "-x", "x\n"])
 def test_a_group_that_has_powers_or_no_name_is_refused_before_anything_is_done(ground: Ground, name: str) -> None:
     before = ground.manifest()
     done = ground.run("--group", name)
@@ -98,14 +101,17 @@ def test_files_of_the_administrators_own_are_left_alone(ground: Ground) -> None:
     assert path.read_text() == "# mine\n"
 
 
-def test_without_groupadd_the_rest_says_what_it_lacks(ground: Ground) -> None:
+def test_without_groupadd_the_group_stays_and_nothing_is_done(ground: Ground) -> None:
     ground.program("groupadd", "echo no room >&2; exit 10")
+    (ground.etc / "systemd" / "system").mkdir(parents=True)
+    (ground.etc / "tmpfiles.d").mkdir()
+    before = ground.manifest()
     done = ground.run_below(wanted_group="club")
     assert done.returncode == 1
     first = "Could not make the group club: The command `groupadd --system club` failed with exit status 10: no room."
     assert done.stderr.splitlines()[0] == first
-    assert ground.at(ground.paths.queue) == "2770 0:runv-members"
-    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[1:] == [STAYS]
+    assert ground.manifest() == before
 
 
 def test_yes_goes_with_enable_only(ground: Ground) -> None:
@@ -114,17 +120,98 @@ def test_yes_goes_with_enable_only(ground: Ground) -> None:
     assert "--yes goes with --enable only." in done.stderr
 
 
-def test_where_systemd_runs_it_is_told_and_the_watcher_started_anew(ground: Ground) -> None:
-    ground.site.start_watcher()
-    ground.program("systemctl", f'echo "$*" >> {ground.notes}\nif [ "$1" = show ]; then echo no; fi\n')
-    before = "import cli.host.systemd as systemd\nsystemd.booted = lambda: True"
-    done = ground.run_below(wanted_group="club", before=before)
+def test_no_member_loses_the_alias_to_another_group(ground: Ground) -> None:
+    site = ground.site
+    entries = {}
+    for name in ("ana", "rui"):
+        uid = site.accounts.add(name, membership="listed").uid
+        entry = {"username": name, "alias": f"{name}@runv.club", "destination": f"{name}@example.org"}
+        entries[name] = entry | {"status": "active", "uid": uid}
+    ground.paths.registry.write_text(json.dumps(entries))
+    site.start_watcher()
+    before = ground.paths.config.read_bytes()
+    behind = (
+        "Warning: Members with an alias are not in the group club, and would lose it: {}. "
+        "Add them with `usermod --append --groups club NAME`, then run this command again."
+    )
+    for dry_run in (True, False):
+        done = ground.run_below(wanted_group="club", dry_run=dry_run)
+        assert done.returncode == (0 if dry_run else 1)
+        assert done.stderr.splitlines() == [behind.format("2, such as ana, rui"), STAYS]
+    # Those of users.json are added before anything else.
+    (ground.paths.state / "users.json").write_text('["ana"]')
+    shown = ground.run_below(wanted_group="club", add_existing_users=True, dry_run=True)
+    assert shown.stdout.splitlines()[0] == "Would add ana to the group club."
+    done = ground.run_below(wanted_group="club", add_existing_users=True)
+    assert (done.returncode, shown.stderr) == (1, done.stderr)
+    assert done.stderr.splitlines() == [behind.format("1, such as rui"), STAYS]
+    assert ground.paths.config.read_bytes() == before
+    assert ground.at(ground.paths.queue) == "2770 0:runv-members"
+    (ground.paths.state / "users.json").write_text('["ana", "rui"]')
+    done = ground.run_below(wanted_group="club", add_existing_users=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-2:] == [
-        "systemd has read its units again.",
-        "Restarted the watcher: it has the group club now.",
-    ]
-    assert ground.asked[-2:] == ["daemon-reload", "try-restart runv-email-alias-watcher"]
+    assert ground.asked == ["--system club", "--append --groups club ana", "--append --groups club rui"]
+    # By the time that it has switched off whose account is gone, the watcher has looked at the other too.
+    passwd = site.accounts.directory / "passwd"
+    passwd.write_text("".join(line for line in passwd.read_text().splitlines(True) if not line.startswith("rui:")))
+    os.utime(passwd, (passwd.stat().st_mtime + 2,) * 2)
+    site.wait_for(lambda: site.registry()["rui"]["status"] == "orphaned", what="the alias of who is gone")
+    assert site.registry()["ana"]["status"] == "active"
+
+
+def test_members_can_read_their_records_as_another_group_too(ground: Ground) -> None:
+    site = ground.site
+    site.accounts.add("ana")
+    watcher = site.start_watcher()
+    site.drop("ana", "a.json", {"destination": "ana@example.org"})
+    site.wait_for(lambda: site.pending("ana"), what="the request")
+    watcher.stop()
+    (record,) = (ground.paths.requests / "pending").iterdir()
+    # No records, whatever they are called.
+    secret = site.root / "secret"
+    secret.write_text("x")
+    os.link(secret, record.parent / "names.json")
+    (record.parent / "link.json").symlink_to(secret)
+    (record.parent / "own.json").touch()
+    os.chown(record.parent / "own.json", site.accounts["ana"].uid, 0)
+    told = f"the request records in {record.parent} the group club (1)."
+    shown = ground.run_below(wanted_group="club", dry_run=True)
+    assert f"Would give {told}" in shown.stdout.splitlines()
+    assert ground.at(record) == "0640 0:runv-members"
+    done = ground.run_below(wanted_group="club")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Gave {told}" in done.stdout.splitlines()
+    assert ground.at(record) == "0640 0:45678"
+    others = [secret, *(record.parent / f"{name}.json" for name in ("names", "link", "own"))]
+    assert 45678 not in {path.lstat().st_gid for path in others}
+    assert ground.run_below().stdout == "Nothing to do: everything is set up.\n"
+
+
+def test_where_systemd_runs_it_is_told_and_the_watcher_started_anew(ground: Ground) -> None:
+    watcher = ground.site.start_watcher()
+    shows = f'echo "$*" >> {ground.notes}\nif [ "$1" = show ]; then echo {{}}; fi\n'
+    ground.program("systemctl", shows.format(watcher.process.pid))
+    before = "import cli.host.systemd as systemd\nsystemd.booted = lambda: True"
+    # This watcher runs without any group besides root's, so each time it has to be started anew.
+    for group, more in (("club", {"wanted_group": "club"}), ("club", {}), ("runv-members", {"wanted_group": USUAL})):
+        done = ground.run_below(before=before, **more)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[-1] == f"Restarted the watcher: it has the group {group} now."
+        assert ("systemd has read its units again." in done.stdout.splitlines()) == bool(more)
+        assert ground.asked[-1] == "try-restart runv-email-alias-watcher"
+    # One that systemd has not started is nothing that it could start anew.
+    ground.program("systemctl", shows.format(0))
+    assert ground.run_below(before=before).stdout == "Nothing to do: everything is set up.\n"
+
+
+def test_a_file_that_the_administrator_has_switched_off_is_left_alone(ground: Ground) -> None:
+    path = ground.etc / "tmpfiles.d" / "runv-email-alias.conf"
+    path.parent.mkdir()
+    path.symlink_to("/dev/null")
+    done = ground.run_below()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Nothing to do: everything is set up.\n"
+    assert os.readlink(path) == "/dev/null"
 
 
 def test_what_is_written_for_another_group_is_what_is_shipped_but_for_the_group() -> None:

@@ -207,6 +207,16 @@ def test_a_kill_between_record_and_removal_doubles_nothing(ground: Ground, queue
     ground.twice_changes_nothing()
 
 
+def test_a_kill_before_a_record_has_its_date_does_not_pass_history_off_as_news(ground: Ground, queue: OldQueue) -> None:
+    queue.decided("approved", "a1.json", "pablo")
+    killed = "import os\nos.utime = lambda *_, **__: os._exit(9)"
+    assert ground.run_below(before=killed).returncode == 9
+    assert len(ground.site.records("approved")) == 1
+    assert ground.run().returncode == 0
+    (record,) = (ground.paths.requests / "approved").iterdir()
+    assert iso(record.stat().st_mtime_ns) == DECIDED
+
+
 def test_beside_a_watcher_that_runs_history_is_moved_and_made_known_to_it(ground: Ground, queue: OldQueue) -> None:
     site = ground.site
     watcher = site.start_watcher()
@@ -225,6 +235,7 @@ def test_beside_a_watcher_that_runs_history_is_moved_and_made_known_to_it(ground
     assert (refused["username"], refused["reason"]) == ("pablo", sentences.OUTDATED)
     assert site.pending("pablo") is None
     assert watcher.running
+    site.wait_for(lambda: site.status().get("refused") == 1, what="the last word of the status")
     ground.twice_changes_nothing()
 
 

@@ -43,6 +43,25 @@ def test_a_server_without_anything_gets_everything_and_a_second_run_changes_noth
     ground.twice_changes_nothing()
 
 
+def test_a_registry_that_was_lost_does_not_come_back_empty(ground: Ground) -> None:
+    registry, published = ground.paths.registry, ground.paths.map
+    registry.unlink()
+    told = (
+        f"Warning: The registry {registry} is not there, and {published} has aliases, which an empty registry would "
+        f"switch off. Put the registry back from a backup; if the aliases are to go, empty {published} and run this "
+        "command again.\n"
+    )
+    published.write_text("# ours\npablo@runv.club\tpablo@example.org\n")
+    published.chmod(0o644)
+    before = ground.manifest()
+    done = ground.run()
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    assert ground.manifest() == before
+    published.write_text("# ours\n")
+    assert ground.run().returncode == 0
+    assert registry.read_bytes() == b"{}\n"
+
+
 def test_modes_and_owners_are_mended_and_contents_stay(ground: Ground) -> None:
     paths, pablo = ground.paths, ground.site.accounts.add("pablo")
     paths.registry.write_text(json.dumps({"pablo": {"alias": "pablo@runv.club", "status": "cancelled", "x": 1}}))
