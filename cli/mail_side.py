@@ -70,6 +70,7 @@ class MailSide(NamedTuple):
         unasked: what could not be asked for the domain. While nothing accepts the domain, each of them might.
         missing: what has to be set, in this order. Nothing for the domain while something was unasked: a domain that
             stands in two classes is a fault of its own, see virtual_alias_domains in postconf(5).
+        also: the other parameters that name the domain, which only one of them may.
     """
 
     table: str
@@ -78,6 +79,7 @@ class MailSide(NamedTuple):
     accepted_by: DomainClass | None
     unasked: tuple[Unasked, ...]
     missing: tuple[Setting, ...]
+    also: tuple[DomainClass, ...] = ()
 
 
 def look(postfix: Postfix, settings: Settings) -> MailSide:
@@ -89,7 +91,8 @@ def look(postfix: Postfix, settings: Settings) -> MailSide:
     table = our_table(settings)
     maps = postfix.value("virtual_alias_maps")
     named = names_map(maps, table) or names_map(postfix.expanded("virtual_alias_maps"), table)
-    accepted_by, unasked = _accepting(postfix, settings.domain, table)
+    accepting, unasked = _accepting(postfix, settings.domain, table)
+    accepted_by = accepting[0] if accepting else None
     missing = []
     if not named:
         missing.append(Setting("virtual_alias_maps", with_map(maps, table)))
@@ -97,7 +100,7 @@ def look(postfix: Postfix, settings: Settings) -> MailSide:
         present = postfix.value("virtual_alias_domains")
         missing.append(Setting("virtual_alias_domains", ", ".join(filter(None, [present, settings.domain]))))
     type_known = settings.config.map_type in postfix.table_types()
-    return MailSide(table, named, type_known, accepted_by, tuple(unasked), tuple(missing))
+    return MailSide(table, named, type_known, accepted_by, tuple(unasked), tuple(missing), tuple(accepting[1:]))
 
 
 def our_table(settings: Settings) -> str:
@@ -105,14 +108,20 @@ def our_table(settings: Settings) -> str:
     return f"{settings.config.map_type}:{settings.config.virtual_alias_file}"
 
 
-def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[DomainClass | None, list[Unasked]]:
+def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[list[DomainClass], list[Unasked]]:
+    accepting: list[DomainClass] = []
     unasked: list[Unasked] = []
     for parameter in DOMAIN_CLASSES:
+        # Of a domain of local accounts it is no matter: relay_domains once was $mydestination where nothing is set.
+        if parameter == "relay_domains" and "mydestination" in accepting:
+            continue
         patterns = _Patterns(parameter, domain, table)
+        first = not accepting
         if patterns.match(postfix.items(parameter)):
-            return parameter, unasked
-        unasked += patterns.unasked
-    return None, unasked
+            accepting.append(parameter)
+        if first:
+            unasked += patterns.unasked
+    return accepting, unasked
 
 
 class _Patterns:

@@ -155,7 +155,11 @@ def _colourful(stream: object) -> bool:
 
 
 def table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], colours: Mapping[str, str] | None = None
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    colours: Mapping[str, str] | None = None,
+    *,
+    whole: bool = False,
 ) -> Iterator[str]:
     """Lay *rows* out under *headings* in columns that fit the terminal.
 
@@ -165,10 +169,13 @@ def table(
         headings: one for each column; none for no line of headings.
         rows: the cells, not escaped yet.
         colours: the colour of cells that hold just this text.
+        whole: where there is no terminal, each row is one line however long, so that a search finds what is in it.
     """
     cells = [list(headings)] if headings else []
     cells += ([printable(cell, _CELL_LIMIT) for cell in row] for row in rows)
-    widths = _fitted([max(map(_columns, column)) for column in zip(*cells, strict=True)])
+    widths = [max(map(_columns, column)) for column in zip(*cells, strict=True)]
+    if not whole or _terminal(sys.stdout):
+        widths = _fitted(widths)
     for row in cells:
         pieces = [_pieces(cell, room) for cell, room in zip(row, widths, strict=True)]
         hues = [(colours or {}).get(cell) for cell in row]

@@ -22,7 +22,7 @@ def columns(inventory: Inventory) -> Iterator[str]:
         _packages(inventory),
         _services(inventory.services),
         _postfix(inventory.postfix),
-        table(sentences.FILE_HEADINGS, map(_file, inventory.files)),
+        table(sentences.FILE_HEADINGS, map(_file, inventory.files), whole=True),
         _ours(inventory.ours),
         _not_asked(inventory),
     ]

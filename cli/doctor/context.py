@@ -87,7 +87,10 @@ class Context:
     @cached_property
     def virtual_aliases(self) -> VirtualAliases | None:
         """The tables that Postfix asks for aliases, where there is one. Raises `CommandError`."""
-        return None if self.postfix is None else VirtualAliases(self.postfix)
+        if self.postfix is None or self.mail_side is None:
+            return None
+        known = {each.pattern: CommandError(each.why) for each in self.mail_side.unasked}
+        return VirtualAliases(self.postfix, known)
 
     @cached_property
     def status(self) -> Status | None:

@@ -14,6 +14,8 @@ from cli.output import fill
 _NEAR = 0.8
 _LEAST_SHARE = 0.01
 _LEAST_BYTES = 10 * 1024 * 1024
+_NOTHING = 64 * 1024
+"""With less than that, no record and no registry can be written."""
 _INSTANCES, _WATCHES = "max_user_instances", "max_user_watches"
 _ROOT = 0
 
@@ -90,7 +92,7 @@ def _room(context: Context) -> Iterator[Verdict]:
         if size and (free < _LEAST_BYTES or free < size * _LEAST_SHARE):
             full = True
             told = fill(sentences.DISK_FULL, path=path, free=free // 1024, percent=f"{free / size:.1%}")
-            yield Verdict("disk", "warning", told)
+            yield Verdict("disk", "problem" if free < _NOTHING else "warning", told)
         elif disk.f_files and disk.f_favail < disk.f_files * _LEAST_SHARE:
             full = True
             yield Verdict("disk", "warning", fill(sentences.INODES_GONE, path=path, free=disk.f_favail))

@@ -72,7 +72,7 @@ def _ways(context: Context) -> Iterator[Verdict]:
         for alias, destination in rows.items()
         if alias not in round_trips and graph.get(destination.lower(), [destination.lower()]) == [destination.lower()]
     }
-    own = own_domains(context.postfix, {end.rpartition("@")[2] for end in ends.values()})
+    own = own_domains(context.postfix, {end.rpartition("@")[2] for end in ends.values()}, aliases.troubles)
     nobody = {alias: end for alias, end in ends.items() if own.get(end.rpartition("@")[2]) == "virtual_alias_domains"}
     here = {alias: end for alias, end in ends.items() if alias not in nobody and end.rpartition("@")[2] in own}
     yield from _told("loops", round_trips, {alias: " -> ".join(way) for alias, way in round_trips.items()})

@@ -34,7 +34,7 @@ def _orphans(context: Context) -> Iterator[Verdict]:
         reasons = examples([prose(orphan.reason.rstrip(".")) for orphan in sure])
         sentence = sentences.ORPHANS_ONE if len(sure) == 1 else sentences.ORPHANS_MORE
         told = fill(sentence, count=len(sure), reasons=reasons)
-        yield Verdict("orphans", "problem", told, sentences.SYNC_FORCE if held else _revokes(sure))
+        yield Verdict("orphans", "problem", told, sentences.SYNC_DRY_RUN if held else _revokes(sure))
     if len(sure) < len(found):
         names = examples([orphan.username for orphan in found if not orphan.sure])
         yield Verdict("orphans", "warning", fill(sentences.ORPHANS_UNSURE, names=names))

@@ -7,6 +7,7 @@ version 2; Debian 13 has version 1.
 from __future__ import annotations
 
 import re
+import socket
 from collections import Counter
 from collections.abc import Iterator
 
@@ -25,6 +26,9 @@ from watcher.publish.commands import CommandError
 _SENDERS = ("sender_canonical_maps", "canonical_maps")
 _MILTERS = ("smtpd_milters", "non_smtpd_milters")
 _LOOKS_LIKE_SRS = re.compile(r"srs|tcp:(?:localhost|127\.0\.0\.1|\[?::1\]?):10001|:10003:forward", re.IGNORECASE)
+
+_PATIENCE = 1.0
+"""Seconds for a connection to this machine itself."""
 
 _VERSION_1 = {"sender_canonical_maps": "tcp:127.0.0.1:10001", "recipient_canonical_maps": "tcp:127.0.0.1:10002"}
 _VERSION_2 = {
@@ -49,6 +53,9 @@ def _srs(context: Context) -> Iterator[Verdict]:
     if named and unit is not None and unit.there and unit.active != "active":
         told = fill(sentences.SRS_DOWN, table=named, state=unit.active)
         yield Verdict("srs", "problem", told, sentences.START_SRS)
+    elif named and (unit is None or not unit.there) and (why := _refused(named)):
+        told = fill(sentences.SRS_ABSENT, table=named, why=why)
+        yield Verdict("srs", "problem", told, sentences.INSTALL_SRS)
     elif named:
         yield Verdict("srs", "ok", fill(sentences.SRS_OK, table=named))
     elif unit is not None and unit.active == "active":
@@ -64,6 +71,19 @@ def _srs(context: Context) -> Iterator[Verdict]:
 def _named(postfix: Postfix) -> str | None:
     tables = [table for name in (*_SENDERS, *_MILTERS) for table in postfix.items(name)]
     return next((table for table in tables if _LOOKS_LIKE_SRS.search(table)), None)
+
+
+def _refused(table: str) -> str | None:
+    """Why nothing can be asked at *table*, of type tcp; `None` where something answers, or of another type."""
+    kind, _, place = table.partition(":")
+    host, _, port = place.rpartition(":")
+    if kind != "tcp" or not port.isdecimal():
+        return None
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return None
 
 
 def _unit() -> Unit | None:

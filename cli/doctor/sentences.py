@@ -31,22 +31,29 @@ SETUP_ENABLE = "runv-admin-email-alias setup --enable"
 SETUP_ADD_USERS = "runv-admin-email-alias setup --add-existing-users"
 DOCTOR_WITH_SUDO = "sudo runv-admin-email-alias doctor"
 SYNC = "runv-admin-email-alias sync"
-SYNC_FORCE = "runv-admin-email-alias sync --force"
+SYNC_DRY_RUN = "runv-admin-email-alias sync --dry-run"
 PENDING = "runv-admin-email-alias pending"
 REVOKE = ["runv-admin-email-alias", "revoke"]
 START = "systemctl start {unit}"
 ENABLE = "systemctl enable --now {unit}"
 UNMASK = "systemctl unmask {unit} && systemctl enable --now {unit}"
+UNMASK_RUNTIME = "systemctl unmask --runtime {unit} && systemctl enable --now {unit}"
+JOURNAL = "journalctl --no-pager --lines=20 --unit={unit}"
 RESTART = "systemctl restart {unit}"
 RELOAD = "systemctl reload {unit}"
 INSTALL_UNIT = "apt-get install --reinstall runv-email-alias"
 INSTALL_POSTFIX = "apt-get install postfix"
+CHECK_POSTFIX = "postfix check"
+START_POSTFIX = "systemctl start postfix"
 INSTALL_LMDB = "apt-get install postfix-lmdb"
 INSTALL_TYPE = "apt-get install postfix-{type}"
+BUILD_TABLE = "postmap {table}"
 LOOK_INTO = "ls -ld {place}"
 LIST = "ls -l {place}"
 MAKE_STICKY = "chmod 3770 {queue}"
 CLOSE_UNIT = "chown root:root {path} && chmod 0644 {path}"
+CLOSE_UNIT_DIRECTORY = "chown root:root {path} && chmod 0755 {path}"
+CLOSE_HOLDER = "chown root {path} && chmod go-w {path}"
 SHOW_MOUNTS = "findmnt --list --submounts --target {queue}"
 RAISE_LIMIT = (
     "echo fs.inotify.{name}={more} >/etc/sysctl.d/60-runv-email-alias.conf && "
@@ -57,15 +64,19 @@ MENDS_OF_THE_WATCHER: dict[str, str] = {
     "state-unwritable": SETUP,
     "queue-unsafe": SETUP,
     "map-not-used": SETUP_ENABLE,
-    "publish-held": "runv-admin-email-alias sync --dry-run",
+    "publish-held": SYNC_DRY_RUN,
     "publish-failed": SYNC,
-    "orphans-held": "runv-admin-email-alias sync --dry-run",
+    "orphans-held": SYNC_DRY_RUN,
 }
 
 # The registry
 
 ABOUT_REGISTRY = "Whether the registry can be used"
 REGISTRY_OK = "The registry can be used; active aliases: {active}, others kept as history: {others}."
+REGISTRY_LOST = (
+    "{trouble} But {map} still holds aliases, and a new, empty registry would switch them off: bring the registry back "
+    "from a backup."
+)
 
 # Paths
 
@@ -84,6 +95,10 @@ FAULTS = {
     "group": "The {name} {path} belongs to the group {found}; {wanted} was expected.",
     "no-group": "The {name} {path} should belong to the group {group}, which does not exist.",
 }
+HOLDER_WRITABLE = (
+    "The directory {path} has the mode {mode} and the owner {owner}: others than root could put "
+    "another {name} in place."
+)
 QUEUE_STICKY = "The queue has the mode 3770: no member can rename or remove another's file."
 QUEUE_PLAIN = "The queue may have the mode 3770, which keeps members from renaming or removing each other's files."
 QUEUE_MOUNTABLE = (
@@ -132,6 +147,14 @@ ABOUT_RUNNING = "Whether the watcher is running"
 NEVER_RAN = "The watcher is not running, and has left no status since the machine started."
 STOPPED = "The watcher is not running; it last reported on {updated}."
 RUNNING = "The watcher is running since {since}, process {pid}."
+HUNG = (
+    "The watcher's process {pid} has been stopped by a signal: it is there and does nothing. systemd ends it after a "
+    "while, or you do now."
+)
+NOT_DECIDING = (
+    "The watcher is running and tells of no problem, but decisions have waited for it since {since} ({count}): it does "
+    "not get to them."
+)
 ABOUT_UNIT = "Whether systemd starts the watcher"
 NO_UNIT = "systemd knows no unit {unit}."
 UNIT_NOT_ENABLED = "The unit {unit} is {state}: the watcher will not run after the next start of the machine."
@@ -173,6 +196,7 @@ NO_RELOAD = (
 
 ABOUT_POSTFIX = "Whether Postfix is there"
 NO_POSTFIX = "Postfix could not be asked, so nothing that depends on it was looked at. {why}"
+POSTFIX_DOWN = "Postfix is {state}, so no mail is taken in or forwarded, and what its programs hold waits."
 POSTFIX_OK = "Postfix {version} answers."
 ABOUT_TYPE = "Whether Postfix has maps of that type"
 TYPE_OK = "Postfix has maps of type {type}."
@@ -188,6 +212,11 @@ ABOUT_DOMAIN = "Whether Postfix takes mail for the domain"
 NOT_ACCEPTED = "Postfix takes no mail for {domain}."
 DOMAIN_UNASKED = (
     "Whether Postfix takes mail for {domain} could not be found out, since {parameter} names {pattern}: {why}"
+)
+DOMAIN_BROKEN = "{parameter} of Postfix names {pattern}, which cannot be asked, so Postfix puts all mail off. {why}"
+DOMAIN_TWICE = (
+    "Postfix takes mail for {domain} by {first} and by {others} too. A domain may stand in one of them only: Postfix "
+    "warns at each message, and goes by the first for addresses without an alias."
 )
 DOMAIN_OK = {
     "mydestination": "Postfix takes mail for {domain}, as a domain of local accounts (mydestination).",
@@ -267,6 +296,10 @@ SRS_OK = "Senders' addresses are rewritten on forwarding (SRS, {table})."
 SRS_DOWN = (
     "Postfix is told to have senders' addresses rewritten by {table}, but postsrsd is {state}: until it runs, Postfix "
     "puts all mail off."
+)
+SRS_ABSENT = (
+    "Postfix is told to have senders' addresses rewritten by {table}, but nothing answers there ({why}): until "
+    "something does, Postfix puts all mail off."
 )
 SRS_UNUSED = (
     "postsrsd runs, but Postfix is not told to ask it, so forwarded mail keeps its author's address as its sender and "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cli.doctor import sentences
 from cli.doctor.context import Context
+from cli.doctor.tables import mend_table, table_kind
 from cli.doctor.verdicts import Check, Grade, Verdict, command, command_line, examples
 from cli.host.postfix import Postfix, lookups
 from cli.mail_side import Setting, edit_command
@@ -13,25 +14,33 @@ from cli.output import fill, prose
 from watcher.publish.mapcheck import names_map, split
 
 _ASKED_BY_FILE = frozenset(
-    {"hash", "btree", "lmdb", "cdb", "texthash", "regexp", "pcre", "inline", "static", "cidr", "sdbm", "dbm"}
+    {"hash", "btree", "lmdb", "cdb", "texthash", "regexp", "pcre", "inline", "static", "cidr", "sdbm", "dbm", "tcp"}
 )
 """Types that postmap(1) asks just as cleanup(8) does. Others may lead to a socket that is named from its chroot."""
 
 
 def _tables(context: Context) -> Iterator[Verdict]:
     aliases = context.virtual_aliases
-    if aliases is None:
+    if aliases is None or context.postfix is None:
         return
     others = [table for table in aliases.tables if not names_map(table, context.map)]
     for table in others:
         aliases.ask(table, [f"postmaster@{context.settings.domain}"])
-    for table, why in aliases.troubles.items():
-        kind = table.removeprefix("proxy:").partition(":")[0]
-        grade: Grade = "problem" if kind in _ASKED_BY_FILE and context.privileged else "warning"
+    broken = [table for table in others if table in aliases.troubles]
+    for table in broken:
+        grade = grade_of(table, context, context.postfix)
         sentence = sentences.TABLE_BROKEN if grade == "problem" else sentences.TABLE_UNASKED
-        yield Verdict("tables", grade, fill(sentence, table=table, why=prose(str(why))))
-    if not aliases.troubles:
+        told = fill(sentence, table=table, why=prose(str(aliases.troubles[table])))
+        yield Verdict("tables", grade, told, mend_table(context.postfix, table))
+    if not broken:
         yield Verdict("tables", "ok", fill(sentences.TABLES_OK, count=len(others)))
+
+
+def grade_of(table: str, context: Context, postfix: Postfix) -> Grade:
+    """What it means that *table*, or a file of patterns, could not be asked: that Postfix cannot either, or nothing."""
+    kind = table_kind(table)
+    same = table.startswith("/") or kind in _ASKED_BY_FILE or kind not in postfix.table_types()
+    return "problem" if same and context.privileged else "warning"
 
 
 def _shadowed(context: Context) -> Iterator[Verdict]:

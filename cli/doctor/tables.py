@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from cli.doctor import sentences
+from cli.doctor.verdicts import command
 from cli.host.postfix import Postfix, lookups
+from schemas.errors import TroubleError
+from schemas.files import read_plain
 from watcher.publish.commands import CommandError
+from watcher.publish.postmap import SUFFIXES
 
 _WHOLE_ADDRESSES_ONLY = frozenset({"regexp", "pcre"})
+_PACKAGED = frozenset({"cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite"})
+"""Types for which Debian has a package `postfix-<type>`."""
+_NAME_LIMIT = 4096
 _OWN_DOMAINS = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
 
 
 class VirtualAliases:
     """The tables of virtual_alias_maps, asked in the order of cleanup(8).
 
-    Each of `user@domain`, `user` (where the domain is one of the machine's own) and `@domain` is asked of every table
-    before the next: virtual(5), TABLE SEARCH ORDER. Tables of patterns see whole addresses only.
+    Each of `user+more@domain`, `user@domain`, `user+more` and `user` (where the domain is one of the machine's own) and
+    `@domain` is asked of every table before the next: virtual(5), TABLE SEARCH ORDER and ADDRESS EXTENSION. Tables of
+    patterns see whole addresses only.
 
     Attributes:
         tables: their names, in order.
-        troubles: why those could not be asked that could not; they are passed over.
+        troubles: why those could not be asked that could not; they are passed over. Those of *troubles* are not asked
+            once more: each failing look costs a second, and each look at a database that is down ten.
     """
 
-    def __init__(self, postfix: Postfix) -> None:
+    def __init__(self, postfix: Postfix, troubles: Mapping[str, CommandError] | None = None) -> None:
         self.tables = postfix.items("virtual_alias_maps")
-        self.troubles: dict[str, CommandError] = {}
-        self._origin = postfix.expanded("myorigin")
+        self.troubles: dict[str, CommandError] = dict(troubles or {})
+        self._origin = _origin(postfix)
+        self._delimiters = postfix.value("recipient_delimiter")
         self._local = frozenset(map(str.lower, [self._origin, *postfix.items("mydestination")]))
 
     def ask(self, table: str, keys: Iterable[str]) -> dict[str, str]:
@@ -42,7 +54,9 @@ class VirtualAliases:
         """Where each of *addresses*, in lower case, is sent on to. Those that nothing answers for are left out."""
         left = dict.fromkeys(addresses)
         found: dict[str, list[str]] = {}
-        for keys, whole in ((_whole, True), (self._local_part, False), (_catch_all, False)):
+        forms = (_whole, self._bare, self._local_part, self._bare_local_part, _catch_all)
+        for keys in forms:
+            whole = keys is _whole
             asked = {address: key for address in left if address not in found and (key := keys(address))}
             for address, answer in self._first(asked, whole=whole).items():
                 found[address] = [self._complete(target, address) for target in answer.split(",") if target.strip()]
@@ -52,9 +66,19 @@ class VirtualAliases:
         answers: dict[str, str] = {}
         keys = set(asked.values())
         for table in self.tables:
-            if whole or table.removeprefix("proxy:").partition(":")[0] not in _WHOLE_ADDRESSES_ONLY:
+            if whole or table_kind(table) not in _WHOLE_ADDRESSES_ONLY:
                 answers = self.ask(table, sorted(keys - answers.keys())) | answers
         return {address: answers[key] for address, key in asked.items() if key in answers}
+
+    def _bare(self, address: str) -> str | None:
+        """*address* without its extension, where it has one: recipient_delimiter in postconf(5)."""
+        local, _, domain = address.rpartition("@")
+        ends = [at for at in map(local.find, self._delimiters) if at > 0]
+        return f"{local[: min(ends)]}@{domain}" if ends else None
+
+    def _bare_local_part(self, address: str) -> str | None:
+        bare = self._bare(address)
+        return self._local_part(bare) if bare else None
 
     def _local_part(self, address: str) -> str | None:
         local, _, domain = address.rpartition("@")
@@ -76,10 +100,38 @@ def _catch_all(address: str) -> str:
     return "@" + address.rpartition("@")[2]
 
 
-def own_domains(postfix: Postfix, domains: Iterable[str]) -> dict[str, str]:
+def _origin(postfix: Postfix) -> str:
+    """The domain of addresses that have none. Debian's Postfix takes the name of a file whose first line is it."""
+    origin = postfix.expanded("myorigin")
+    if origin.startswith("/"):
+        try:
+            lines = read_plain(os.path.realpath(origin), _NAME_LIMIT).data.decode("utf-8", "replace").split("\n")
+        except (OSError, TroubleError):
+            return origin
+        return lines[0].strip()
+    return origin
+
+
+def table_kind(table: str) -> str:
+    """The type of *table*, or of the one behind it where it is asked by way of proxymap(8)."""
+    return table.removeprefix("proxy:").partition(":")[0]
+
+
+def mend_table(postfix: Postfix, table: str) -> str | None:
+    """The command that makes *table*, which cannot be asked, answer; `None` where there is no telling."""
+    kind, _, name = table.removeprefix("proxy:").partition(":")
+    if kind not in postfix.table_types():
+        return command(sentences.INSTALL_TYPE, type=kind) if kind in _PACKAGED else None
+    if SUFFIXES.get(kind) and os.path.isfile(name):
+        return command(sentences.BUILD_TABLE, table=f"{kind}:{name}")
+    return None
+
+
+def own_domains(postfix: Postfix, domains: Iterable[str], silent: Collection[str] = ()) -> dict[str, str]:
     """Those of *domains* that Postfix keeps for itself, and the parameter that says so.
 
-    Domains are found by name and in tables. Files of domains and exceptions (`!`) are not followed.
+    Domains are found by name and in tables, but for the tables in *silent*, which are known not to answer. Files of
+    domains and exceptions (`!`) are not followed.
 
     Raises:
         CommandError: Postfix, or one of the tables, cannot be asked.
@@ -87,7 +139,8 @@ def own_domains(postfix: Postfix, domains: Iterable[str]) -> dict[str, str]:
     left = set(domains)
     found: dict[str, str] = {}
     for parameter in _OWN_DOMAINS:
-        for domain in _among(postfix.items(parameter), left - found.keys()):
+        patterns = [pattern for pattern in postfix.items(parameter) if pattern not in silent]
+        for domain in _among(patterns, left - found.keys()):
             found[domain] = parameter
     return found
 

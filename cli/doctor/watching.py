@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 
 from cli.admin_sentences import UNIT
-from cli.doctor import sentences
+from cli.doctor import mail_server, sentences
 from cli.doctor.context import Context
 from cli.doctor.verdicts import Check, Verdict, command, command_line
 from cli.host.systemd import unit as find_unit
 from cli.mail_flow import find_flow
 from cli.output import Prose, fill, moment, prose
 from schemas.config import Settings
+from schemas.errors import StateError
+from schemas.files import Directory
+from schemas.status import Status
+from schemas.times import iso
 from watcher.version import VERSION
 
 _UNDERWAY = frozenset({"active", "activating", "reloading"})
+_STOPPED = frozenset({b"T", b"t"})
+_LONG_NS = 30 * 1_000_000_000
+"""How long a decision may wait: the watcher notices within that time too that it has not been told of one."""
 _AT_BOOT = frozenset({"enabled", "enabled-runtime", "static", "generated", "alias", "linked"})
 
 
@@ -27,21 +36,57 @@ def _running(context: Context) -> Iterator[Verdict]:
         told = fill(sentences.STOPPED, updated=moment(status.updated_at))
         yield Verdict("watcher-running", "problem", told, start)
     else:
-        told = fill(sentences.RUNNING, pid=status.pid, since=moment(status.started_at))
-        yield Verdict("watcher-running", "ok", told)
+        yield _at_work(context, status)
 
 
-def _enabled(_: Context) -> Iterator[Verdict]:
+def _at_work(context: Context, status: Status) -> Verdict:
+    restart = command(sentences.RESTART, unit=UNIT)
+    if _is_stopped(context.proc, status.pid):
+        return Verdict("watcher-running", "problem", fill(sentences.HUNG, pid=status.pid), restart)
+    waiting = _overdue(context.settings) if context.privileged and not status.problems else []
+    if waiting:
+        told = fill(sentences.NOT_DECIDING, since=moment(iso(min(waiting))), count=len(waiting))
+        return Verdict("watcher-running", "problem", told, restart)
+    told = fill(sentences.RUNNING, pid=status.pid, since=moment(status.started_at))
+    return Verdict("watcher-running", "ok", told)
+
+
+def _is_stopped(proc: str, pid: int) -> bool:
+    """Whether a signal or a debugger has stopped the process: field 3 of /proc/<pid>/stat, proc_pid_stat(5)."""
+    try:
+        with open(os.path.join(proc, str(pid), "stat"), "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in _STOPPED
+    except (OSError, IndexError):
+        return False
+
+
+def _overdue(settings: Settings) -> list[int]:
+    """When the markers were made that a watcher at work would have dealt with long ago."""
+    try:
+        with Directory(settings.decisions) as directory:
+            names = [name for name in directory.names() if name.endswith(".json") and not name.startswith(".")]
+            made = [status.st_mtime_ns for status in map(directory.status, names) if status is not None]
+    except (StateError, OSError):
+        return []  # told by the check of the paths; or one has gone meanwhile
+    return [moment_ns for moment_ns in made if 0 <= moment_ns < time.time_ns() - _LONG_NS]
+
+
+def _enabled(context: Context) -> Iterator[Verdict]:
     unit = find_unit(f"{UNIT}.service")
     if not unit.there:
         yield Verdict("watcher-unit", "problem", fill(sentences.NO_UNIT, unit=UNIT), sentences.INSTALL_UNIT)
     elif unit.load == "masked" or unit.enabled not in _AT_BOOT:
         told = fill(sentences.UNIT_NOT_ENABLED, unit=UNIT, state=unit.enabled or unit.load)
         unmask = sentences.UNMASK if unit.load == "masked" else sentences.ENABLE
+        if unit.enabled == "masked-runtime":
+            unmask = sentences.UNMASK_RUNTIME
         yield Verdict("watcher-unit", "problem", told, command(unmask, unit=UNIT))
     elif unit.active not in _UNDERWAY:
         told = fill(sentences.UNIT_NOT_ACTIVE, unit=UNIT, state=unit.active)
         yield Verdict("watcher-unit", "problem", told, command(sentences.START, unit=UNIT))
+    elif unit.active == "activating" and not context.running:
+        told = fill(sentences.UNIT_NOT_ACTIVE, unit=UNIT, state=unit.active)
+        yield Verdict("watcher-unit", "problem", told, command(sentences.JOURNAL, unit=UNIT))
     else:
         yield Verdict("watcher-unit", "ok", fill(sentences.UNIT_OK, unit=UNIT))
 
@@ -62,12 +107,15 @@ def _problems(context: Context) -> Iterator[Verdict]:
         return
     for problem in context.status.problems:
         told = fill(sentences.WATCHER_SAYS, what=prose(problem.what), since=moment(problem.since))
-        yield Verdict(prose(problem.code), "problem", told, _mend(problem.code, context.settings))
+        yield Verdict(prose(problem.code), "problem", told, _mend(problem.code, context))
     if not context.status.problems:
         yield Verdict("watcher-problems", "ok", fill(sentences.NO_PROBLEMS))
 
 
-def _mend(code: str, settings: Settings) -> str | None:
+def _mend(code: str, context: Context) -> str | None:
+    settings = context.settings
+    if code == "map-not-used" and context.postfix is None:
+        return mail_server.mend_postfix()
     if code == "reload-failed":
         return command_line(settings.config.reload_command)
     if code == "queue-mounted":

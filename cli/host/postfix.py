@@ -64,10 +64,12 @@ class Postfix:
 def lookup(table: str, key: str) -> str | None:
     """Ask the lookup table *table*, `type:name`, for *key* as Postfix does; `None` where it is not in it.
 
+    Of `proxy:` tables the table behind it is asked, so that Postfix need not be running.
+
     Raises:
         CommandError: the table cannot be opened or asked, or postmap(1) complains.
     """
-    command = ["postmap", "-q", key, table]
+    command = ["postmap", "-q", key, table.removeprefix("proxy:")]
     answer = run(command)
     if answer.status == 0 and not answer.complaints:
         return answer.output.decode("utf-8", "replace").strip()

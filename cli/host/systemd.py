@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from watcher.publish.commands import CommandError, failure, run, run_well
 
+_PATIENCE = 5.0
+"""Seconds for an answer of systemd, which gives it at once where it gives any."""
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState")
 
 
@@ -45,7 +47,7 @@ def units(patterns: Sequence[str]) -> list[Unit]:
     Raises:
         CommandError: systemctl is not there, or there is no systemd that answers.
     """
-    output = run_well(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *patterns])
+    output = run_well(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *patterns], timeout=_PATIENCE)
     blocks = output.decode("utf-8", "replace").split("\n\n")
     found = [_unit(block) for block in blocks if block.strip()]
     return list({unit.name: unit for unit in found}.values())
@@ -70,7 +72,7 @@ def unit_files(patterns: Sequence[str]) -> list[str]:
         CommandError: as for `units`.
     """
     command = ["systemctl", "list-unit-files", "--no-legend", "--no-pager", "--", *patterns]
-    answer = run(command)
+    answer = run(command, timeout=_PATIENCE)
     # Some versions end with 1, and say nothing, where nothing matches.
     if answer.status and (answer.status != 1 or answer.complaints):
         raise CommandError(failure(command, answer))

@@ -70,9 +70,15 @@ def test_sentences_are_broken_between_words_on_a_terminal_only(
     assert capsys.readouterr().out == f"{sentence}\n"
 
 
-def test_columns_keep_to_the_terminal(terminal: Terminal) -> None:
-    lines = terminal(lambda: output.tell_lines(output.table(("A", "B"), [["x" * 50, "y" * 50]]))).splitlines()
-    assert max(map(len, lines)) <= 60
+def test_columns_keep_to_the_terminal_and_whole_rows_go_to_a_pipe_where_that_is_wanted(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def show() -> None:
+        output.tell_lines(output.table(("A", "B"), [["x" * 50, "y" * 50]], whole=True))
+
+    assert max(map(len, terminal(show).splitlines())) <= 60
+    show()
+    assert capsys.readouterr().out.splitlines()[1:] == [f"{'x' * 50}  {'y' * 50}"]
 
 
 def test_wide_letters_keep_the_columns_aligned() -> None:

@@ -123,7 +123,9 @@ class Running:
                 f"The command `{shown(self.command)}` did not end within {timeout:.3g} seconds and was killed. "
                 "Run it by hand to see what it waits for."
             ) from None
-        complaints = tuple(printable(line, 500) for line in complaint.splitlines()[:20] if line.strip())
+        # A table that does not answer is complained of once for each of ten tries.
+        lines = dict.fromkeys(line for line in complaint.splitlines()[:20] if line.strip())
+        complaints = tuple(printable(line, 500) for line in lines)
         return Answer(self._process.returncode, output, complaints)
 
 

@@ -138,7 +138,6 @@ def test_a_mail_server_is_told_of_for_people(
     server: Server, mail: MailConfig, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{programs.directory}:/usr/sbin:/usr/bin")
-    monkeypatch.setenv("COLUMNS", "200")
     programs.make("dpkg-query", DPKG)
     programs.make("systemctl", SYSTEMCTL)
     (mail.directory / "virtual").symlink_to("/srv/virtual\x1b[31m")

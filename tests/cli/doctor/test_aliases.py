@@ -97,6 +97,7 @@ def test_a_table_that_cannot_be_asked(clinic: Clinic) -> None:
     report = clinic.examine()
     assert report.worse == {"tables"}
     (first, second) = report.of("tables")
+    assert (first[2], second[2]) == (None, None)
     assert first[0] == "problem"
     assert first[1].startswith(
         "The table hash:/nonexistent/virtual of virtual_alias_maps cannot be asked, so Postfix puts all mail off. "
@@ -105,6 +106,25 @@ def test_a_table_that_cannot_be_asked(clinic: Clinic) -> None:
     assert second[1].startswith(
         "The table socketmap:unix:/nonexistent:x of virtual_alias_maps could not be asked from here. "
     )
+
+
+def test_a_table_that_was_not_made_or_is_of_a_type_that_is_not_there_has_a_command(clinic: Clinic) -> None:
+    site = clinic.site
+    clinic.start(pablo="p@example.org")
+    unmade = site.paths.postfix / "unmade"
+    unmade.write_text("postmaster@runv.club root@example.org\n")
+    real = shutil.which("postconf", path=PATH)
+    clinic.programs.make("postconf", f'case "$*" in *-m) printf "hash\\n";; *) exec {real} "$@";; esac')
+    site.mail.write(virtual_alias_maps=f"{site.table}, hash:{unmade}, pgsql:/nonexistent.cf")
+    report = clinic.examine()
+    assert [(verdict, mend) for verdict, _, mend in report.of("tables")] == [
+        ("problem", f"postmap hash:{unmade}"),
+        ("problem", "apt-get install postfix-pgsql"),
+    ]
+    assert report.worse == {"tables"}
+    site.mail.write(virtual_alias_maps=f"{site.table}, hash:{unmade}")
+    clinic.paste(report.of("tables")[0][2] or "")
+    assert clinic.examine().worse == set()
 
 
 def test_aliases_that_lead_back_or_to_nobody_or_stay_here(clinic: Clinic) -> None:

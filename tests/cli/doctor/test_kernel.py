@@ -100,6 +100,9 @@ def test_a_disk_that_is_nearly_full_is_told_of(settings: Settings, monkeypatch: 
         numbers = (4096, 4096, blocks, free, free, 1000, 500, 500, 0, 255)
         monkeypatch.setattr("cli.doctor.kernel.os.statvfs", lambda _, numbers=numbers: os.statvfs_result(numbers))
         assert look(DISK, Context(settings)) == [Verdict("disk", "warning", prose(told.format(left)))]
+    numbers = (4096, 4096, 20_000, 15, 15, 1000, 500, 500, 0, 255)
+    monkeypatch.setattr("cli.doctor.kernel.os.statvfs", lambda _: os.statvfs_result(numbers))
+    assert look(DISK, Context(settings))[0].verdict == "problem"
     inodes = (4096, 4096, 100000, 90000, 90000, 1000, 5, 5, 0, 255)
     monkeypatch.setattr("cli.doctor.kernel.os.statvfs", lambda _: os.statvfs_result(inodes))
     told = f"The file system of {state} is nearly full: 5 inodes are left."

@@ -62,12 +62,65 @@ def test_how_postfix_takes_mail_for_the_domain(clinic: Clinic) -> None:
         "another server.",
     )
     site.mail.write(relay_domains="hash:/nonexistent/domains")
-    verdict, told, _ = clinic.examine().one("domain")
-    assert verdict == "warning"
-    assert told.startswith(
-        "Whether Postfix takes mail for runv.club could not be found out, since relay_domains names "
-        "hash:/nonexistent/domains: "
-    )
+    verdict, told, mend = clinic.examine().one("domain")
+    assert (verdict, mend) == ("problem", None)
+    broken = "{} of Postfix names {}, which cannot be asked, so Postfix puts all mail off. The command "
+    assert told.startswith(broken.format("relay_domains", "hash:/nonexistent/domains"))
+    # Though another class has the domain, since Postfix asks all of them.
+    unmade = site.paths.postfix / "unmade"
+    unmade.write_text("runv.example x\n")
+    site.mail.write(relay_domains="", virtual_alias_domains="runv.club", mydestination=f"hash:{unmade}")
+    first, second = clinic.examine().of("domain")
+    assert (first[0], first[2], second[0]) == ("problem", f"postmap hash:{unmade}", "ok")
+    assert first[1].startswith(broken.format("mydestination", f"hash:{unmade}"))
+    clinic.paste(f"postmap hash:{unmade}")
+    assert clinic.examine().one("domain")[0] == "ok"
+
+
+def test_a_domain_that_stands_in_two_classes_is_taken_out_of_the_second(clinic: Clinic) -> None:
+    site = clinic.site
+    clinic.start(pablo="p@example.org")
+    site.mail.write(mydestination="localhost, runv.club", relay_domains="$mydestination")
+    assert clinic.examine().of("domain") == [
+        ("ok", "Postfix takes mail for runv.club, as a domain of local accounts (mydestination).", None),
+        (
+            "warning",
+            "Postfix takes mail for runv.club by mydestination and by virtual_alias_domains too. A domain may stand in "
+            "one of them only: Postfix warns at each message, and goes by the first for addresses without an alias.",
+            "postconf -e 'virtual_alias_domains = ' && /bin/true",
+        ),
+    ]
+    clinic.paste("postconf -e 'virtual_alias_domains = ' && /bin/true")
+    assert clinic.examine().one("domain")[0] == "ok"
+    # Where a table has it, there is no line to paste.
+    site.mail.write(virtual_alias_domains="", virtual_mailbox_domains=clinic.table("domains", "runv.club x\n"))
+    verdict, _, mend = clinic.examine().of("domain")[1]
+    assert (verdict, mend) == ("warning", None)
+
+
+def test_a_postfix_that_does_not_run_is_a_problem(clinic: Clinic) -> None:
+    clinic.start(pablo="p@example.org")
+    clinic.unit("postfix.service", active="inactive")
+    told = "Postfix is inactive, so no mail is taken in or forwarded, and what its programs hold waits."
+    assert clinic.examine().one("postfix") == ("problem", told, "systemctl start postfix")
+    clinic.unit("postfix.service")
+    assert clinic.examine().one("postfix")[0] == "ok"
+
+
+def test_a_broken_main_cf_is_not_mended_by_installing_postfix(clinic: Clinic) -> None:
+    site = clinic.site
+    clinic.start(pablo="p@example.org")
+    good = site.mail.path.read_text()
+    site.mail.path.write_text(f"{good}this is no setting\n")
+    site.wait_for(lambda: site.status()["problems"], what="the watcher sees it too")
+    report = clinic.examine()
+    assert report.worse == {"map-not-used", "postfix"}
+    assert report.one("postfix")[0::2] == ("problem", "postfix check")
+    assert "missing '=' after attribute name" in report.one("postfix")[1]
+    assert report.one("map-not-used")[2] == "postfix check"
+    site.mail.path.write_text(good)
+    site.wait_for(lambda: not site.status()["problems"], what="the mended main.cf")
+    assert clinic.examine().worse == set()
 
 
 def test_a_postfix_without_the_type_of_the_map(clinic: Clinic) -> None:

@@ -111,6 +111,53 @@ def test_a_unit_that_others_may_write_to_is_a_problem(clinic: Clinic, tmp_path: 
     assert list(examine(check, context)) == [Verdict("unit-file", "ok", fine)]
 
 
+def test_a_drop_in_that_others_may_write_to_is_as_bad(clinic: Clinic, tmp_path: Path) -> None:
+    (tmp_path / "runv-email-alias-watcher.service").write_text("[Service]\n")
+    directory = tmp_path / "runv-email-alias-watcher.service.d"
+    directory.mkdir(mode=0o755)
+    drop_in = directory / "override.conf"
+    drop_in.write_text("[Service]\nNice=5\n")
+    (directory / "off.conf").symlink_to("/dev/null")
+    context = Context(load_settings(str(clinic.site.paths.config)), unit_directories=(str(tmp_path),))
+    assert [each.verdict for each in examine(CHECKS[-1], context)] == ["ok"]
+    drop_in.chmod(0o666)
+    directory.chmod(0o775)
+    found = list(examine(CHECKS[-1], context))
+    assert [(each.verdict, each.mend) for each in found] == [
+        ("problem", f"chown root:root {directory} && chmod 0755 {directory}"),
+        ("problem", f"chown root:root {drop_in} && chmod 0644 {drop_in}"),
+    ]
+    for each in found:
+        assert each.mend is not None
+        clinic.paste(each.mend)
+    assert [each.verdict for each in examine(CHECKS[-1], context)] == ["ok"]
+
+
+def test_a_directory_in_which_others_could_put_another_map_is_a_problem(clinic: Clinic) -> None:
+    postfix = clinic.site.paths.postfix
+    postfix.chmod(0o777)
+    mend = f"chown root {postfix} && chmod go-w {postfix}"
+    told = (
+        f"The directory {postfix} has the mode 0777 and the owner root: others than root could put another map in "
+        "place."
+    )
+    assert clinic.examine().of("paths") == [("problem", told, mend)]
+    clinic.paste(mend)
+    assert clinic.examine().one("paths")[0] == "ok"
+
+
+def test_of_a_masked_unit_no_mode_is_mended_since_that_would_be_the_mode_of_dev_null(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "first/runv-email-alias-watcher.service").symlink_to("/dev/null")
+    (tmp_path / "second/runv-email-alias-watcher.service").write_text("[Service]\n")
+    settings = load_settings(str(clinic.site.paths.config))
+    context = Context(settings, unit_directories=(str(tmp_path / "first"), str(tmp_path / "second")))
+    assert list(examine(CHECKS[-1], context)) == []
+
+
 @pytest.mark.needs("root")
 def test_a_member_is_told_what_could_not_be_looked_at(clinic: Clinic) -> None:
     clinic.start(pablo="p@example.org")

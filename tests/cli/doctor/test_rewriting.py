@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 
 from cli.doctor.providers import checks_spf
@@ -67,6 +69,26 @@ def test_a_postsrsd_that_is_down_while_postfix_asks_it_is_a_problem(clinic: Clin
         "until it runs, Postfix puts all mail off.",
         "systemctl enable --now postsrsd",
     )
+
+
+def test_a_postsrsd_that_is_gone_while_postfix_asks_it_is_a_problem(clinic: Clinic) -> None:
+    clinic.start(pablo="p@example.org")
+    clinic.unit("postsrsd.service", load="not-found", active="inactive", enabled="")
+    table = "tcp:127.0.0.1:10001"
+    clinic.site.mail.write(sender_canonical_maps=table)
+    with socket.socket() as place:
+        # Taken, so that nothing else answers there meanwhile.
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind(("127.0.0.1", 10001))
+        assert clinic.examine().one("srs") == (
+            "problem",
+            f"Postfix is told to have senders' addresses rewritten by {table}, but nothing answers there (Connection "
+            "refused): until something does, Postfix puts all mail off.",
+            "apt-get install postsrsd",
+        )
+        place.listen()
+        # Something else than postsrsd may do that as well.
+        assert clinic.examine().one("srs")[0] == "ok"
 
 
 def test_which_providers_are_known_to_check() -> None:

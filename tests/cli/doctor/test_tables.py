@@ -5,6 +5,7 @@ import pytest
 from cli.doctor.tables import VirtualAliases, own_domains
 from cli.host.postfix import Postfix
 from tests.support.mailconfig import MailConfig
+from watcher.publish.commands import CommandError
 
 pytestmark = pytest.mark.needs("postfix", "postfix-hash")
 
@@ -46,6 +47,28 @@ def test_addresses_are_looked_up_in_the_order_of_cleanup(mail: MailConfig) -> No
         "only@here.example": ["pattern@example.net"],
     }
     assert list(aliases.troubles) == ["hash:/nonexistent/table"]
+
+
+def test_an_extension_is_left_out_and_the_origin_may_be_in_a_file(mail: MailConfig, tmp_path: Path) -> None:
+    names = table(
+        mail, "names", "pablo@example.org root", "maria+news@example.org m@news.example", "maria@example.org m"
+    )
+    (tmp_path / "mailname").write_text("origin.example\n")
+    mail.write(virtual_alias_maps=names, recipient_delimiter="+-", myorigin=str(tmp_path / "mailname"))
+    assert VirtualAliases(Postfix()).find(["pablo+a-b@example.org", "maria+news@example.org", "+x@example.org"]) == {
+        "pablo+a-b@example.org": ["root@origin.example"],
+        "maria+news@example.org": ["m@news.example"],
+    }
+
+
+def test_a_table_that_is_known_not_to_answer_is_not_asked_again(mail: MailConfig) -> None:
+    known = CommandError("It is down.")
+    broken = "hash:/nonexistent/table"
+    mail.write(virtual_alias_maps=broken, virtual_alias_domains=broken)
+    aliases = VirtualAliases(Postfix(), {broken: known})
+    assert aliases.find(["pablo@example.org"]) == {}
+    assert aliases.troubles == {broken: known}
+    assert own_domains(Postfix(), ["example.org"], aliases.troubles) == {}
 
 
 def test_domains_of_ones_own_are_found_by_name_and_in_tables(mail: MailConfig) -> None:

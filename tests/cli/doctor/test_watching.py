@@ -1,3 +1,11 @@
+import os
+import signal
+import time
+from pathlib import Path
+
+from cli.doctor.context import Context
+from cli.doctor.watching import _overdue
+from schemas.config import load_settings
 from tests.cli.doctor.conftest import UNIT, Clinic
 from tests.support.layout import put
 
@@ -58,6 +66,10 @@ def test_what_systemd_says_of_the_unit(clinic: Clinic) -> None:
         clinic.unit(UNIT, **said)
         report = clinic.examine()
         assert (report.one("watcher-unit"), report.status) == (("problem", told, mend), 1)
+    clinic.unit(UNIT, load="masked", enabled="masked-runtime")
+    assert clinic.examine().one("watcher-unit")[2] == (
+        f"systemctl unmask --runtime runv-email-alias-watcher && {enable}"
+    )
     clinic.programs.make("systemctl", "echo 'System has not been booted with systemd.' >&2; exit 1")
     report = clinic.examine()
     verdict, why, nothing = report.one("watcher-unit")
@@ -124,3 +136,45 @@ def test_a_status_that_cannot_be_read_is_a_warning(clinic: Clinic) -> None:
     assert (verdict, mend) == ("warning", None)
     expected = f"Whether the watcher is running could not be found out: The status file {clinic.site.paths.status} "
     assert told.startswith(expected)
+
+
+def test_a_watcher_that_systemd_starts_again_and_again_is_not_at_work(clinic: Clinic) -> None:
+    clinic.unit(UNIT, active="activating")
+    assert clinic.examine().one("watcher-unit") == (
+        "problem",
+        "The unit runv-email-alias-watcher is activating; look into `journalctl -u runv-email-alias-watcher` for the "
+        "reason.",
+        "journalctl --no-pager --lines=20 --unit=runv-email-alias-watcher",
+    )
+    # One that has only just been started by hand may be at work before systemd is told.
+    clinic.start()
+    assert clinic.examine().one("watcher-unit")[0] == "ok"
+
+
+def test_a_watcher_that_is_there_and_does_nothing(clinic: Clinic) -> None:
+    site = clinic.site
+    clinic.start(pablo="p@example.org")
+    pid = site.status()["pid"]
+    restart = "systemctl restart runv-email-alias-watcher"
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        site.wait_for(lambda: b") T " in Path(f"/proc/{pid}/stat").read_bytes(), what="it to stop")
+        assert clinic.examine().one("watcher-running") == (
+            "problem",
+            f"The watcher's process {pid} has been stopped by a signal: it is there and does nothing. systemd ends it "
+            "after a while, or you do now.",
+            restart,
+        )
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    # A marker that is older than the watcher's own check of its ears is one that it does not get to.
+    context = Context(load_settings(str(site.paths.config)))
+    marker = site.paths.decisions / "20261122T000000.000000Z-pablo-abcdef.json"
+    assert _overdue(context.settings) == []
+    assert clinic.watcher is not None
+    clinic.watcher.stop()
+    put(marker, b"{}", 0o600)
+    assert _overdue(context.settings) == []
+    past = time.time() - 60
+    os.utime(marker, (past, past))
+    assert _overdue(context.settings) == [marker.stat().st_mtime_ns]
