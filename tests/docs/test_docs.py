@@ -321,7 +321,7 @@ def test_the_places_in_the_administrators_guide_are_those_that_are_made() -> Non
         (code(path)[0], *re.split("[ :]", mode))
         for path, mode, _ in table(section(ADMINISTRATOR, "What is there then"))
     }
-    made = re.findall(r"^[df] (/\S+)\s+:?(\d+) (\S+) (\S+)", read("units/runv-email-alias.tmpfiles.conf"), re.MULTILINE)
+    made = re.findall(r"^[dz] (/\S+)\s+:?(\d+) (\S+) (\S+)", read("units/runv-email-alias.tmpfiles.conf"), re.MULTILINE)
     assert told == set(made)
 
 

@@ -15,6 +15,13 @@ Done = subprocess.CompletedProcess[str]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BETWEEN_LOOKS = 0.05
+_WAY_DOWN = 60
+_MANAGER = """\
+[Manager]
+DefaultTimeoutStopSec=10s
+"""
+"""Where the host has cgroups of version 1, systemd is not told within a container that the last process of a service
+has ended. Now and then it waits for what is gone, for 90 seconds by itself."""
 _REBOOT = 133
 
 
@@ -31,6 +38,7 @@ class Machine:
         self._container: subprocess.Popen[bytes] | None = None
         self._first = 0
         subprocess.run(["/bin/cp", "-a", "--reflink=auto", str(tree), str(self.disk)], check=True)
+        self.put("/etc/systemd/system.conf.d/patience.conf", _MANAGER)
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +81,7 @@ class Machine:
         assert container is not None, "a machine that is off cannot start anew"
         self._enter("systemctl", "reboot")
         # With --keep-unit, systemd-nspawn asks whoever started it to start it again.
-        assert container.wait(30) == _REBOOT, self.console
+        assert container.wait(_WAY_DOWN) == _REBOOT, self.console
         self._container, self._first = None, 0
         self.boot()
 
@@ -85,7 +93,7 @@ class Machine:
         if self._first:
             self._enter("systemctl", "poweroff")
         try:
-            container.wait(30)
+            container.wait(_WAY_DOWN)
         except subprocess.TimeoutExpired:
             container.kill()
             container.wait()

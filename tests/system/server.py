@@ -103,7 +103,8 @@ class Server(Machine):
     def arrives(self, alias: str, destination: str) -> dict[str, Any]:
         """Send a message to *alias*, await it at *destination*, and give it."""
         before = len(self.mail_for(destination))
-        assert self.send(alias) == ""
+        refusal = self.send(alias)
+        assert refusal == "", f"{alias}: {refusal}"
         try:
             self.wait_for(lambda: len(self.mail_for(destination)) > before, f"mail for {destination}")
         except AssertionError as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -195,3 +196,16 @@ def test_a_removed_package_leaves_forwarding_as_it_is_and_a_purged_one_only_the_
     gone = ("etc/runv-member-mail.json", "run/runv-email-alias", "etc/logrotate.d/runv-email-alias")
     assert not [path for path in gone if os.path.lexists(server.disk / path)]
     server.arrives(f"pablo@{DOMAIN}", "pablo@example.net")
+
+
+def test_the_commands_of_the_guide_remove_it_without_a_trace(server: Server, packages: Packages) -> None:
+    server.install(packages.present)
+    guide = Path(__file__).parents[2].joinpath("docs/administrator-guide.md").read_text(encoding="utf-8")
+    section = guide.partition("**Removing it without a trace.**")[2].partition("After `make uninstall`")[0]
+    commands = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    assert len(commands) == 6
+    for command in commands:
+        server.sh(command.replace("apt-get", "apt-get -qq -y"), timeout=120)
+    assert not server.sh("find / /run -xdev '(' -name '*runv*' -o -name 'email-alias*' ')' -not -path '/srv/*'")
+    assert "runv-members" not in server.read("/etc/group")
+    assert not server.sh("postconf -n virtual_alias_maps virtual_alias_domains 2>/dev/null")

@@ -1,5 +1,6 @@
 """`make install` and `make uninstall`, for systems that the Debian package is not for."""
 
+import json
 import os
 import platform
 import subprocess
@@ -38,12 +39,20 @@ def _fetch_wheels(machine: Machine) -> None:
 
 
 def test_make_install_starts_the_watcher(server: Server) -> None:
+    # An earlier tool has decided nothing yet: a request waits right in the queue, for longer than it may today.
+    waiting = {"request_id": "1", "username": "ines", "destination": "ines@example.org", "status": "pending"}
+    server.sh("groupadd --system runv-members; install -d -m 2770 -g runv-members /var/lib/runv/email-alias-queue")
+    server.join("ines")
+    old = f"umask 077; echo '{json.dumps(waiting)}' > i.json; touch -d '40 days ago' i.json"
+    server.sh(f"cd /var/lib/runv/email-alias-queue; {old}", user="ines")
     _copy_checkout(server)
     _fetch_wheels(server)
     before = server.postfix_side()
     server.sh(f"cd /srv/source && {_PIP} make install", timeout=180)
     assert server.sh(f"systemctl is-enabled {_UNIT}; systemctl is-active {_UNIT}") == "enabled\nactive"
     assert server.postfix_side() == before
+    assert [each["username"] for each in server.asked("pending")] == ["ines"]
+    assert server.registry() == {}
     server.run("systemd-analyze", "security", "--threshold=20", _UNIT)
 
 
