@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -23,6 +24,7 @@ from schemas.mounts import mount_of
 from schemas.pinned import FoundFile, Pinned
 from schemas.text import printable
 
+_TICK_NS = 50_000_000
 _PIN_FLAGS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -39,6 +41,15 @@ class Signature(NamedTuple):
 def signature_of(status: os.stat_result) -> Signature:
     """The signature that *status* speaks of."""
     return Signature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def just_changed(mtime_ns: int) -> bool:
+    """Whether a file of that mtime has to be read again to be known: its signature does not tell all.
+
+    The clock of file times ticks in steps of milliseconds. Of a file that was changed just now, one more change in
+    place may leave every part of the signature as it is.
+    """
+    return abs(time.time_ns() - mtime_ns) < _TICK_NS
 
 
 def temporary_name(name: str) -> str:

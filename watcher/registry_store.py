@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 
 from schemas.errors import (
     RegistryBusyError,
@@ -14,14 +13,12 @@ from schemas.errors import (
     TroubleError,
     reason,
 )
-from schemas.files import Directory, Signature, signature_of, temporary_name
+from schemas.files import Directory, Signature, just_changed, signature_of, temporary_name
 from schemas.pinned import FoundFile
 from schemas.registry import SIZE_LIMIT, Registry, parse_registry
 from watcher import sentences
 
 MODE = 0o640
-
-_YOUNG_NS = 50_000_000
 
 
 class RegistryStore:
@@ -78,10 +75,8 @@ class RegistryStore:
             return None
 
     def _parse(self, found: FoundFile) -> Registry:
-        # The clock of file times ticks in steps of milliseconds: of a file changed just now, one more change in place
-        # may leave every part of the signature as it is. So such a one is read again when the next event comes.
-        young = abs(time.time_ns() - found.status.st_mtime_ns) < _YOUNG_NS
-        self._seen = None if young else signature_of(found.status)
+        # One that is too young for its signature is read again when the next event comes.
+        self._seen = None if just_changed(found.status.st_mtime_ns) else signature_of(found.status)
         if self._registry is not None and self._registry.data == found.data:
             self._trouble = None
             return self._registry

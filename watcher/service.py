@@ -12,10 +12,10 @@ from types import FrameType
 from schemas.addresses import warm_up
 from schemas.config import Settings, load_settings
 from schemas.errors import ConfigError, StateError, reason
-from schemas.files import Signature, signature_of
 from schemas.status import Published
 from schemas.times import now
 from watcher import sentences
+from watcher.config_file import ConfigFile
 from watcher.decide.orphans import Seen
 from watcher.ears import DeafError, Ears
 from watcher.notify import Notifier
@@ -44,9 +44,9 @@ class Service:
 
     def __init__(self, path: str | None = None) -> None:
         self._path = path
+        self._config_file = ConfigFile(load_settings(path).path)
         self._settings = load_settings(path)
         warm_up()
-        self._config_seen = _config_signature(self._settings)
         self._notifier = Notifier()
         self._problems = Problems()
         self._started_at = now()
@@ -124,10 +124,12 @@ class Service:
         due = self._passes.due if self._passes else None
         check = self._checked + self._check_seconds
         timer = min(due, check) if due is not None else check
-        woken = self._more or self._hushed or self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
+        # What changed while the watches were set anew has told nobody.
+        at_once = self._more or self._hushed or self._config_file.changed()
+        woken = at_once or self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
         if self._stopping:
             return
-        if self._reload_asked or _config_signature(self._settings) != self._config_seen:
+        if self._reload_asked or self._config_file.changed():
             self._reload()
             woken = True
         moment = time.monotonic()
@@ -212,8 +214,8 @@ class Service:
         self._notifier.reloading()
         before = self._settings
         try:
-            there_before = self._config_seen is not None
-            self._config_seen = _config_signature(before)
+            there_before = self._config_file.there
+            self._config_file = ConfigFile(before.path)
             # Without a file the defaults hold, but one that vanishes is more likely being replaced just now.
             settings = load_settings(before.path if there_before else self._path)
         except ConfigError as error:
@@ -292,10 +294,3 @@ def _make_decisions(settings: Settings) -> None:
     except OSError:
         # It is there, or its parent is not: watching says so.
         return
-
-
-def _config_signature(settings: Settings) -> Signature | None:
-    try:
-        return signature_of(os.stat(settings.path))
-    except OSError:
-        return None

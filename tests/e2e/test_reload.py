@@ -1,7 +1,9 @@
 """The config read again on SIGHUP: told to the service manager, and nothing is forgotten over it."""
 
+import json
 import time
 
+from ..support.needs import require
 from ..support.site import Site
 from ..support.watcher import RunningWatcher
 from .acts import await_problem, await_status, entries, publish, settle, states
@@ -59,3 +61,18 @@ def test_a_reload_says_at_no_moment_that_a_problem_is_gone_which_is_not(site: Si
     assert [line for line in told if line != "STATUS=2 aliases published, 0 requests pending, 1 problems"] == []
     assert site.status()["problems"] == [before]
     assert "No longer a problem" not in watcher.log
+
+
+def test_a_second_change_while_the_first_is_being_taken_up_is_taken_up_too(site: Site, watcher: RunningWatcher) -> None:
+    """Of the same length, and maybe within one tick of the clock of file times."""
+    require("postfix-lmdb")
+    hashed, lmdb = (json.dumps(site.config | {"backend": f"postfix-{kind}"}).encode() for kind in ("hash", "lmdb"))
+    for _ in range(8):
+        site.paths.config.write_bytes(hashed)
+        await_status(site, lambda: site.status()["backend"] == "postfix-hash", what="the first backend")
+        settle(site)
+        mark = len(watcher.notify.lines)
+        site.paths.config.write_bytes(hashed)
+        watcher.notify.wait_for("RELOADING=1", since=mark)
+        site.paths.config.write_bytes(lmdb)
+        await_status(site, lambda: site.status()["backend"] == "postfix-lmdb", what="the second change to be taken up")
