@@ -10,7 +10,8 @@ import pytest
 from tests.support.install import CHECKOUT, Installation
 from tests.support.ordinary import as_ordinary_user
 
-pytestmark = pytest.mark.needs("accounts", "postfix", "postfix-hash")
+# It looks for what is left in /tmp, where another run would leave the same for a moment.
+pytestmark = [pytest.mark.needs("accounts", "postfix", "postfix-hash"), pytest.mark.alone]
 
 
 def _left_behind() -> set[str]:

@@ -5,6 +5,9 @@ import pytest
 from cli.doctor.providers import checks_spf
 from tests.cli.doctor.conftest import Clinic
 
+# They listen, or see that nobody does, on a port that is the same in every run.
+pytestmark = pytest.mark.alone
+
 MISSING = (
     "Forwarded mail comes from this server but keeps its author's address as its sender, so it fails {} SRS rewrites "
     "the sender to an address of this server: install postsrsd, see that it has runv.club as its own domain, and look "
