@@ -24,21 +24,30 @@ FUZZ_TARGETS ?=
 DIST ?= dist
 PREFIX ?= /usr/local
 TORTURE = $(foreach option,KILLS SECONDS CALLS SEED,$(if $(TORTURE_$(option)),--$(shell echo $(option) | tr A-Z a-z) $(TORTURE_$(option))))
+# The parts that the tests run in side by side, with each set of libraries; and what is in the first of two.
+PARTS = $(foreach libraries,debian13 newest,test-$(libraries)-live test-$(libraries)-rest)
+LIVE = $(wildcard tests/attacks tests/e2e tests/sql tests/hosts)
 
-.PHONY: demo test test-debian13 test-newest test-system tree lint bench fuzz torture deb install uninstall schemas clean packages
+.PHONY: demo test test-debian13 test-newest $(PARTS) test-system tree lint bench fuzz torture deb install uninstall schemas clean packages
 
 demo: $(VENV)/ready packages
 	$(VENV)/bin/python -m tests.demo
 
-# Side by side, since a run mostly waits; what needs the machine to itself takes turns (tests/support/turns.py).
+# Side by side, since a run waits half of the time; what needs the machine to itself takes turns
+# (tests/support/turns.py).
 test: $(VENV)/ready $(NEWEST)/ready packages
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-debian13 test-newest
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=4 $(PARTS)
 
-test-debian13: $(VENV)/ready packages
-	$(VENV)/bin/python -m pytest --ignore=tests/system
+test-debian13 test-newest: %: %-live %-rest
 
-test-newest: $(NEWEST)/ready packages
-	$(NEWEST)/bin/python -m pytest --ignore=tests/system
+test-debian13-live test-debian13-rest: $(VENV)/ready packages
+	$(VENV)/bin/python -m pytest $(PART)
+
+test-newest-live test-newest-rest: $(NEWEST)/ready packages
+	$(NEWEST)/bin/python -m pytest $(PART)
+
+%-live: PART = $(LIVE)
+%-rest: PART = --ignore=tests/system $(addprefix --ignore=,$(LIVE))
 
 test-system: $(VENV)/ready tree
 	$(VENV)/bin/python -m pytest tests/system

@@ -4,15 +4,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from .support import mount_namespace
 from .support.install import Installation, install
 from .support.mailconfig import MailConfig
+from .support.mariadb import MariaDB
 from .support.needs import require
+from .support.postgresql import PostgreSQL
 from .support.site import Site
-from .support.turns import turn
+from .support.turns import only, turn
 
 _OVERRIDES = (
     "RUNV_EMAIL_ALIASES_PATH",
@@ -23,8 +27,10 @@ _OVERRIDES = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    mount_namespace.enter()
     config.addinivalue_line("markers", "needs(*what): what the machine must have, see tests/support/needs.py")
     config.addinivalue_line("markers", "alone: no test of a run beside this one may be at work meanwhile")
+    config.addinivalue_line("markers", "only(what): no test of a run beside this one with the same *what* may be")
     config.addinivalue_line("markers", "step: it goes on where the test before it in its module ended")
 
 
@@ -36,7 +42,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Take turns with another run of the tests on this machine."""
-    with turn(alone=item.get_closest_marker("alone") is not None):
+    with ExitStack() as waited_for:
+        # First, so that nobody else waits for who waits for this.
+        if (marker := item.get_closest_marker("only")) is not None:
+            waited_for.enter_context(only(*marker.args))
+        waited_for.enter_context(turn(alone=item.get_closest_marker("alone") is not None))
         return (yield)
 
 
@@ -93,6 +103,22 @@ def open_checkout() -> Iterator[Installation]:
         yield install(root, tests=True)
     finally:
         shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """A running MariaDB for the whole run; each test makes a database of its own, see `tests/support/databases.py`."""
+    require("mariadb-server")
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A running PostgreSQL, as above."""
+    require("postgresql")
+    with PostgreSQL() as server:
+        yield server
 
 
 @pytest.fixture

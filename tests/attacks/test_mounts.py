@@ -19,8 +19,6 @@ from ..support.watcher import RunningWatcher
 from .attackers import unharmed
 from .mounts import Lie, bound, fuse, tmpfs
 
-pytestmark = pytest.mark.alone
-
 FORGED = b'{"destination": "thief@example.net"}'
 Mount = Callable[[Site, Path], AbstractContextManager[None]]
 

@@ -11,7 +11,7 @@ from tests.support.install import CHECKOUT, Installation
 from tests.support.ordinary import as_ordinary_user
 
 # It looks for what is left in /tmp, where another run would leave the same for a moment.
-pytestmark = [pytest.mark.needs("accounts", "postfix", "postfix-hash"), pytest.mark.alone]
+pytestmark = [pytest.mark.needs("accounts", "postfix", "postfix-hash"), pytest.mark.only("demo")]
 
 
 def _left_behind() -> set[str]:

@@ -46,7 +46,7 @@ def test_the_example_drops_a_request_and_shows_its_record(site: Site, watcher: R
     pending = site.pending("pablo")
     assert pending is not None
     assert pending["destination"] == "me@example.org"
-    assert list(site.paths.queue.iterdir()) == []
+    site.wait_for(lambda: not list(site.paths.queue.iterdir()), what="the file to go, which follows its record")
 
 
 @pytest.mark.parametrize("language", ["sh", "python"])

@@ -106,7 +106,8 @@ def _distributions(settings: configparser.ConfigParser, *, tests: bool) -> Itera
         for line in lines.split("\n")
     ]
     queue = [(line, False) for line in required if line] + [(line, True) for line in optional if line]
-    seen: set[str] = set()
+    # One extra names another of this project: all of those are asked for anyway.
+    seen = {settings["metadata"]["name"]}
     while queue:
         line, may_lack = queue.pop(0)
         requirement = Requirement(line)

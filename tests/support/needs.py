@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from .mailconfig import PATH, MailConfig
@@ -12,13 +13,20 @@ from .mailconfig import PATH, MailConfig
 _PROGRAMS = {"logrotate": "logrotate", "systemd-tmpfiles": "systemd", "lintian": "lintian", "man": "man-db"}
 """Programs that single tests run, each with its package."""
 
+_SERVERS: dict[str, Callable[[], object]] = {
+    "mariadb-server": lambda: shutil.which("mariadbd", path=PATH),
+    # Debian keeps each version's programs in a directory of its own.
+    "postgresql": lambda: list(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+}
+"""Packages of database servers, and how it is seen that they are installed."""
+
 
 @functools.cache
 def missing(need: str) -> str | None:
     """Say in a sentence what is missing for *need*, None if nothing.
 
-    A need is root, accounts, namespaces, sysctl, strace, container, packaging, postfix, postfix-<map type>, or one of
-    the programs above.
+    A need is root, accounts, namespaces, networks, sysctl, strace, container, packaging, mariadb-server, postgresql,
+    postfix, postfix-<map type>, or one of the programs above.
     """
     if need == "root":
         return None if os.geteuid() == 0 else "This test must be run as root, to act as several accounts."
@@ -32,9 +40,13 @@ def missing(need: str) -> str | None:
         return _why_no_container()
     if need == "namespaces":
         return None if _can_unshare() else "This test needs a kernel that lets root make user namespaces."
+    if need == "networks":
+        return _why_no_networks()
     if need == "sysctl":
         writable = missing("root") is None and os.access("/proc/sys/fs/inotify/max_queued_events", os.W_OK)
         return None if writable else "This test needs a /proc/sys that root can write."
+    if need in _SERVERS:
+        return None if _SERVERS[need]() else f"This test needs the package {need}."
     if need == "postfix":
         return None if shutil.which("postmap", path=PATH) else "This test needs the package postfix."
     if need in _PROGRAMS:
@@ -91,6 +103,20 @@ def _why_not_packaged() -> str | None:
 def _can_unshare() -> bool:
     done = subprocess.run(["/usr/bin/unshare", "--user", "true"], stderr=subprocess.DEVNULL, check=False)
     return done.returncode == 0
+
+
+def _why_no_networks() -> str | None:
+    wanted = "Joining network namespaces takes"
+    if os.geteuid() != 0:
+        return f"{wanted} root."
+    if shutil.which("ip", path=PATH) is None:
+        return f"{wanted} the package iproute2."
+    pair = ["ip", "link", "add", "one", "type", "veth", "peer", "name", "two"]
+    command = ["/usr/bin/unshare", "--net", "--", *pair]
+    done = subprocess.run(command, env={"PATH": PATH}, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        return f"{wanted} veth(4), which is not to be had: {done.stderr.decode(errors='backslashreplace').strip()}"
+    return None
 
 
 def _can_preload(library: str) -> bool:

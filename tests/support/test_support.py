@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..attacks.mounts import tmpfs
 from .install import Installation
 from .layout import FOLDERS, put
 from .mailconfig import MailConfig
@@ -328,3 +329,10 @@ def test_the_end_of_a_followed_process_ends_the_wait(tmp_path: Path) -> None:
 def test_code_inside_the_test_process_cannot_reach_the_hosts_postfix() -> None:
     assert not os.environ["MAIL_CONFIG"].startswith("/etc")
     assert not Path(os.environ["RUNV_MEMBER_MAIL_CONFIG"]).exists()
+
+
+@pytest.mark.needs("root")
+def test_what_the_tests_mount_nobody_else_sees(tmp_path: Path) -> None:
+    with tmpfs(tmp_path):
+        assert str(tmp_path) in Path("/proc/self/mounts").read_text()
+        assert str(tmp_path) not in Path("/proc/1/mounts").read_text()

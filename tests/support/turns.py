@@ -1,7 +1,8 @@
 """Several runs of the tests side by side on one machine: a test that needs it to itself has it to itself.
 
-`make test` runs the tests with two sets of libraries at once. Most of a run is waiting, so they hardly meet; but some
-tests lower a limit of the whole kernel for a moment, or ask how long others wait while a flood keeps it busy.
+`make test` runs the tests with two sets of libraries at once, each in two parts. Most of a run is waiting, so they
+hardly meet; but some tests lower a limit of the whole kernel for a moment, or ask how long others wait while a flood
+keeps it busy. Others would meet themselves alone, where all runs have the same place or port.
 """
 
 import fcntl
@@ -20,8 +21,7 @@ def turn(*, alone: bool) -> Iterator[None]:
     A run that may not open the place, since it is another account's, takes no turns.
     """
     try:
-        os.makedirs(_PLACE, mode=0o700, exist_ok=True)
-        gate, place = (os.open(f"{_PLACE}/{name}", _HOW) for name in ("gate", "place"))
+        gate, place = map(_opened, ("gate", "place"))
     except PermissionError:
         yield
         return
@@ -35,3 +35,23 @@ def turn(*, alone: bool) -> Iterator[None]:
     finally:
         os.close(place)
         os.close(gate)
+
+
+@contextmanager
+def only(what: str) -> Iterator[None]:
+    """Wait until no test of another run is at work with the same *what*."""
+    try:
+        place = _opened(what)
+    except PermissionError:
+        yield
+        return
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
+
+
+def _opened(name: str) -> int:
+    os.makedirs(_PLACE, mode=0o700, exist_ok=True)
+    return os.open(f"{_PLACE}/{name}", _HOW)

@@ -6,7 +6,7 @@ from cli.doctor.providers import checks_spf
 from tests.cli.doctor.conftest import Clinic
 
 # They listen, or see that nobody does, on a port that is the same in every run.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.only("postsrsd")
 
 MISSING = (
     "Forwarded mail comes from this server but keeps its author's address as its sender, so it fails {} SRS rewrites "
