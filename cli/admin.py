@@ -19,6 +19,7 @@ from cli.program import CONTEXT, run, version_option
 from cli.setup import sentences as setup_sentences
 
 if TYPE_CHECKING:
+    from cli.database.naming import NamedMap
     from schemas.config import Settings
 
 _json = click.option("--json", "as_json", is_flag=True, help=sentences.JSON_HELP)
@@ -132,12 +133,27 @@ def log(user: str | None, since: str | None, as_json: bool) -> int:
 
 
 @admin_command.command(help=discover_sentences.HELP)
+@click.option("--map", "map_file", metavar="FILE", type=click.Path(), help=discover_sentences.MAP_HELP)
 @_json
-def discover(as_json: bool) -> int:
-    """Take stock of the mail server."""
-    from cli.discover import command  # noqa: PLC0415
+def discover(map_file: str | None, as_json: bool) -> int:
+    """Take stock of the mail server, or of one map in a database."""
+    if map_file is None:
+        from cli.discover import command  # noqa: PLC0415
 
-    return command.discover(as_json=as_json)
+        return command.discover(as_json=as_json)
+    from cli.discover.map_command import discover_map  # noqa: PLC0415
+    from schemas.config import load_settings  # noqa: PLC0415
+
+    return discover_map(_named_map(map_file), load_settings(may_be_absent=True), as_json=as_json)
+
+
+def _named_map(given: str) -> NamedMap:
+    from cli.database.naming import UnknownMapError, named_map  # noqa: PLC0415
+
+    try:
+        return named_map(given)
+    except UnknownMapError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
 
 
 @admin_command.command(help=doctor_sentences.HELP)
@@ -154,9 +170,14 @@ def doctor(as_json: bool) -> int:
 @click.option("--group", metavar="NAME", help=setup_sentences.GROUP_HELP)
 @click.option("--add-existing-users", is_flag=True, help=setup_sentences.ADD_HELP)
 @click.option("--enable", is_flag=True, help=setup_sentences.ENABLE_HELP)
+@click.option("--map", "map_file", metavar="FILE", type=click.Path(), help=setup_sentences.MAP_HELP)
 @click.option("--yes", is_flag=True, help=setup_sentences.YES_HELP)
-def setup(dry_run: bool, group: str | None, add_existing_users: bool, enable: bool, yes: bool) -> int:
+def setup(
+    dry_run: bool, group: str | None, add_existing_users: bool, enable: bool, map_file: str | None, yes: bool
+) -> int:
     """Make or mend everything."""
+    if map_file is not None and not enable:
+        raise click.UsageError(setup_sentences.MAP_ALONE, click.get_current_context())
     if yes and not enable:
         raise click.UsageError(setup_sentences.YES_ALONE, click.get_current_context())
     from cli.setup import command  # noqa: PLC0415
@@ -173,6 +194,7 @@ def setup(dry_run: bool, group: str | None, add_existing_users: bool, enable: bo
         add_existing_users=add_existing_users,
         enable=enable,
         ask=not yes,
+        named=None if map_file is None else _named_map(map_file),
     )
 
 

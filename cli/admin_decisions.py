@@ -177,5 +177,9 @@ def _tell_approved(flow: Flow, case: Case) -> int:
     if entry is None or not entry.active or entry.destination != case.destination:
         complain(fill(sentences.APPROVED_BUT_CHANGED, alias=case.alias, destination=case.destination))
         return exits.FAILED
+    if (conflict := flow.conflicts.get(case.alias)) is not None:
+        held = prose(", ".join(conflict.held))
+        complain(fill(sentences.APPROVED_IN_CONFLICT, alias=case.alias, destination=case.destination, held=held))
+        return exits.FAILED
     tell(fill(sentences.APPROVED_LIVE, alias=case.alias, destination=case.destination))
     return exits.DONE

@@ -81,6 +81,10 @@ APPROVED_BUT_CHANGED = (
     "The approval was applied, but the registry does not have {alias} -> {destination} any more: something has changed "
     "it since. See: runv-admin-email-alias list"
 )
+APPROVED_IN_CONFLICT = (
+    "Approved, but mail to {alias} does not go to {destination}: a row in the database that is not of this program's "
+    "making sends it to {held}. Delete that row, then run: runv-admin-email-alias sync"
+)
 
 # reject
 
@@ -131,6 +135,7 @@ DRY_RUN_OFF = "Publishing is switched off (`enabled` is false in {config}); this
 DRY_RUN_EMPTY = "Nothing differs: the map and the registry both have {aliases}."
 DRY_RUN_ORPHANS = "Switched off, since their account or its membership is gone:"
 DRY_RUN_ORPHANS_HELD = "Held, though their account or its membership is gone:"
+DRY_RUN_CONFLICTS = "Left out, since rows of somebody else hold these aliases (where they go -> where they should go):"
 ADDED = "+"
 CHANGED = "~"
 REMOVED = "-"
@@ -155,6 +160,8 @@ STATUS_FIELDS = {
     "pending": "Waiting",
     "refused": "Refused",
     "left_alone": "Left alone",
+    "hosts": "Replicas",
+    "conflicts": "Conflicts",
     "problems": "Problems",
 }
 RUNNING = "running since {since}, process {pid}"
@@ -167,6 +174,13 @@ PUBLISHED = "{aliases}, on {when}"
 WAITING = "{count} to decide on"
 REFUSED_SINCE = "{count} since the watcher started"
 LEFT_ALONE = "{count} in the queue that are no files"
+HOST_TOLD = "{host}: {state}"
+HOST_UNREACHABLE = "could not be asked: {why}"
+HOST_UNKNOWN = "not asked yet"
+HOST_UP_TO_DATE = "up to date"
+HOST_LAG = "{seconds} s behind the last change"
+CONFLICTS_MORE = "and {count} more; --json has them all"
+CONFLICT = "{alias} should go to {destination}, and a row of somebody else sends it to {held}"
 NO_PROBLEMS = "none"
 PROBLEM = "{what} (since {since})"
 

@@ -12,9 +12,11 @@ import msgspec
 
 from cli import admin_sentences as sentences
 from cli import exits
-from cli.output import counted, fill, moment, paint, prose, tell_json, tell_lines, wrapped
+from cli.output import Prose, counted, fill, moment, paint, prose, tell_json, tell_lines, wrapped
 from schemas.config import Settings
-from schemas.status import Status, is_running, read_status
+from schemas.status import Host, Status, is_running, read_status
+
+_SHOWN = 20
 
 
 def status(settings: Settings, *, as_json: bool) -> int:
@@ -43,6 +45,8 @@ def _lines(found: Status | None, running: bool) -> Iterator[str]:
     yield from _line("pending", fill(sentences.WAITING, count=found.pending))
     yield from _line("refused", fill(sentences.REFUSED_SINCE, count=found.refused))
     yield from _line("left_alone", fill(sentences.LEFT_ALONE, count=found.left_alone))
+    yield from _hosts(found)
+    yield from _conflicts(found)
     yield from _line("problems", str(len(found.problems) or sentences.NO_PROBLEMS), "red" if found.problems else None)
     for problem in found.problems:
         told = fill(sentences.PROBLEM, what=prose(problem.what), since=moment(problem.since))
@@ -54,6 +58,38 @@ def _published(found: Status) -> str:
         return sentences.NOTHING_PUBLISHED
     aliases = counted(found.published.aliases, sentences.ALIASES_ONE, sentences.ALIASES_MORE)
     return fill(sentences.PUBLISHED, aliases=aliases, when=moment(found.published.at))
+
+
+def _hosts(found: Status) -> Iterator[str]:
+    if found.hosts:
+        yield from _line("hosts", str(len(found.hosts)))
+    for host in found.hosts:
+        yield from wrapped(fill(sentences.HOST_TOLD, host=host.host, state=_lag(host)), "  - ", "    ")
+
+
+def _lag(host: Host) -> Prose:
+    if host.trouble is not None:
+        return fill(sentences.HOST_UNREACHABLE, why=prose(host.trouble))
+    if host.behind_seconds is None:
+        return fill(sentences.HOST_UNKNOWN)
+    if not host.behind_seconds:
+        return fill(sentences.HOST_UP_TO_DATE)
+    return fill(sentences.HOST_LAG, seconds=f"{host.behind_seconds:.3g}")
+
+
+def _conflicts(found: Status) -> Iterator[str]:
+    if found.conflicts:
+        yield from _line("conflicts", str(len(found.conflicts)), "red")
+    for conflict in found.conflicts[:_SHOWN]:
+        told = fill(
+            sentences.CONFLICT,
+            alias=conflict.alias,
+            destination=conflict.destination,
+            held=prose(", ".join(conflict.held)),
+        )
+        yield from wrapped(told, "  - ", "    ")
+    if (more := len(found.conflicts) - _SHOWN) > 0:
+        yield from wrapped(fill(sentences.CONFLICTS_MORE, count=more), "  - ", "    ")
 
 
 def _line(field: str, value: str, colour: str | None = None) -> Iterator[str]:

@@ -6,6 +6,8 @@
     added       a list of {alias, destination}
     changed     a list of {alias, destination, present}
     removed     a list of {alias, present}
+    conflicts   a list of {alias, destination, held}: aliases that rows of somebody else hold (`held` is a list of where
+                these send it), which are left out; always empty where the map is a file
     held_back   null, or {published, removed, changed, limit}: the change is too large to be made unasked
     orphans     a list of {alias, reason}: those to be switched off, since their account or its membership is gone
     orphans_held  null, or {active, orphans, limit}: these are too many to be switched off unasked
@@ -14,8 +16,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from cli import admin_sentences as sentences
 from cli import exits
@@ -24,10 +28,12 @@ from cli.mail_flow import find_flow, tell_flow, tell_problems
 from cli.orphans import Orphans, find_orphans
 from cli.outcomes import tell_kept, unless_awaited
 from cli.output import Prose, complain, counted, fill, table, tell, tell_json, tell_lines
+from cli.published import read_published
 from cli.registry_file import read_registry
 from cli.who import operator
 from schemas.config import Settings
 from schemas.decisions import Decision
+from schemas.status import Conflict
 from schemas.times import now
 
 if TYPE_CHECKING:
@@ -63,18 +69,19 @@ def sync(settings: Settings, *, force: bool, wait: bool) -> int:
 
 def dry_run(settings: Settings, *, as_json: bool) -> int:
     """Show what a publish would change, and hold it against the same guard; changes nothing."""
-    from watcher.publish.mapfiles import published_rows  # noqa: PLC0415
     from watcher.publish.plan import make_plan, mass_change  # noqa: PLC0415
 
     found = find_orphans(settings, read_registry(settings).whole())
     registry = found.registry
-    plan = make_plan(published_rows(settings.config), registry.rows())
+    published = read_published(settings, registry.rows())
+    plan = make_plan(published.rows, published.without_conflicts(registry.rows()))
     with open_records(settings) as records, reading(settings):
         guard = mass_change(plan, registry, records.by_owner("approved"))
     if as_json:
-        tell_json(_plain(settings, plan, guard, found))
+        tell_json(_plain(settings, plan, guard, found) | {"conflicts": msgspec.to_builtins(published.conflicts)})
     else:
         _tell_plan(settings, plan)
+        _tell_conflicts(published.conflicts)
         _tell_orphans(found)
     for trouble in found.troubles:
         complain(trouble)
@@ -92,6 +99,16 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
         )
     )
     return exits.FAILED
+
+
+def _tell_conflicts(conflicts: Sequence[Conflict]) -> None:
+    if conflicts:
+        tell(sentences.DRY_RUN_CONFLICTS)
+        rows = [
+            [each.alias, sentences.CHANGE.format(present=", ".join(each.held), destination=each.destination)]
+            for each in conflicts
+        ]
+        tell_lines(table((), rows, {}))
 
 
 def _tell_orphans(found: Orphans) -> None:

@@ -101,6 +101,9 @@ def old_queue(settings: Settings) -> str:
 
 def _map_places(settings: Settings) -> list[Place]:
     config = settings.config
+    # The file that leads to a database is Postfix's own, and its owner and mode are the administrator's choice.
+    if config.in_database:
+        return []
     text = config.virtual_alias_file
     found = [Place("map", text, "file", (config.mode,), needed=False)]
     # Where somebody else builds the table, it is theirs.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from cli import admin_sentences as sentences
@@ -10,12 +12,14 @@ from cli.output import Prose, complain, fill, prose, tell
 from cli.registry_file import RegistrySnapshot, read_registry
 from schemas.config import Settings
 from schemas.errors import RegistryError
-from schemas.status import Problem, Status, read_status
+from schemas.status import Conflict, Problem, Status, read_status
 
 PUBLISH_CODES = "publish"
 """What the codes of problems begin with that keep the map from following."""
-_BESIDES = ("map-not-used", "reload-failed")
+_BESIDES = ("map-not-used", "reload-failed", "map-answers-wrong")
 """Codes of problems that leave the map in line, and yet keep mail from following it."""
+_OF_SOME = ("alias-conflict", "replica-behind", "replica-unreachable")
+"""Codes of problems that keep it from following for some aliases, or on some hosts."""
 
 
 class Flow(NamedTuple):
@@ -26,12 +30,16 @@ class Flow(NamedTuple):
         problems: why it is behind, or what else keeps mail from flowing. Escaped.
         registry: what the map answers for, where it is `live`.
         aliases: how many the map holds then.
+        reservations: what keeps mail from following for some aliases, or on some hosts, where it is `live`. Escaped.
+        conflicts: the aliases that are left out, by alias.
     """
 
     state: Literal["live", "off", "behind"]
     problems: list[Prose]
     registry: RegistrySnapshot | None = None
     aliases: int = 0
+    reservations: Sequence[Prose] = ()
+    conflicts: Mapping[str, Conflict] = MappingProxyType({})
 
 
 def find_flow(settings: Settings) -> Flow:
@@ -51,7 +59,9 @@ def _look(settings: Settings) -> Flow | None:
         return Flow("behind", [prose(str(error))])
     if status.published and status.published.registry_sha256 == registry.sha256:
         besides = [prose(problem.what) for problem in status.problems if problem.code in _BESIDES]
-        return Flow("live", besides, registry, status.published.aliases)
+        of_some = [prose(problem.what) for problem in status.problems if problem.code in _OF_SOME]
+        conflicts = {conflict.alias: conflict for conflict in status.conflicts}
+        return Flow("live", besides, registry, status.published.aliases, of_some, conflicts)
     # Without any problem the registry has only just been changed once more, and the next status will tell.
     return Flow("behind", _in_the_way(status)) if status.problems else None
 
@@ -74,7 +84,7 @@ def tell_flow(settings: Settings, flow: Flow) -> int:
         tell(fill(sentences.PUBLISHING_OFF, config=settings.path))
         return exits.DONE
     if flow.state == "live":
-        for problem in flow.problems:
+        for problem in (*flow.problems, *flow.reservations):
             complain(fill(sentences.WARNING, what=problem))
         return exits.DONE
     for problem in flow.problems:

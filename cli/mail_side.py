@@ -71,6 +71,8 @@ class MailSide(NamedTuple):
         missing: what has to be set, in this order. Nothing for the domain while something was unasked: a domain that
             stands in two classes is a fault of its own, see virtual_alias_domains in postconf(5).
         also: the other parameters that name the domain, which only one of them may.
+        outdated: names of the map of files in `virtual_alias_maps`, where the aliases are in a database now: it would
+            go on answering for aliases that are revoked.
     """
 
     table: str
@@ -80,6 +82,7 @@ class MailSide(NamedTuple):
     unasked: tuple[Unasked, ...]
     missing: tuple[Setting, ...]
     also: tuple[DomainClass, ...] = ()
+    outdated: tuple[str, ...] = ()
 
 
 def look(postfix: Postfix, settings: Settings) -> MailSide:
@@ -91,21 +94,44 @@ def look(postfix: Postfix, settings: Settings) -> MailSide:
     table = our_table(settings)
     maps = postfix.value("virtual_alias_maps")
     named = names_map(maps, table) or names_map(postfix.expanded("virtual_alias_maps"), table)
+    outdated = _outdated(maps, settings)
     accepting, unasked = _accepting(postfix, settings.domain, table)
     accepted_by = accepting[0] if accepting else None
     missing = []
-    if not named:
-        missing.append(Setting("virtual_alias_maps", with_map(maps, table)))
+    if not named or outdated:
+        kept = ", ".join(name for name in split(maps) if name not in outdated) if outdated else maps
+        missing.append(
+            Setting("virtual_alias_maps", kept if named else with_map(kept, _to_be_asked(postfix, settings)))
+        )
     if accepted_by is None and not unasked:
         present = postfix.value("virtual_alias_domains")
         missing.append(Setting("virtual_alias_domains", ", ".join(filter(None, [present, settings.domain]))))
     type_known = settings.config.map_type in postfix.table_types()
-    return MailSide(table, named, type_known, accepted_by, tuple(unasked), tuple(missing), tuple(accepting[1:]))
+    return MailSide(
+        table, named, type_known, accepted_by, tuple(unasked), tuple(missing), tuple(accepting[1:]), outdated
+    )
 
 
 def our_table(settings: Settings) -> str:
     """Our map as Postfix names it."""
-    return f"{settings.config.map_type}:{settings.config.virtual_alias_file}"
+    return settings.config.map_name
+
+
+def _outdated(maps: str, settings: Settings) -> tuple[str, ...]:
+    config = settings.config
+    if not config.in_database:
+        return ()
+    return tuple(name for name in split(maps) if name.endswith(f":{config.virtual_alias_file}"))
+
+
+def _to_be_asked(postfix: Postfix, settings: Settings) -> str:
+    """Our map as Postfix is to name it: by way of proxymap(8) where it could not get to the database otherwise."""
+    table = our_table(settings)
+    if not settings.config.in_database:
+        return table
+    from cli.database.chroot import is_out_of_reach  # noqa: PLC0415
+
+    return f"proxy:{table}" if is_out_of_reach(postfix, settings.config) else table
 
 
 def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[list[DomainClass], list[Unasked]]:

@@ -101,11 +101,15 @@ STATUS_HELP = """\
 Tell how your alias and your requests stand.
 
 With --json, one object whose keys are always the same: username, alias, state (none, pending, active, change-pending,
-rejected, refused, revoked, cancelled, inactive or unknown), active, pending, ended, last, queued, watcher_running and
-problems.
+rejected, refused, revoked, cancelled, inactive or unknown), active, held_up, pending, ended, last, queued,
+watcher_running and problems.
 """
 JSON_HELP = "Print one JSON object instead of sentences."
 ACTIVE = "Mail to {alias} goes to {destination}, since {since}."
+HELD_UP = (
+    "{alias} -> {destination} is approved, since {since}, but does not work yet: something on the server is in its "
+    "way. The administrators are told of it."
+)
 PENDING = "Your request for {alias} -> {destination} waits for an administrator, since {since}."
 CHANGE_PENDING = (
     "Your request to change it to {destination} waits for an administrator, since {since}; until it is approved, "

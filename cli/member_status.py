@@ -8,6 +8,8 @@ The JSON object has these keys, always all of them; a moment is `YYYY-MM-DDTHH:M
                       newest thing ended: rejected, refused, revoked, cancelled, inactive (some other status in the
                       registry); unknown where the registry or the records cannot be read
     active            null, or {destination, since}: what is forwarded now
+    held_up           whether something on the server keeps the active alias from working, which an administrator has
+                      to put right
     pending           null, or {request_id, destination, since}: what waits for an administrator
     ended             null, or {status, at, reason}: the registry's entry, where there is one that is not active
     last              null, or {request_id, action, status, destination, at, reason}: the newest request or cancel
@@ -30,10 +32,11 @@ from cli.output import Prose, complain, counted, fill, moment, prose, tell, tell
 from cli.watcher_state import is_down
 from cli.who import Member
 from schemas.config import Settings
-from schemas.errors import TroubleError
+from schemas.errors import StateError, TroubleError
 from schemas.names import alias_of
 from schemas.registry import Entry
 from schemas.requests import Folder, RequestRecord
+from schemas.status import read_status
 
 _OFF = {"revoked": sentences.REVOKED, "cancelled": sentences.CANCELLED, "orphaned": sentences.ORPHANED}
 _ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")
@@ -50,12 +53,18 @@ class Standing:
     last: RequestRecord | None = None
     queued: int = 0
     watcher_running: bool = False
+    in_conflict: bool = False
     problems: list[Prose] = field(default_factory=list)
 
     @property
     def active(self) -> Entry | None:
         """The entry, where it is active."""
         return self.entry if self.entry and self.entry.active else None
+
+    @property
+    def held_up(self) -> bool:
+        """Whether the alias is active and cannot work."""
+        return self.in_conflict and self.active is not None
 
     @property
     def turned_down(self) -> RequestRecord | None:
@@ -112,7 +121,17 @@ def find_standing(settings: Settings, member: Member) -> Standing:
         standing.entry = own_entry(settings, member)
     except TroubleError as error:
         standing.problems.append(prose(str(error)))
+    standing.in_conflict = _in_conflict(settings, standing.alias)
     return standing
+
+
+def _in_conflict(settings: Settings, alias: str) -> bool:
+    # Whose row is in the way, and where it leads, is no business of a member's.
+    try:
+        found = read_status(settings.config.runtime_dir)
+    except StateError:
+        return False
+    return found is not None and any(conflict.alias == alias for conflict in found.conflicts)
 
 
 def _last(counter: Counter) -> RequestRecord | None:
@@ -124,7 +143,12 @@ def _last(counter: Counter) -> RequestRecord | None:
 def _sentences(standing: Standing) -> Iterator[str]:
     alias, active, pending, entry = standing.alias, standing.active, standing.pending, standing.entry
     if active:
-        yield fill(sentences.ACTIVE, alias=alias, destination=active.destination, since=_since(active))
+        yield fill(
+            sentences.HELD_UP if standing.held_up else sentences.ACTIVE,
+            alias=alias,
+            destination=active.destination,
+            since=_since(active),
+        )
     elif entry:
         yield _inactive(alias, entry)
     if pending:
@@ -161,6 +185,7 @@ def _plain(standing: Standing) -> dict[str, object]:
         "alias": standing.alias,
         "state": standing.state,
         "active": active and {"destination": active.destination, "since": active.updated_at or active.created_at},
+        "held_up": standing.held_up,
         "pending": pending
         and {
             "request_id": pending.request_id,

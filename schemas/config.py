@@ -6,12 +6,13 @@ import difflib
 import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
+from schemas.database import AbsolutePath, Database, contradictions, trouble_of
 from schemas.documents import NotJsonError, ShapeError, parse_object
 from schemas.errors import ConfigError, TroubleError
 from schemas.files import read_plain
@@ -22,9 +23,18 @@ PATH_VARIABLE = "RUNV_MEMBER_MAIL_CONFIG"
 SIZE_LIMIT = 1024 * 1024
 _TOLD = 50
 
-Backend = Literal["postfix-hash", "postfix-btree", "postfix-lmdb", "postfix-cdb", "postfix-texthash"]
-# In Python `$` also matches before a line end at the end, hence `(?!\n)`; JSON Schema knows no `\Z`.
-AbsolutePath = Annotated[str, Meta(pattern="^/[^\\0\\n]*(?!\\n)$")]
+Backend = Literal[
+    "postfix-hash",
+    "postfix-btree",
+    "postfix-lmdb",
+    "postfix-cdb",
+    "postfix-texthash",
+    "postfix-mysql",
+    "postfix-pgsql",
+    "postfix-sqlite",
+]
+SQL_TYPES = frozenset({"mysql", "pgsql", "sqlite"})
+"""The types of lookup tables that are kept in a database."""
 Command = Annotated[list[Annotated[str, Meta(pattern="^[^\\0]*$")]], Meta(min_length=1)]
 
 _DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?!\n)$"
@@ -90,10 +100,48 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         ),
     ] = "deactivate"
 
+    sql: Annotated[
+        Database | None, Meta(description="Where in a database the aliases belong, for postfix-mysql, -pgsql, -sqlite.")
+    ] = None
+    mysql: Annotated[Database | None, Meta(description="Another name for `sql`, as on older installations.")] = None
+    mysql_map_file: Annotated[
+        AbsolutePath | None, Meta(description="Another name for `map_file` in `sql`, as on older installations.")
+    ] = None
+    drift_check_interval: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Seconds between looks for rows in the database that somebody else has changed; 0: no look "
+            "without another reason, since a database tells nobody of changes.",
+        ),
+    ] = 0
+
     @property
     def map_type(self) -> str:
         """The type of the lookup table, as Postfix calls it: `hash`, `lmdb` and so on."""
         return self.backend.removeprefix("postfix-")
+
+    @property
+    def in_database(self) -> bool:
+        """Whether the rows are kept in a database, and not in files of ours."""
+        return self.map_type in SQL_TYPES
+
+    @property
+    def map_path(self) -> str:
+        """What follows the type in Postfix's name of the map: the source text, or the file that leads to a database."""
+        return (self.database.map_file if self.in_database else None) or self.virtual_alias_file
+
+    @property
+    def map_name(self) -> str:
+        """The map as Postfix names it, `type:path`."""
+        return f"{self.map_type}:{self.map_path}"
+
+    @property
+    def database(self) -> Database:
+        """The block of the database, whichever of its names it goes by."""
+        given = self.sql or self.mysql or Database()
+        return msgspec.structs.replace(given, map_file=given.map_file or self.mysql_map_file)
 
     @property
     def mode(self) -> int:
@@ -169,15 +217,46 @@ def parse_config(data: bytes, place: str) -> Config:
     except (NotJsonError, ShapeError) as error:
         raise ConfigError(f"The config file {place} was expected to be one JSON object. {error}") from error
     kinds = {field.name: field.type for field in msgspec.structs.fields(Config)}
-    every = (
-        _unknown(key, kinds) if key not in kinds else trouble
-        for key, value in given.items()
-        if key not in kinds or (trouble := _trouble(key, value, kinds[key]))
-    )
-    troubles = list(itertools.islice(every, _TOLD))
+    troubles = list(itertools.islice(_troubles(given, kinds), _TOLD))
     if troubles:
         raise ConfigError("\n".join(f"{place}: {trouble}" for trouble in troubles))
-    return msgspec.convert(given, Config)
+    config = msgspec.convert(given, Config)
+    if troubles := list(_together(config)):
+        raise ConfigError("\n".join(f"{place}: {trouble}" for trouble in troubles))
+    return config
+
+
+def _together(config: Config) -> Iterator[str]:
+    if config.sql is not None and config.mysql is not None:
+        yield "`sql` and `mysql` are two names for one block; give one of them."
+        return
+    given = config.sql or config.mysql or Database()
+    if given.map_file is not None and config.mysql_map_file not in {None, given.map_file}:
+        yield "`mysql_map_file` and `map_file` name different files; give one of them."
+    if config.in_database and config.database.map_file is None:
+        yield (
+            f"`backend` is {config.backend}, so `map_file` in `sql` has to name the file that Postfix finds the "
+            f"database by, see {config.map_type}_table(5)."
+        )
+    yield from contradictions(given)
+
+
+def _troubles(given: Mapping[str, object], kinds: Mapping[str, object]) -> Iterator[str]:
+    for key, value in given.items():
+        if key not in kinds:
+            yield _unknown(key, kinds)
+        elif key in {"sql", "mysql"} and isinstance(value, dict):
+            yield from _troubles_inside(key, value)
+        elif trouble := _trouble(key, value, kinds[key]):
+            yield trouble
+
+
+def _troubles_inside(block: str, given: Mapping[str, object]) -> Iterator[str]:
+    for key, value in given.items():
+        if key not in Database.__struct_fields__:
+            yield _unknown(key, Database.__struct_fields__, f"{block}.")
+        elif trouble := trouble_of(f"{block}.{key}", key, value):
+            yield trouble
 
 
 def _trouble(key: str, value: object, kind: object) -> str | None:
@@ -197,9 +276,9 @@ def _trouble(key: str, value: object, kind: object) -> str | None:
     return None
 
 
-def _unknown(key: str, known: Mapping[str, object]) -> str:
+def _unknown(key: str, known: Collection[str], within: str = "") -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0)
-    return f"The key `{printable(key)}` is not known; the nearest known one is `{near[0]}`."
+    return f"The key `{within}{printable(key)}` is not known; the nearest known one is `{within}{near[0]}`."
 
 
 def _with_environment(config: Config, place: str, environment: Mapping[str, str]) -> Settings:

@@ -137,7 +137,24 @@ _ALL: dict[str, _Published] = {
     "config": _Published(
         Config,
         "The configuration, /etc/runv-member-mail.json",
-        [{"enabled": True, "backend": "postfix-hash", "domain": "runv.club", "reserved": ["staff"]}],
+        [
+            {"enabled": True, "backend": "postfix-hash", "domain": "runv.club", "reserved": ["staff"]},
+            {
+                "enabled": True,
+                "backend": "postfix-mysql",
+                "sql": {
+                    "map_file": "/etc/postfix/mysql-virtual-alias-maps.cf",
+                    "write_map_file": "/etc/runv-email-alias-mysql.cf",
+                    "table": "alias",
+                    "address_column": "address",
+                    "goto_column": "goto",
+                    "managed_column": "managed_by",
+                    "managed_value": "runv-email-alias",
+                    "constants": {"domain": "runv.club", "active": 1},
+                },
+                "drift_check_interval": 3600,
+            },
+        ],
     ),
     "audit-line": _Published(
         AuditLine,

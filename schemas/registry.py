@@ -77,6 +77,9 @@ class Registry:
         raws: the same entries as the bytes that stand in the file.
         quotes: how many quotation marks the file must have if no key stands twice.
         table: what `rows` gives, where it is known already.
+        version: of this state alone.
+        base: the version of the state that it was made from.
+        touched: the aliases whose entries are not the same in that one.
     """
 
     domain: str
@@ -85,6 +88,9 @@ class Registry:
     raws: Mapping[str, msgspec.Raw] = field(repr=False)
     quotes: int
     table: Mapping[str, str] | None = field(default=None, repr=False)
+    version: object = field(default_factory=object, repr=False, compare=False)
+    base: object = field(default=None, repr=False, compare=False)
+    touched: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -94,6 +100,15 @@ class Registry:
     def rows(self) -> Mapping[str, str]:
         """What the map should hold: alias in lower case -> destination, its domain in lower case; in no order."""
         return self._rows if self.table is None else self.table
+
+    def touched_since(self, version: object) -> frozenset[str] | None:
+        """The aliases whose rows may be others than in the state of *version*; `None` where that is not known.
+
+        It is known of the state that this one was made from, so that one change among very many is not looked for.
+        """
+        if version is self.version:
+            return frozenset()
+        return self.touched if version is self.base and version is not None else None
 
     @cached_property
     def _rows(self) -> Mapping[str, str]:
@@ -143,8 +158,16 @@ class Draft:
         raws = {**base.raws, **self._raws}
         data = _file(raws)
         entries = {**base.entries, **self._entries}
-        table = _rows_after(base, entries, self._entries)
-        return Registry(domain=base.domain, data=data, entries=entries, raws=raws, quotes=quotes, table=table)
+        return Registry(
+            domain=base.domain,
+            data=data,
+            entries=entries,
+            raws=raws,
+            quotes=quotes,
+            table=_rows_after(base, entries, self._entries),
+            base=base.version,
+            touched=_aliases(self._entries, base.entries, entries),
+        )
 
 
 def _file(raws: Mapping[str, msgspec.Raw]) -> bytes:
@@ -174,7 +197,8 @@ def parse_registry(data: bytes, domain: str, place: str, known: Registry | None 
         raws = _RAWS.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _broken(place, f"It was expected to be a JSON object of aliases. {printable(str(error))}.") from None
-    if not known or known.domain != domain:
+    base = known.version if known and known.domain == domain else None
+    if not known or base is None:
         known = Registry(domain=domain, data=b"", entries={}, raws={}, quotes=0)
     entries: dict[str, Entry] = {}
     fresh: list[str] = []
@@ -193,8 +217,17 @@ def parse_registry(data: bytes, domain: str, place: str, known: Registry | None 
     _refuse_repeats(data, raws, fresh, quotes, place)
     for key in fresh:
         _check_entry(key, entries[key], domain, place)
-    table = _rows_after(known, entries, [*gone, *fresh])
-    return Registry(domain=domain, data=data, entries=entries, raws=raws, quotes=quotes, table=table)
+    touched = [*gone, *fresh]
+    return Registry(
+        domain=domain,
+        data=data,
+        entries=entries,
+        raws=raws,
+        quotes=quotes,
+        table=_rows_after(known, entries, touched),
+        base=base,
+        touched=_aliases(touched, known.entries, entries) if base else frozenset(),
+    )
 
 
 def _broken(place: str, what: str) -> RegistryError:
@@ -264,6 +297,11 @@ def _rows_after(known: Registry | None, entries: Mapping[str, Entry], touched: I
         if after is not None and after.active and after.destination is not None:
             rows[after.alias.lower()] = _row_destination(after.destination)
     return rows
+
+
+def _aliases(keys: Iterable[str], *states: Mapping[str, Entry]) -> frozenset[str]:
+    found = (state.get(key) for key in keys for state in states)
+    return frozenset(entry.alias.lower() for entry in found if entry is not None)
 
 
 def _row_destination(destination: str) -> str:

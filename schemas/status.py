@@ -32,6 +32,25 @@ class Problem(msgspec.Struct, frozen=True):
     since: Moment
 
 
+class Conflict(msgspec.Struct, frozen=True):
+    """An alias that somebody else's row in the database holds."""
+
+    alias: str
+    destination: Annotated[str, Meta(description="Where the registry would have it go.")]
+    held: Annotated[list[str], Meta(description="Where the rows of somebody else send it.")]
+
+
+class Host(msgspec.Struct, frozen=True):
+    """A host of the database that Postfix asks, other than the one that is written to."""
+
+    host: Annotated[str, Meta(examples=["inet:10.0.0.2:5432"])]
+    behind_seconds: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="For how long it has been without the last change; 0: it has it."),
+    ]
+    trouble: Annotated[str | None, Meta(description="Why it could not be asked.")]
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The status file, `status.json`."""
 
@@ -54,6 +73,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=0, description="Directories in the queue, and entries that are mounted over, which are left alone."),
     ]
     problems: Annotated[list[Problem], Meta(description="Empty when all is well.")]
+    conflicts: Annotated[
+        list[Conflict], Meta(description="Aliases that are not published, since somebody else's row holds them.")
+    ] = []
+    hosts: Annotated[list[Host], Meta(description="The replicas of the database that Postfix asks.")] = []
 
 
 def start_time(pid: int | str = "self") -> int | None:

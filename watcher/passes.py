@@ -89,6 +89,7 @@ class Passes:
             rooms.report.due,
             rooms.audit.refusals.next_due,
             rooms.orphans.due,
+            rooms.publisher.due,
         )
         # What was due when the last pass began had its turn in it. What still kept it from being dealt with ends with
         # an event or is tried again; to go on at once would only keep a core busy.
@@ -120,7 +121,7 @@ class Passes:
         answered = decided.answered if decided else []
         if decided is not None:
             self._switch_off(decided, result)
-            self._publish(decided, result)
+            self._publish(decided, result, asked=any(map(_is_plain_sync, markers)))
             spent = spent + ([] if result.failed or self._rooms.orphans.waits else decided.force)
             result.changes += decided.handled
         else:
@@ -204,9 +205,10 @@ class Passes:
         with contextlib.suppress(RegistryError):
             self._publish(Decided(self._rooms.registry.current()), result)
 
-    def _publish(self, decided: Decided, result: Result) -> None:
+    def _publish(self, decided: Decided, result: Result, *, asked: bool = False) -> None:
         force = decided.force[0] if decided.force else None
-        followed = self._step.take(decided.registry, force, by_hand=not decided.handled, waits=self._retry.waits)
+        by_hand = not decided.handled
+        followed = self._step.take(decided.registry, force, by_hand=by_hand, waits=self._retry.waits, asked=asked)
         result.problems.update(followed.problems)
         result.failed |= followed.failed
         result.changes += followed.changes
@@ -272,6 +274,8 @@ class Passes:
             refused=self._rooms.intake.refused,
             left_alone=intaken.left_alone,
             problems=problems,
+            conflicts=self._rooms.publisher.conflicts,
+            hosts=self._rooms.publisher.hosts,
         )
 
 

@@ -21,7 +21,7 @@ from watcher.decide.switching_off import SwitchingOff
 from watcher.intake.intake import Intake
 from watcher.notify import Notifier
 from watcher.publish.mapcheck import MapCheck
-from watcher.publish.publisher import Publisher
+from watcher.publish.publisher import publisher_for
 from watcher.records import RecordStore
 from watcher.registry_store import RegistryStore
 from watcher.report.problems import Problems
@@ -85,7 +85,7 @@ class Rooms:
                 AccountFiles(),
                 seen or Seen(),
             )
-            self.publisher = Publisher(settings.config, self.records.approved)
+            self.publisher = publisher_for(settings.config, self.records.approved)
             self.mapcheck = MapCheck(settings.config)
             self._opened = opened.pop_all()
 

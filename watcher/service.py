@@ -274,7 +274,7 @@ class Service:
 
 def _map_of(settings: Settings) -> tuple[object, ...]:
     config = settings.config
-    return config.enabled, config.backend, config.virtual_alias_file, settings.registry
+    return config.enabled, config.map_name, config.database, settings.registry
 
 
 def _refuse_missing(settings: Settings, wake: Wake) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from schemas.config import Settings
+from schemas.config import Config, Settings
 from schemas.requests import FOLDERS
 from watcher.account_files import AccountFiles
 from watcher.ears import Watch
@@ -27,11 +27,19 @@ def watches_of(settings: Settings) -> list[Watch]:
         *(Watch(os.path.dirname(path), {os.path.basename(path)}) for path in AccountFiles().paths),
     ]
     if config.enabled:
-        files = MapFiles(config)
-        watches.append(Watch(files.folder, files.names))
+        watches += _of_map(config)
         if config.check_maps:
             watches.append(Watch(os.path.dirname(main_cf()), {"main.cf"}))
     return watches
+
+
+def _of_map(config: Config) -> list[Watch]:
+    if not config.in_database:
+        files = MapFiles(config)
+        return [Watch(files.folder, files.names)]
+    # The files that lead to the database: whoever mends a password there need not wait for the next try.
+    leading = filter(None, (config.database.map_file, config.database.write_map_file))
+    return [Watch(os.path.dirname(path), {os.path.basename(path)}) for path in leading]
 
 
 def anchors_of(settings: Settings) -> list[str]:

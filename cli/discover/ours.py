@@ -52,7 +52,7 @@ def ourselves(not_asked: list[NotAsked]) -> Ours:
         config=settings.path,
         enabled=config.enabled,
         backend=config.backend,
-        map=f"{config.map_type}:{config.virtual_alias_file}",
+        map=config.map_name,
         domain=settings.domain,
         registry=settings.registry,
         active_aliases=asked(sentences.REGISTRY, lambda: _active(settings), None, not_asked),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 
 from cli.doctor import sentences
@@ -9,10 +10,12 @@ from cli.doctor.context import Context
 from cli.doctor.verdicts import Check, Verdict, examples
 from cli.host.postfix import lookups
 from cli.output import Prose, counted, fill, prose
+from schemas.errors import TroubleError
 from watcher.publish.commands import CommandError
-from watcher.publish.mapfiles import published_rows
 from watcher.publish.plan import Plan, make_plan
 
+SAMPLE = 1000
+"""Of how many aliases a map in a database is asked at most."""
 _LOOKS = 3
 """How often it is looked again when the registry has changed meanwhile."""
 
@@ -20,6 +23,8 @@ _LOOKS = 3
 def _answers(context: Context) -> Iterator[Verdict]:
     if not context.settings.config.enabled or context.postfix is None or context.registry is None:
         return
+    if context.settings.config.in_database and isinstance(context.published, TroubleError):
+        return  # told by the check of the database
     try:
         plan = _differences(context)
     except CommandError as error:
@@ -40,8 +45,13 @@ def _answers(context: Context) -> Iterator[Verdict]:
     if plan.removed:
         yield _wrong(list(plan.removed), sentences.ANSWERS_STILL_ONE, sentences.ANSWERS_STILL_MORE)
     if plan.empty:
-        told_ok = counted(plan.published, sentences.ANSWERS_OK_ONE, sentences.ANSWERS_OK_MORE)
-        yield Verdict("answers", "ok", told_ok)
+        yield Verdict("answers", "ok", _fine(context, plan.published))
+
+
+def _fine(context: Context, count: int) -> Prose:
+    if context.settings.config.in_database and count > SAMPLE:
+        return fill(sentences.ANSWERS_OK_SOME, asked=SAMPLE, count=count)
+    return counted(count, sentences.ANSWERS_OK_ONE, sentences.ANSWERS_OK_MORE)
 
 
 def _wrong(items: list[Prose] | list[str], one: str, more: str) -> Verdict:
@@ -52,7 +62,7 @@ def _wrong(items: list[Prose] | list[str], one: str, more: str) -> Verdict:
 def _differences(context: Context) -> Plan:
     for _ in range(_LOOKS):
         registry = context.registry
-        plan = make_plan(_held(context, registry.rows()), registry.rows()) if registry else make_plan({}, {})
+        plan = _plan(context, registry.rows() if registry else {})
         if plan.empty or registry is None:
             break
         # A decision may have been applied between the two looks: then the registry is another by now.
@@ -62,10 +72,21 @@ def _differences(context: Context) -> Plan:
     return plan
 
 
-def _held(context: Context, wanted: Mapping[str, str]) -> dict[str, str]:
+def _plan(context: Context, wanted: Mapping[str, str]) -> Plan:
     """What the map answers for the aliases that it should know, and the other rows that it can tell of."""
-    others = {alias: found for alias, found in published_rows(context.settings.config).items() if alias not in wanted}
-    return others | lookups(context.map, wanted)
+    published = context.published
+    if isinstance(published, TroubleError):
+        raise published
+    # Those that another's row holds are told of by the check of the database.
+    wanted = published.without_conflicts(wanted)
+    others = {alias: found for alias, found in published.rows.items() if alias not in wanted}
+    if context.settings.config.in_database and len(wanted) > SAMPLE:
+        # Each question is one to the database.
+        asked = set(random.sample(sorted(wanted), SAMPLE))
+        told = {alias: published.rows[alias] for alias in wanted.keys() & published.rows.keys()}
+        told = {alias: found for alias, found in told.items() if alias not in asked}
+        return make_plan(others | told | lookups(context.map, asked), wanted)
+    return make_plan(others | lookups(context.map, wanted), wanted)
 
 
 CHECKS = (Check("answers", sentences.ABOUT_ANSWERS, _answers),)

@@ -17,6 +17,7 @@ from cli import exits
 from cli.doctor import (
     answers,
     configuration,
+    database,
     kernel,
     leftovers,
     loops,
@@ -28,6 +29,7 @@ from cli.doctor import (
     rewriting,
     sentences,
     shadows,
+    walls,
     watching,
 )
 from cli.doctor.context import Context
@@ -43,6 +45,8 @@ CHECKS: Sequence[Check] = (
     *watching.CHECKS,
     *configuration.CHECKS,
     *mail_server.CHECKS,
+    *database.CHECKS,
+    *walls.CHECKS,
     *answers.CHECKS,
     *shadows.CHECKS,
     *loops.CHECKS,

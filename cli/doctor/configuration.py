@@ -24,6 +24,8 @@ def _publishing(context: Context) -> Iterator[Verdict]:
 
 def _build(context: Context) -> Iterator[Verdict]:
     config, path = context.settings.config, context.settings.path
+    if config.in_database:
+        return  # nothing is built: a transaction is made or is not
     if not config.run_postmap:
         yield Verdict("map-build", "warning", fill(sentences.NO_POSTMAP, config=path, text=config.virtual_alias_file))
     elif not is_plain_postmap(config.postmap_command, config.map_type, config.virtual_alias_file):

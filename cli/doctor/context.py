@@ -8,9 +8,10 @@ from functools import cached_property
 from cli.doctor.tables import VirtualAliases
 from cli.host.postfix import Postfix
 from cli.mail_side import MailSide, look
+from cli.published import Published, read_published
 from cli.registry_file import read_registry
 from schemas.config import Settings
-from schemas.errors import RegistryError, StateError
+from schemas.errors import RegistryError, StateError, TroubleError, reason
 from schemas.registry import Registry
 from schemas.status import Status, is_running, read_status
 from watcher.publish.commands import CommandError
@@ -46,7 +47,7 @@ class Context:
     @property
     def map(self) -> str:
         """The map as Postfix names it."""
-        return f"{self.settings.config.map_type}:{self.settings.config.virtual_alias_file}"
+        return self.settings.config.map_name
 
     @property
     def privileged(self) -> bool:
@@ -65,8 +66,20 @@ class Context:
     def registry_again(self) -> Registry | None:
         """The registry as it is now."""
         self.__dict__.pop("registry", None)
+        self.__dict__.pop("published", None)
         self.registry_trouble = None
         return self.registry
+
+    @cached_property
+    def published(self) -> Published | TroubleError:
+        """What is published, or why it cannot be read: a database that is down is not tried again and again."""
+        wanted = self.registry.rows() if self.registry else {}
+        try:
+            return read_published(self.settings, wanted)
+        except TroubleError as error:
+            return error
+        except OSError as error:
+            return StateError(f"{reason(error)}.")
 
     @cached_property
     def postfix(self) -> Postfix | None:

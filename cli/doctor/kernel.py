@@ -79,7 +79,9 @@ def _room(context: Context) -> Iterator[Verdict]:
     config = context.settings.config
     full = False
     seen: set[int] = set()
-    for path in (config.state_dir, os.path.dirname(config.virtual_alias_file), config.runtime_dir):
+    # A server of databases looks after its own disk.
+    maps = [] if config.in_database else [os.path.dirname(config.virtual_alias_file)]
+    for path in (config.state_dir, *maps, config.runtime_dir):
         try:
             device = os.stat(path).st_dev
             disk = os.statvfs(path)
@@ -97,7 +99,7 @@ def _room(context: Context) -> Iterator[Verdict]:
             full = True
             yield Verdict("disk", "warning", fill(sentences.INODES_GONE, path=path, free=disk.f_favail))
     if not full:
-        yield Verdict("disk", "ok", fill(sentences.DISK_OK))
+        yield Verdict("disk", "ok", fill(sentences.DISK_OK if maps else sentences.DISK_OK_DATABASE))
 
 
 CHECKS = (

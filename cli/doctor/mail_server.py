@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cli.doctor import sentences
 from cli.doctor.context import Context
 from cli.doctor.shadows import grade_of
-from cli.doctor.tables import mend_table
+from cli.doctor.tables import PACKAGED, mend_table
 from cli.doctor.verdicts import Check, Grade, Verdict, command, command_line
 from cli.host.postfix import Postfix
 from cli.host.systemd import unit as find_unit
@@ -17,7 +17,6 @@ from watcher.publish.commands import CommandError
 from watcher.publish.mapcheck import split
 
 _BERKELEY = frozenset({"hash", "btree"})
-_WITH_PACKAGES = frozenset({"lmdb", "cdb"})
 _DOWN = frozenset({"inactive", "failed", "deactivating"})
 
 
@@ -61,7 +60,7 @@ def _type(context: Context) -> Iterator[Verdict]:
         yield Verdict("map-type", _grade(context), told, None if "lmdb" in known else sentences.INSTALL_LMDB)
     else:
         told = fill(sentences.NO_TYPE, type=kind, config=context.settings.path)
-        mend = command(sentences.INSTALL_TYPE, type=kind) if kind in _WITH_PACKAGES else None
+        mend = command(sentences.INSTALL_TYPE, type=kind) if kind in PACKAGED else None
         yield Verdict("map-type", _grade(context), told, mend)
 
 
@@ -69,8 +68,12 @@ def _named(context: Context) -> Iterator[Verdict]:
     side = context.mail_side
     if side is None:
         return
+    if side.outdated:
+        told = fill(sentences.OUTDATED, tables=", ".join(side.outdated))
+        yield Verdict("map-named", _grade(context), told, _lines(side, "virtual_alias_maps", context))
     if side.named:
-        yield Verdict("map-named", "ok", fill(sentences.NAMED_OK, map=side.table))
+        if not side.outdated:
+            yield Verdict("map-named", "ok", fill(sentences.NAMED_OK, map=side.table))
     else:
         told = fill(sentences.NOT_NAMED, map=side.table)
         yield Verdict("map-named", _grade(context), told, _lines(side, "virtual_alias_maps", context))

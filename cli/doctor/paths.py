@@ -40,7 +40,7 @@ def _paths(context: Context) -> Iterator[Verdict]:
 def _holders(context: Context) -> Iterator[Verdict]:
     """Whoever may write to the directory of the map or of the configuration can put another file in its place."""
     settings = context.settings
-    for name, file in (("map", settings.config.virtual_alias_file), ("config", settings.path)):
+    for name, file in (("map", settings.config.map_path), ("config", settings.path)):
         path = os.path.dirname(file)
         try:
             status = os.stat(path)

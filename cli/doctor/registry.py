@@ -10,7 +10,6 @@ from cli.doctor.context import Context
 from cli.doctor.verdicts import Check, Verdict
 from cli.output import fill, prose
 from schemas.errors import TroubleError
-from watcher.publish.mapfiles import published_rows
 
 
 def _registry(context: Context) -> Iterator[Verdict]:
@@ -37,10 +36,7 @@ def _told(context: Context) -> Iterator[Verdict]:
 
 def something_is_published(context: Context) -> bool:
     """Whether there are aliases in the map, or may be: then a new registry would take them away."""
-    try:
-        return bool(published_rows(context.settings.config))
-    except (TroubleError, OSError):
-        return True
+    return isinstance(context.published, TroubleError) or bool(context.published.rows)
 
 
 CHECKS = (Check("registry", sentences.ABOUT_REGISTRY, _registry),)

@@ -47,6 +47,10 @@ CHECK_POSTFIX = "postfix check"
 START_POSTFIX = "systemctl start postfix"
 INSTALL_LMDB = "apt-get install postfix-lmdb"
 INSTALL_TYPE = "apt-get install postfix-{type}"
+INSTALL_PACKAGES = "apt-get install {packages}"
+CLOSE_MAP_FILE = "chgrp postfix {path} && chmod 0640 {path}"
+CLOSE_WRITE_MAP_FILE = "chmod 0600 {path}"
+OPEN_FILE = "chgrp root {path} && chmod g+w {path}"
 BUILD_TABLE = "postmap {table}"
 LOOK_INTO = "ls -ld {place}"
 LIST = "ls -l {place}"
@@ -207,6 +211,10 @@ NO_BERKELEY = (
 NO_TYPE = "The installed Postfix has no maps of type {type}. Install it, or set another `backend` in {config}."
 ABOUT_NAMED = "Whether Postfix asks the map"
 NAMED_OK = "virtual_alias_maps of Postfix names {map}."
+OUTDATED = (
+    "virtual_alias_maps of Postfix still names {tables}, from before the aliases were in a database: it answers for "
+    "aliases that are revoked by now."
+)
 NOT_NAMED = "virtual_alias_maps of Postfix does not name {map}, so no alias is live."
 ABOUT_DOMAIN = "Whether Postfix takes mail for the domain"
 NOT_ACCEPTED = "Postfix takes no mail for {domain}."
@@ -234,6 +242,10 @@ ABOUT_ANSWERS = "Whether the map answers as the registry has it"
 MAP_BROKEN = "The map {map} cannot be asked, so where virtual_alias_maps names it, Postfix puts all mail off. {why}"
 ANSWERS_OK_ONE = "The map answers for the one active alias as the registry has it."
 ANSWERS_OK_MORE = "The map answers for all {count} active aliases as the registry has it."
+ANSWERS_OK_SOME = (
+    "The map answers as the registry has it for {asked} of {count} active aliases, which were picked at random, and "
+    "the database has the rows of all of them."
+)
 ANSWERED = "{alias} -> {found} (not {wanted})"
 ANSWERS_WRONG_ONE = "The map sends an alias elsewhere than the registry has it: {examples}."
 ANSWERS_WRONG_MORE = "The map sends {count} aliases elsewhere than the registry has it: {examples}."
@@ -332,6 +344,7 @@ INOTIFY_NEAR = (
 )
 ABOUT_DISK = "Whether the disk has room"
 DISK_OK = "The file systems of the state, the map and the status have room."
+DISK_OK_DATABASE = "The file systems of the state and the status have room."
 DISK_FULL = (
     "The file system of {path} is nearly full: {free} KiB ({percent}) are left. Make room before requests and "
     "decisions have to wait."

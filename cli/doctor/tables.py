@@ -14,7 +14,7 @@ from watcher.publish.commands import CommandError
 from watcher.publish.postmap import SUFFIXES
 
 _WHOLE_ADDRESSES_ONLY = frozenset({"regexp", "pcre"})
-_PACKAGED = frozenset({"cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite"})
+PACKAGED = frozenset({"cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite"})
 """Types for which Debian has a package `postfix-<type>`."""
 _NAME_LIMIT = 4096
 _OWN_DOMAINS = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
@@ -121,7 +121,7 @@ def mend_table(postfix: Postfix, table: str) -> str | None:
     """The command that makes *table*, which cannot be asked, answer; `None` where there is no telling."""
     kind, _, name = table.removeprefix("proxy:").partition(":")
     if kind not in postfix.table_types():
-        return command(sentences.INSTALL_TYPE, type=kind) if kind in _PACKAGED else None
+        return command(sentences.INSTALL_TYPE, type=kind) if kind in PACKAGED else None
     if SUFFIXES.get(kind) and os.path.isfile(name):
         return command(sentences.BUILD_TABLE, table=f"{kind}:{name}")
     return None

@@ -14,7 +14,7 @@ from cli.host.systemd import unit as find_unit
 from cli.mail_flow import find_flow
 from cli.output import Prose, fill, moment, prose
 from schemas.config import Settings
-from schemas.errors import StateError
+from schemas.errors import StateError, TroubleError
 from schemas.files import Directory
 from schemas.status import Status
 from schemas.times import iso
@@ -105,7 +105,10 @@ def _version(context: Context) -> Iterator[Verdict]:
 def _problems(context: Context) -> Iterator[Verdict]:
     if not context.running or context.status is None:
         return
+    told_in_full = context.settings.config.in_database and not isinstance(context.published, TroubleError)
     for problem in context.status.problems:
+        if problem.code == "alias-conflict" and told_in_full:
+            continue  # told with the destinations, by the check of the database
         told = fill(sentences.WATCHER_SAYS, what=prose(problem.what), since=moment(problem.since))
         yield Verdict(prose(problem.code), "problem", told, _mend(problem.code, context))
     if not context.status.problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from watcher.publish.commands import CommandError, failure, run, run_well
 from watcher.publish.mapcheck import split as split  # noqa: PLC0414 - given on to those who ask Postfix here
@@ -41,6 +41,23 @@ class Postfix:
     def items(self, name: str) -> list[str]:
         """The value of the parameter *name*, expanded, as the list that Postfix makes of it."""
         return list(split(self.expanded(name)))
+
+    def all_values(self) -> list[str]:
+        """The values of all that main.cf sets, each expanded: where it names tables, whatever its parameter."""
+        return list(self._table("-nx").values())
+
+    def chrooted(self, programs: Collection[str]) -> list[str]:
+        """Those of *programs* that master.cf has run in a chroot, see master(5)."""
+        rows = [line.split() for line in self._ask("-M").splitlines()]
+        found = {row[7] for row in rows if len(row) > 7 and self._in_chroot(row[4])}
+        return [program for program in programs if program in found]
+
+    def _in_chroot(self, field: str) -> bool:
+        # What `-` stands for became another with Postfix 3.0, unless main.cf asks for how it was.
+        if field != "-":
+            return field == "y"
+        level = self.expanded("compatibility_level").partition(".")[0]
+        return level.isdecimal() and int(level) < 1
 
     def table_types(self) -> frozenset[str]:
         """The types of lookup tables that it has: `hash`, `lmdb` and so on, see DATABASE_README."""

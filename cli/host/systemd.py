@@ -80,6 +80,23 @@ def unit_files(patterns: Sequence[str]) -> list[str]:
     return [name for name in names if "@." not in name]
 
 
+def properties(unit: str, names: Sequence[str]) -> dict[str, str]:
+    """The properties *names* of *unit*, as systemctl(1) shows them; those that it does not tell are left out.
+
+    Raises:
+        CommandError: as for `units`.
+    """
+    output = run_well(["systemctl", "show", f"--property={','.join(names)}", "--", unit], timeout=_PATIENCE)
+    told = (line.partition("=") for line in output.decode("utf-8", "replace").splitlines())
+    return {name: value for name, _, value in told if name in names}
+
+
+def quoted(path: str) -> str:
+    """The *path* as files of systemd have it, systemd.syntax(7), and those of tmpfiles.d(5) too."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return escaped if escaped == path and not any(map(str.isspace, path)) else f'"{escaped}"'
+
+
 def _unit(block: str) -> Unit:
     told = dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
     return Unit(*(told.get(name, "") for name in _PROPERTIES))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from cli import exits
+from cli.database.naming import NamedMap
 from cli.output import Prose, complain, fill, prose, tell
 from cli.setup import group, members, moving, overrides, publishing, sentences, tree
 from cli.setup.steps import Plan, Progress, Remark
@@ -23,6 +24,7 @@ def setup(
     add_existing_users: bool = False,
     enable: bool = False,
     ask: bool = True,
+    named: NamedMap | None = None,
     etc: str = "/etc",
 ) -> int:
     """Make or mend everything, and tell what was done; give the exit status.
@@ -34,6 +36,7 @@ def setup(
         add_existing_users: also add the accounts of users.json to the group.
         enable: also switch publishing on.
         ask: whether that needs a yes.
+        named: the map in a database that the aliases belong to once that is done.
         etc: where the overrides of units are kept.
     """
     if not dry_run and os.geteuid() != 0:
@@ -59,7 +62,10 @@ def setup(
         progress.carry_out(_looked_at(room))
     status, more = exits.FAILED if progress.failed else exits.DONE, False
     if enable:
-        status, more = _enable(settings, progress, ask=ask)
+        if progress.failed:
+            complain(sentences.ENABLE_NOT_YET)
+        else:
+            status, more = publishing.enable(settings, progress, ask=ask, etc=etc, named=named)
     if not progress.changes and not more and status == exits.DONE:
         tell(sentences.NOTHING_TO_DO)
     elif dry_run:
@@ -88,10 +94,3 @@ def _looked_at(room: Callable[[], Plan]) -> Plan:
 
 def _sentence(error: TroubleError | OSError) -> Prose:
     return prose(str(error) if isinstance(error, TroubleError) else f"{reason(error)}.")
-
-
-def _enable(settings: Settings, progress: Progress, *, ask: bool) -> tuple[int, bool]:
-    if progress.failed:
-        complain(sentences.ENABLE_NOT_YET)
-        return exits.FAILED, False
-    return publishing.enable(settings, dry_run=progress.dry_run, ask=ask)

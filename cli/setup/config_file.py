@@ -1,10 +1,11 @@
-"""Setting a key in the config file."""
+"""Setting keys in the config file."""
 
 from __future__ import annotations
 
 import json
 import os
 import stat
+from collections.abc import Mapping
 
 import msgspec
 
@@ -35,7 +36,12 @@ _SHIPPED = (
 
 
 def set_key(path: str, key: str, value: object) -> None:
-    """Set *key* to *value* in the config file *path*, which is made from the defaults where it is missing.
+    """Set one key; see `set_keys`."""
+    set_keys(path, {key: value})
+
+
+def set_keys(path: str, values: Mapping[str, object]) -> None:
+    """Set keys to *values* in the config file *path*, which is made from the defaults where it is missing.
 
     All else in it stays as it stands. The new text is put in place at once.
 
@@ -55,11 +61,15 @@ def set_key(path: str, key: str, value: object) -> None:
             mode = stat.S_IMODE(found.status.st_mode)
         before = parse_config(text.encode("utf-8", "surrogateescape"), path)
         try:
-            changed = with_key(text, key, value).encode("utf-8", "surrogateescape")
+            for key, value in values.items():
+                text = with_key(text, key, value)
         except ValueError as error:
             raise ConfigError(f"The config file {path} was expected to be one JSON object. {error}") from error
-        if parse_config(changed, path) != msgspec.structs.replace(before, **{key: value}):
-            raise ConfigError(f"The key `{key}` could not be set in the config file {path}. Set it by hand.")
+        changed = text.encode("utf-8", "surrogateescape")
+        wanted = msgspec.convert(msgspec.to_builtins(before) | dict(values), Config)
+        if parse_config(changed, path) != wanted:
+            keys = ", ".join(f"`{key}`" for key in values)
+            raise ConfigError(f"{keys} could not be set in the config file {path}. Set it by hand.")
         # Whoever may write the file may change what root runs, so nobody else may be left with that.
         directory.write(name, changed, mode & ~0o022)
 

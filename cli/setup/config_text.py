@@ -21,10 +21,12 @@ class _Member(NamedTuple):
 def with_key(text: str, key: str, value: object) -> str:
     """Give *text*, which is one JSON object, with *key* set to *value*; a key that is not there yet comes last.
 
+    An object is laid out over several lines where *text* is.
+
     Raises:
         ValueError: *text* is no JSON object.
     """
-    written = json.dumps(value)
+    written = _written(value, text)
     members, closing = _members(text)
     for member in members:
         if member.key == key:
@@ -38,6 +40,12 @@ def with_key(text: str, key: str, value: object) -> str:
     before = text[: last.key_at]
     between = before[len(before.rstrip(_BLANKS)) :]
     return f"{text[: last.end]},{between or ' '}{pair}{text[last.end :]}"
+
+
+def _written(value: object, text: str) -> str:
+    if isinstance(value, dict) and ("\n" in text.strip() or text.strip() == "{}"):
+        return json.dumps(value, indent=len(_INDENT)).replace("\n", f"\n{_INDENT}")
+    return json.dumps(value)
 
 
 def _members(text: str) -> tuple[list[_Member], int]:

@@ -1,4 +1,6 @@
-"""What the service is installed with names the usual group; where the group is another, files in /etc say so.
+"""What the service is installed with names the usual group, and lets it reach this machine's own maps and databases.
+
+Where the group is another, or the database elsewhere, files in /etc say so.
 
 A drop-in of the unit (systemd.unit(5)) and a file of tmpfiles.d that goes before the packaged one (tmpfiles.d(5)).
 """
@@ -6,13 +8,14 @@ A drop-in of the unit (systemd.unit(5)) and a file of tmpfiles.d that goes befor
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from cli import house
 from cli.admin_sentences import UNIT
 from cli.host import systemd
 from cli.output import Prose, fill
-from cli.setup import sentences
+from cli.setup import sentences, walls
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import Config, Settings
 from schemas.errors import StateError, TroubleError, UnsafeFileError
@@ -25,40 +28,84 @@ USUAL = Config().group
 
 _MARK = "# Made by `runv-admin-email-alias setup`, which keeps it in line with `group` in the config.\n"
 _LIMIT = 64 * 1024
+_DROP_INS = ("systemd", "system", f"{UNIT}.service.d")
+
+
+class _Words(NamedTuple):
+    """What is said of an override: see `cli.setup.sentences`."""
+
+    write: str
+    written: str
+    gone: str
+    removed: str
+    foreign: str
+
+
+_GROUP = _Words(
+    sentences.OVERRIDE,
+    sentences.OVERRIDDEN,
+    sentences.OVERRIDE_GONE,
+    sentences.OVERRIDE_REMOVED,
+    sentences.OVERRIDE_FOREIGN,
+)
+_WALLS = _Words(
+    sentences.WALLS,
+    sentences.WALLS_OPENED,
+    sentences.WALLS_GONE,
+    sentences.WALLS_REMOVED,
+    sentences.WALLS_FOREIGN,
+)
 
 
 class _Override(NamedTuple):
+    """A file below /etc: *text* is what it has to say, `None` where it is not needed; *mark* is its first line."""
+
     path: str
-    text: str
+    text: str | None
+    mark: str
+    words: _Words
 
 
 def plan(settings: Settings, etc: str) -> Plan:
-    """The files below *etc* that have to be written, or to go; and what systemd has to be told."""
+    """The files below *etc* that have to be written, or to go; and what systemd has to be told.
+
+    Raises:
+        SqlMapError: the file that leads to the database cannot be used.
+    """
     if not os.path.isdir(os.path.join(etc, "systemd", "system")):
         return Plan()
-    group = settings.config.group
-    steps: list[Step] = []
     remarks: list[Remark] = []
-    for override in _overrides(settings, etc):
-        present = _read(override.path)
-        wanted = None if group == USUAL else override.text
-        if present == wanted or (present is not None and not present.startswith(_MARK) and wanted is None):
-            continue
-        if present is not None and not present.startswith(_MARK):
-            remarks.append(Remark(fill(sentences.OVERRIDE_FOREIGN, path=override.path, group=group)))
-        elif wanted is None:
-            steps.append(_removing(override.path))
-        else:
-            steps.append(_writing(override, etc, group))
-    return Plan(steps + _telling_systemd(settings, bool(steps)), remarks)
+    group = [step for each in _of_group(settings, etc) for step in _step(each, settings, remarks)]
+    walls = list(_step(_of_walls(settings, etc), settings, remarks))
+    return Plan(group + walls + _telling_systemd(settings, group=bool(group), walls=bool(walls)), remarks)
 
 
-def _overrides(settings: Settings, etc: str) -> list[_Override]:
+def _step(override: _Override, settings: Settings, remarks: list[Remark]) -> Iterator[Step]:
+    present = _read(override.path)
+    ours = present is not None and present.startswith(override.mark)
+    if present == override.text or (present is not None and not ours and override.text is None):
+        return
+    if present is not None and not ours:
+        told = fill(override.words.foreign, path=override.path, group=settings.config.group)
+        remarks.append(Remark(told))
+    elif override.text is None:
+        yield _removing(override)
+    else:
+        yield _writing(override, override.text, settings.config.group)
+
+
+def _of_group(settings: Settings, etc: str) -> list[_Override]:
     service, tmpfiles = contents(settings)
+    usual = settings.config.group == USUAL
     return [
-        _Override(os.path.join(etc, "systemd", "system", f"{UNIT}.service.d", "group.conf"), service),
-        _Override(os.path.join(etc, "tmpfiles.d", "runv-email-alias.conf"), tmpfiles),
+        _Override(os.path.join(etc, *_DROP_INS, "group.conf"), None if usual else service, _MARK, _GROUP),
+        _Override(os.path.join(etc, "tmpfiles.d", "runv-email-alias.conf"), None if usual else tmpfiles, _MARK, _GROUP),
     ]
+
+
+def _of_walls(settings: Settings, etc: str) -> _Override:
+    path = os.path.join(etc, *_DROP_INS, "database.conf")
+    return _Override(path, walls.drop_in(settings.config), walls.MARK, _WALLS)
 
 
 def contents(settings: Settings) -> tuple[str, str]:
@@ -71,7 +118,7 @@ def contents(settings: Settings) -> tuple[str, str]:
             kind = "d" if place.kind == "directory" else "z"
             # Of several modes that are right it keeps the one that is there (the colon).
             mode = f"{':' if len(place.modes) > 1 else ''}{place.modes[0]:04o}"
-            rows.append(f"{kind} {_quoted(place.path)} {mode} root {place.group} -\n")
+            rows.append(f"{kind} {systemd.quoted(place.path)} {mode} root {place.group} -\n")
     return service, _MARK + "".join(rows)
 
 
@@ -79,11 +126,6 @@ def _groups(settings: Settings) -> list[str]:
     # A group that does not exist would keep the unit from starting.
     logs = next(place.group for place in house.places(settings) if place.name == "audit log")
     return [settings.config.group, *([logs] if logs != "root" else [])]
-
-
-def _quoted(path: str) -> str:
-    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return escaped if escaped == path and not any(map(str.isspace, path)) else f'"{escaped}"'
 
 
 def _read(path: str) -> str | None:
@@ -99,46 +141,53 @@ def _read(path: str) -> str | None:
         raise
 
 
-def _writing(override: _Override, etc: str, group: str) -> Step:
+def _writing(override: _Override, text: str, group: str) -> Step:
     def write() -> Prose:
         folder, name = os.path.split(override.path)
         parent, below = os.path.split(folder)
         with Directory(parent) as above:
             above.make(below, 0o755)
         with Directory(folder) as directory:
-            directory.write(name, override.text.encode(), 0o644, 0)
-        return fill(sentences.OVERRIDDEN, path=override.path, group=group)
+            directory.write(name, text.encode(), 0o644, 0)
+        return fill(override.words.written, path=override.path, group=group)
 
-    return Step(fill(sentences.OVERRIDE, path=override.path, usual=USUAL), write)
+    return Step(fill(override.words.write, path=override.path, usual=USUAL), write)
 
 
-def _removing(path: str) -> Step:
+def _removing(override: _Override) -> Step:
+    path = override.path
+
     def remove() -> Prose:
         folder, name = os.path.split(path)
         with Directory(folder) as directory:
             directory.remove(name)
             directory.sync()
-        return fill(sentences.OVERRIDE_REMOVED, path=path)
+        return fill(override.words.removed, path=path)
 
-    return Step(fill(sentences.OVERRIDE_GONE, path=path), remove)
+    return Step(fill(override.words.gone, path=path), remove)
 
 
-def _telling_systemd(settings: Settings, changed: bool) -> list[Step]:
+def _telling_systemd(settings: Settings, *, group: bool, walls: bool) -> list[Step]:
     if not systemd.booted():
         return []
     steps = []
-    if changed or _units_are_old():
+    if group or walls or _units_are_old():
         steps.append(Step(fill(sentences.RELOAD_UNITS), _reload_units))
-    group, pid = settings.config.group, _watcher(settings)
-    if pid is not None and (changed or not _has_group(pid, group)):
-
-        def restart() -> Prose:
-            # One that does not run is left so.
-            run_well(["systemctl", "try-restart", UNIT], timeout=60)
-            return fill(sentences.RESTARTED, group=group)
-
-        steps.append(Step(fill(sentences.RESTART, group=group), restart))
+    name, pid = settings.config.group, _watcher(settings)
+    if pid is not None and (group or not _has_group(pid, name)):
+        steps.append(_restarting(fill(sentences.RESTART, group=name), fill(sentences.RESTARTED, group=name)))
+    elif pid is not None and walls:
+        steps.append(_restarting(fill(sentences.RESTART_WALLS), fill(sentences.RESTARTED_WALLS)))
     return steps
+
+
+def _restarting(what: Prose, done: Prose) -> Step:
+    def restart() -> Prose:
+        # One that does not run is left so.
+        run_well(["systemctl", "try-restart", UNIT], timeout=60)
+        return done
+
+    return Step(what, restart)
 
 
 def _reload_units() -> Prose:

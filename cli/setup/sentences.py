@@ -32,6 +32,15 @@ OVERRIDDEN = "Wrote {path}: the service works for the group {group}."
 OVERRIDE_GONE = "remove {path}, which names another group"
 OVERRIDE_REMOVED = "Removed {path}, which named another group."
 OVERRIDE_FOREIGN = "{path} is not of this program's making and was left alone. It has to name the group {group}."
+WALLS = "write {path}, which lets the watcher reach the database"
+WALLS_OPENED = "Wrote {path}, which lets the watcher reach the database."
+WALLS_GONE = "remove {path}, which lets the watcher reach a database that it does not use"
+WALLS_REMOVED = "Removed {path}, which let the watcher reach a database that it does not use."
+WALLS_FOREIGN = (
+    "{path} is not of this program's making and was left alone. It has to let the watcher reach the database."
+)
+RESTART_WALLS = "restart the watcher, which was started behind other walls"
+RESTARTED_WALLS = "Restarted the watcher: its walls are those for this database now."
 RELOAD_UNITS = "have systemd read its units again"
 RELOADED_UNITS = "systemd has read its units again."
 RESTART = "restart the watcher, which was started without the group {group}"
@@ -46,6 +55,15 @@ MADE_REGISTRY = "Made the registry {path}, without aliases ({wanted})."
 REGISTRY_LOST = (
     "The registry {path} is not there, and {map} has aliases, which an empty registry would switch off. Put the "
     "registry back from a backup; if the aliases are to go, empty {map} and run this command again."
+)
+REGISTRY_LOST_DATABASE = (
+    "The registry {path} is not there, and the database of {map} has aliases of its, which an empty registry would "
+    "switch off. Put the registry back from a backup; if the aliases are to go, delete their rows and run this command "
+    "again."
+)
+REGISTRY_LOST_MAYBE = (
+    "The registry {path} is not there, and whether the database of {map} has aliases that an empty one would switch "
+    "off could not be found out: {why} Mend that and run this command again."
 )
 MEND = "give {path} the mode and owner {wanted}; it has {found}"
 MENDED = "Gave {path} the mode and owner {wanted}; it had {found}."
@@ -127,6 +145,24 @@ RELOAD_FAILED = "Postfix is set up, but it was not told: {why} Reload it, or it 
 LIVE = "Mail to the aliases at {domain} flows: {aliases} in the map."
 NOT_LIVE = "Postfix is set up, but something stands in the way: {what}"
 
+ENABLE_KEY = "set `{key}` to {value} in {path}"
+ENABLE_BLOCK = "set `{key}` in {path} to:"
+ENABLE_KEYS = "set {keys} in {path}"
+SET_KEYS = "Set {keys} in {path}."
+NO_LIBRARY = (
+    "The libraries for the database are not there. Run `apt-get install {packages}`, then this command once more."
+)
+COLUMNS_OPEN = (
+    "New rows of the table {table} need a value in {columns}, which cannot be told. Set `sql` in {path} to what "
+    "`runv-admin-email-alias discover --map {map}` shows, with that value in `constants`."
+)
+DATABASE_TROUBLE = "{why} Publishing was not switched on."
+TYPE_MISSING = (
+    "This Postfix has no tables of type {type}. Run `apt-get install postfix-{type}`, then this command once more; "
+    "publishing was not switched on."
+)
+NO_ROWS = "The map {table} cannot be asked, or does not follow yet, so Postfix was left as it is: {why}"
+
 # Help
 
 HELP = """\
@@ -139,10 +175,13 @@ directory, become records. Doing it again changes nothing.
 Examples:
   sudo runv-admin-email-alias setup --dry-run
   sudo runv-admin-email-alias setup --add-existing-users --enable
+  sudo runv-admin-email-alias setup --enable --map mysql:/etc/postfix/map.cf
 """
 DRY_RUN_HELP = "Only show what would be done."
 GROUP_HELP = "Let NAME be the members' group from now on."
 ADD_HELP = "Add the accounts of users.json in the state directory to the members' group."
 ENABLE_HELP = "Switch publishing on, and set Postfix up for it, after showing the commands and asking."
 YES_HELP = "With --enable: do not ask."
+MAP_HELP = "With --enable: keep the aliases in the database that FILE, a path or type:path, leads to."
+MAP_ALONE = "--map goes with --enable only."
 YES_ALONE = "--yes goes with --enable only."

@@ -7,7 +7,8 @@ import os
 import stat
 
 from cli import house
-from cli.output import Prose, fill
+from cli.output import Prose, fill, prose
+from cli.published import read_published
 from cli.setup import renewing, sentences
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import Settings
@@ -35,15 +36,27 @@ def plan(settings: Settings) -> Plan:
             remarks.append(Remark(what, failed=True))
         elif "unasked" in kinds:
             remarks.append(Remark(fill(sentences.UNASKED, path=place.path, why=found[0].found), failed=True))
-        elif "missing" in kinds and place.name == "registry" and _map_has_rows(settings):
-            told = {"path": place.path, "map": settings.config.virtual_alias_file}
-            remarks.append(Remark(fill(sentences.REGISTRY_LOST, **told), failed=True))
+        elif "missing" in kinds and place.name == "registry" and (lost := _why_no_new_registry(settings, place.path)):
+            remarks.append(Remark(lost, failed=True))
         elif "missing" in kinds:
             steps.append(_making(place, settings))
         else:
             steps.append(_mending(place, settings))
     steps += [step for folder in FOLDERS if (step := _handing_over(settings, folder)) is not None]
     return Plan(steps, remarks)
+
+
+def _why_no_new_registry(settings: Settings, path: str) -> Prose | None:
+    """What an empty registry would take away; `None` where it would take nothing."""
+    if settings.config.in_database:
+        table = settings.config.map_name
+        try:
+            lost = bool(read_published(settings, {}).rows)
+        except TroubleError as error:
+            return fill(sentences.REGISTRY_LOST_MAYBE, path=path, map=table, why=prose(str(error)))
+        return fill(sentences.REGISTRY_LOST_DATABASE, path=path, map=table) if lost else None
+    told = {"path": path, "map": settings.config.virtual_alias_file}
+    return fill(sentences.REGISTRY_LOST, **told) if _map_has_rows(settings) else None
 
 
 def _map_has_rows(settings: Settings) -> bool:

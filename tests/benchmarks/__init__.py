@@ -14,5 +14,7 @@ that a busy or a slow machine slows both. Only what has no floor (memory, wake-u
     bursts      a thousand requests, a thousand approvals
     fairness    what others notice while one member drops a hundred thousand files
     idle        wake-ups and memory while nothing happens
+    sql         the same through MariaDB and PostgreSQL, with a hundred thousand aliases
+    clients     the floor of that: a bare client library
     commands    the member's command line
 """

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from tests.benchmarks.bench import Ground, file_system, ground
 from tests.benchmarks.bursts import bursts
+from tests.benchmarks.clients import server_versions
 from tests.benchmarks.commands import commands
 from tests.benchmarks.fairness import fairness
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.idle import idle
 from tests.benchmarks.publishing import approvals, hand_edits
 from tests.benchmarks.requests import single_requests
+from tests.benchmarks.sql import databases
 from tests.benchmarks.table import render, write_into
 from tests.support.mailconfig import MailConfig
 from tests.support.needs import missing
@@ -28,16 +30,18 @@ FIGURES: Mapping[str, Callable[[Ground], Iterator[Figure]]] = {
     "bursts": bursts,
     "fairness": fairness,
     "idle": idle,
+    "databases": databases,
     "commands": commands,
 }
-_NEED_ROOT = frozenset({"requests", "bursts", "fairness"})
+_NEED_ROOT = frozenset({"requests", "bursts", "fairness", "databases"})
 """They act as many members, each with a uid of its own."""
 
 
 def main() -> int:
     """Run the benchmarks."""
     options = _options()
-    for need in ("accounts", "postfix", "postfix-hash"):
+    needs = ("accounts", "postfix", "postfix-hash", "postfix-mysql", "postfix-pgsql", "mariadb-server", "postgresql")
+    for need in needs if "databases" in (options.only or FIGURES) else needs[:3]:
         if sentence := missing(need):
             _say(sentence.replace("This test needs", "The benchmarks need"))
             return 1
@@ -78,13 +82,13 @@ def _options() -> argparse.Namespace:
 
 def _conditions(directory: Path) -> str:
     """In what surroundings the figures were taken."""
-    packages = ("watchdog", "msgspec", "click", "email-validator")
+    packages = ("watchdog", "msgspec", "click", "email-validator", "SQLAlchemy", "psycopg", "PyMySQL")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
     with tempfile.TemporaryDirectory() as mail:
         postfix = MailConfig(Path(mail, "postfix"), maps="").run("postconf", "-dh", "mail_version").stdout.strip()
     return (
         f"Measured with {os.cpu_count()} cores, {file_system(directory)}, Python {platform.python_version()}, "
-        f"Postfix {postfix},\n{', '.join(versions)}."
+        f"Postfix {postfix},\n{', '.join(server_versions())},\n{', '.join(versions)}."
     )
 
 

@@ -81,7 +81,7 @@ def bench(ground: Ground, aliases: int, members: int = 1) -> Iterator[Bench]:
     site_root.mkdir()
     with Site(ground.installation, root=site_root) as site:
         accounts = site.accounts.add_many([member(n) for n in range(max(members, aliases))])
-        registry = {member(n): _entry(n) for n in range(aliases)}
+        registry = {member(n): entry(n) for n in range(aliases)}
         if registry:
             registry[member(0)]["uid"] = accounts[0].uid
         put(site.paths.registry, registry_bytes(registry), 0o640, gid=site.accounts.gid)
@@ -118,6 +118,19 @@ def alias(number: int) -> str:
     return f"{member(number)}@runv.club"
 
 
+def entry(number: int) -> dict[str, object]:
+    """What the registry has of it."""
+    return {
+        "username": member(number),
+        "alias": alias(number),
+        "destination": f"{member(number)}@example.org",
+        "status": "active",
+        "created_at": "2026-05-19T20:55:18Z",
+        "updated_at": "2026-05-19T20:55:18Z",
+        "approved_by": "pmurad-admin",
+    }
+
+
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
     """Wait where nothing is timed."""
     deadline = time.monotonic() + timeout
@@ -136,15 +149,3 @@ def file_system(path: Path) -> str:
         if fields[2] == wanted:
             return fields[fields.index("-") + 1]
     return "unknown"
-
-
-def _entry(number: int) -> dict[str, object]:
-    return {
-        "username": member(number),
-        "alias": alias(number),
-        "destination": f"{member(number)}@example.org",
-        "status": "active",
-        "created_at": "2026-05-19T20:55:18Z",
-        "updated_at": "2026-05-19T20:55:18Z",
-        "approved_by": "pmurad-admin",
-    }

@@ -27,18 +27,23 @@ def _measured(ground: Ground, aliases: int) -> tuple[int, float]:
     with bench(ground, aliases) as both:
         pid = both.watcher.process.pid
         time.sleep(SETTLE_SECONDS)
-        before = _switches(pid)
+        before = switches_of(pid)
         time.sleep(WATCHED_SECONDS)
-        switches = _switches(pid) - before
-        return switches, round(_status_number(Path("/proc", str(pid), "status"), "VmRSS") / 1024, 1)
+        return switches_of(pid) - before, memory_of(pid)
 
 
-def _switches(pid: int) -> int:
+def switches_of(pid: int) -> int:
+    """How often its threads have gone to sleep, or were put aside, so far."""
     return sum(
         _status_number(path, name)
         for path in Path("/proc", str(pid), "task").glob("*/status")
         for name in ("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")
     )
+
+
+def memory_of(pid: int) -> float:
+    """What is resident of it, in MiB."""
+    return round(_status_number(Path("/proc", str(pid), "status"), "VmRSS") / 1024, 1)
 
 
 def _status_number(path: Path, name: str) -> int:

@@ -23,7 +23,9 @@ from schemas.documents import to_json
 from schemas.requests import Folder, RequestRecord, record_name, request_id
 from schemas.status import Problem, Published, Status, start_time
 from tests.support.layout import Layout, put
+from tests.support.programs import Programs
 from tests.support.waiting import wait_for
+from watcher.publish import commands
 
 ASKED = "2026-05-19T20:55:18Z"
 LATER = "2026-06-01T08:00:00Z"
@@ -262,6 +264,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is awaited for longer than a moment."""
     monkeypatch.setattr(waiting, "VERDICT_SECONDS", 0.02)
     monkeypatch.setattr(waiting, "MARKER_SECONDS", 0.02)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """The only programs that there are: none, at first."""
+    programs = Programs(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(programs.directory))
+    # The system's own directories come behind PATH always, and no account can take programs out of them.
+    monkeypatch.setattr(commands, "_SYSTEM_PATH", str(programs.directory))
+    return programs
 
 
 @pytest.fixture

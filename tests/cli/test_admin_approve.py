@@ -7,7 +7,7 @@ import pytest
 
 from cli import admin_sentences, mail_flow
 from schemas.decisions import NAME, parse_decision
-from schemas.status import Status, read_status
+from schemas.status import Conflict, Status, read_status
 from tests.cli.conftest import Player, Server, entry
 from tests.support.waiting import wait_for
 
@@ -32,6 +32,35 @@ def test_an_approval_says_that_mail_flows(server: Server) -> None:
     with approved(server):
         outcome = server.admin("approve", "pablo")
     assert outcome == (0, f"{SHOWN}Approved: mail to pablo@runv.club now goes to p@example.org.\n", "")
+
+
+def test_an_approval_of_an_alias_that_anothers_row_holds_fails_with_both_destinations(server: Server) -> None:
+    server.status()
+    server.record("pending")
+    conflict = Conflict("pablo@runv.club", "p@example.org", ["old@example.org", "more@example.org"])
+    with approved(server, ("alias-conflict", "One alias is left out."), conflicts=[conflict]):
+        outcome = server.admin("approve", "pablo")
+    assert outcome == (
+        1,
+        SHOWN,
+        "Approved, but mail to pablo@runv.club does not go to p@example.org: a row in the database that is not of this "
+        "program's making sends it to old@example.org, more@example.org. Delete that row, then run: "
+        "runv-admin-email-alias sync\nWarning: One alias is left out.\n",
+    )
+
+
+@pytest.mark.parametrize("code", ["alias-conflict", "map-answers-wrong", "replica-behind", "replica-unreachable"])
+def test_what_keeps_other_aliases_from_working_is_a_warning(server: Server, code: str) -> None:
+    server.status()
+    server.record("pending")
+    conflict = Conflict("maria@runv.club", "m@example.org", ["x@example.org"])
+    with approved(server, (code, "Something else is in the way."), conflicts=[conflict]):
+        outcome = server.admin("approve", "pablo")
+    assert outcome == (
+        0,
+        f"{SHOWN}Approved: mail to pablo@runv.club now goes to p@example.org.\n",
+        "Warning: Something else is in the way.\n",
+    )
 
 
 def test_the_marker_is_bound_to_what_was_shown(server: Server) -> None:

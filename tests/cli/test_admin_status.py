@@ -1,6 +1,6 @@
 import msgspec
 
-from schemas.status import read_status
+from schemas.status import Conflict, Host, read_status
 from tests.cli.conftest import Server
 
 
@@ -45,6 +45,32 @@ def test_problems_are_wrapped_to_the_terminal(server: Server) -> None:
     assert lines[start + 2].startswith("    word")
     assert "\\x1b end. (since 2026-06-01 08:00 UTC)" in " ".join(line.strip() for line in lines)
     assert lines[-1] == "  - Short. (since 2026-06-01 08:00 UTC)"
+
+
+def test_conflicts_are_told_with_both_destinations_and_replicas_with_their_lag(server: Server) -> None:
+    conflicts = [Conflict(f"m{n:02}@runv.club", "p@example.org", ["x@example.org", "\x1b[2J"]) for n in range(23)]
+    hosts = [
+        Host("inet:10.0.0.2:5432", 0.0, None),
+        Host("inet:10.0.0.3", 12.3456, None),
+        Host("unix:/run/mysqld/mysqld.sock", None, "No route."),
+        Host("inet:10.0.0.5", None, None),
+    ]
+    server.status(published="0" * 64, conflicts=conflicts, hosts=hosts)
+    lines = server.admin("status").out.splitlines()
+    start = lines.index("Replicas    4")
+    assert lines[start + 1 : start + 6] == [
+        "  - inet:10.0.0.2:5432: up to date",
+        "  - inet:10.0.0.3: 12.3 s behind the last change",
+        "  - unix:/run/mysqld/mysqld.sock: could not be asked: No route.",
+        "  - inet:10.0.0.5: not asked yet",
+        "Conflicts   23",
+    ]
+    text = " ".join(line.strip() for line in lines[start + 6 :])
+    told = (
+        "- m00@runv.club should go to p@example.org, and a row of somebody else sends it to x@example.org, \\x1b[2J - "
+    )
+    assert text.startswith(told)
+    assert text.endswith("- and 3 more; --json has them all Problems    none")
 
 
 def test_json_holds_the_status_file(server: Server) -> None:

@@ -146,6 +146,7 @@ def test_a_dry_run_as_json(server: Server) -> None:
         "orphans": [],
         "orphans_held": None,
         "enabled": True,
+        "conflicts": [],
     }
     server.registry(**aliases(10))
     found = server.admin("sync", "--dry-run", "--json").json

@@ -1,5 +1,6 @@
 """Whether Postfix asks the map and takes mail for the domain, asked of a real Postfix's configuration."""
 
+import json
 import os
 from pathlib import Path
 
@@ -132,3 +133,48 @@ def test_a_type_that_this_postfix_has_not_is_told(ground: Ground, monkeypatch: p
     assert ground.look(backend="postfix-hash").type_known
     monkeypatch.setattr(Postfix, "table_types", lambda _: frozenset({"lmdb"}))
     assert not ground.look(backend="postfix-hash").type_known
+
+
+def in_database(ground: Ground, kind: str, text: str) -> tuple[Settings, str]:
+    path = ground.file("aliases.cf", text)
+    config = parse_config(json.dumps({"backend": f"postfix-{kind}", "sql": {"map_file": path}}).encode(), "x")
+    return replace(ground.settings, config=config), f"{kind}:{path}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "chroot", "by_proxy"),
+    [
+        ("mysql", "hosts = 127.0.0.1\ndbname = d\n", "y", False),
+        ("mysql", "hosts = localhost\ndbname = d\n", "y", True),
+        ("mysql", "hosts = localhost\ndbname = d\n", "n", False),
+        ("mysql", "hosts = localhost\ndbname = d\n", "-", False),
+        ("pgsql", "hosts = /run/postgresql\ndbname = d\n", "y", True),
+        ("pgsql", "hosts = localhost\ndbname = d\n", "y", False),
+        ("sqlite", "dbpath = /srv/x.sqlite\n", "y", True),
+    ],
+)
+def test_postfix_is_told_to_ask_by_way_of_proxymap_where_its_chroot_is_in_the_way(
+    ground: Ground, kind: str, text: str, chroot: str, by_proxy: bool
+) -> None:
+    settings, table = in_database(ground, kind, text)
+    ground.mail.write(virtual_alias_maps="hash:/a")
+    services = f"smtp inet n - n - - smtpd\n  -o syslog_name=x\ncleanup unix n - {chroot} - 0 cleanup\n"
+    ground.mail.write_services(f"pickup unix n - y 60 1 pickup\n{services}")
+    side = look(Postfix(), settings)
+    assert side.table == table
+    assert side.missing == (("virtual_alias_maps", f"hash:/a, {'proxy:' if by_proxy else ''}{table}"),)
+    ground.mail.write(virtual_alias_maps=f"hash:/a, proxy:{table}")
+    assert look(Postfix(), settings).missing == ()
+
+
+def test_the_map_of_files_from_before_is_taken_out(ground: Ground) -> None:
+    settings, table = in_database(ground, "mysql", "hosts = 127.0.0.1\ndbname = d\n")
+    ground.mail.write(virtual_alias_maps=f"hash:/a, {TABLE}, $virtual_maps")
+    side = look(Postfix(), settings)
+    assert (side.named, side.outdated) == (False, (TABLE,))
+    assert edit_line(side.missing) == f"postconf -e 'virtual_alias_maps = hash:/a, $virtual_maps, {table}'"
+    ground.mail.write(virtual_alias_maps=f"{TABLE}, {table}")
+    side = look(Postfix(), settings)
+    assert (side.named, side.outdated) == (True, (TABLE,))
+    assert edit_line(side.missing) == f"postconf -e 'virtual_alias_maps = {table}'"
+    assert ground.look().outdated == ()

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from cli import who
+from schemas.status import Conflict
 from tests.cli.conftest import ASKED, LATER, Server, entry
 
 KEYS = [
@@ -11,6 +12,7 @@ KEYS = [
     "alias",
     "state",
     "active",
+    "held_up",
     "pending",
     "ended",
     "last",
@@ -46,6 +48,24 @@ def test_active(server: Server) -> None:
         "Mail to pablo@runv.club goes to p@example.org, since 2026-06-01 08:00 UTC.\n",
         "",
     )
+
+
+def test_an_alias_that_anothers_row_holds_is_told_of_without_that_row(server: Server) -> None:
+    server.registry(pablo=entry(updated_at=LATER))
+    conflict = Conflict("pablo@runv.club", "p@example.org", ["secret@elsewhere.example"])
+    told = "A row of somebody else in db.example sends pablo@runv.club to secret@elsewhere.example."
+    server.status(("alias-conflict", told), conflicts=[conflict])
+    assert server.member("status") == (
+        0,
+        "pablo@runv.club -> p@example.org is approved, since 2026-06-01 08:00 UTC, but does not work yet: something on "
+        "the server is in its way. The administrators are told of it.\n",
+        "",
+    )
+    found = server.member("status", "--json").json
+    assert (found["state"], found["held_up"], found["problems"]) == ("active", True, [])
+    server.status(conflicts=[Conflict("maria@runv.club", "m@example.org", ["secret@elsewhere.example"])])
+    assert server.member("status").out == "Mail to pablo@runv.club goes to p@example.org, since 2026-06-01 08:00 UTC.\n"
+    assert server.member("status", "--json").json["held_up"] is False
 
 
 def test_change_pending(server: Server) -> None:
@@ -167,6 +187,7 @@ def test_json_has_the_same_keys_whatever_there_is(server: Server) -> None:
         "alias": "pablo@runv.club",
         "state": "none",
         "active": None,
+        "held_up": False,
         "pending": None,
         "ended": None,
         "last": None,

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.errors import TroubleError
 from schemas.registry import Registry
-from watcher.publish.publisher import Publisher
+from watcher.publish.file_publisher import FilePublisher
 
 from ..support.disk import Disk, small_disk
 from ..watcher.publish.conftest import House, at_home, members, publisher_of, registry_of
@@ -62,7 +62,7 @@ def answers(house: House) -> dict[str, str]:
     return dict(line.split("\t") for line in done.stdout.splitlines())
 
 
-def published(publisher: Publisher, registry: Registry) -> bool:
+def published(publisher: FilePublisher, registry: Registry) -> bool:
     try:
         publisher.publish(registry, forced=True)
     except TroubleError:

@@ -3,6 +3,7 @@
 import msgspec
 
 from cli.discover.inventory import Inventory
+from cli.discover.maps import MapColumn, MapFile, MapView
 from cli.discover.ours import Ours
 from cli.discover.places import Place
 from cli.discover.stack import Package, Parameter, PostfixStack, Service
@@ -33,3 +34,12 @@ def test_the_files_protocol_explains_every_key_of_the_inventory() -> None:
     )
     for key, kinds in INSIDE.items():
         assert {name for kind in kinds for name in fields(kind)} <= set(told[key]), key
+
+
+def test_the_files_protocol_explains_every_key_of_a_map() -> None:
+    printed = section(read("docs/files-protocol.md"), "What the commands print as JSON")
+    (told,) = [rows for rows in tables(printed) if code(rows[0][0]) == ["map"]]
+    assert [name for key, _ in told for name in code(key)] == fields(MapView)
+    inside = {code(key)[0]: code(value) for key, value in told}
+    assert set(fields(MapFile)) <= set(inside["file"])
+    assert set(fields(MapColumn)) <= set(inside["columns"])

@@ -18,7 +18,8 @@ from cli.member import member_command
 from cli.program import CONTEXT
 from schemas import addresses, decisions, names, queue, registry, requests
 from schemas.audit import AuditLine, parse_line
-from schemas.config import Config
+from schemas.config import SQL_TYPES, Config, parse_config
+from schemas.database import Database
 from schemas.decisions import FailedDecision, parse_decision
 from schemas.documents import parse_record
 from schemas.queue import parse_queue_file
@@ -35,6 +36,7 @@ MEMBER = read("docs/member-guide.md")
 MEMBRO = read("docs/guia-do-membro.md")
 PROTOCOL = read("docs/files-protocol.md")
 ARCHITECTURE = read("docs/architecture.md")
+IN_A_DATABASE = read("docs/in-a-database.md")
 
 GUIDES = {
     "runv-email-alias": (member_command, (MEMBER, MEMBRO)),
@@ -90,6 +92,32 @@ def test_the_example_configuration_is_one() -> None:
     assert parse_record(block.text.encode(), Config) == Config(enabled=True)
 
 
+DATABASES = ("docs/in-a-database.md", "docs/more-than-one-mail-host.md")
+
+
+@pytest.mark.parametrize("page", DATABASES)
+def test_the_configurations_for_a_database_are_some(page: str) -> None:
+    blocks = fences(read(page), "json")
+    assert blocks
+    for block in blocks:
+        assert parse_config(block.text.encode(), "the example").in_database
+
+
+def test_the_page_on_databases_explains_every_key_of_the_block_and_of_the_sql_maps() -> None:
+    told = table(section(IN_A_DATABASE, "The block in the configuration"))
+    assert [code(key)[0] for key, *_ in told] == [field.name for field in msgspec.structs.fields(Database)]
+    backends = {code(backend)[0] for backend, *_ in table(section(IN_A_DATABASE, "What to install"))}
+    assert backends == {f"postfix-{kind}" for kind in SQL_TYPES}
+
+
+def test_the_packages_on_the_page_on_databases_are_those_that_the_package_suggests() -> None:
+    told = {name for row in table(section(IN_A_DATABASE, "What to install")) for name in code(row[2])[0].split()}
+    (suggested,) = re.findall(r"^Suggests: (.*\n(?: .*\n)*)", read("debian/control"), re.MULTILINE)
+    assert told <= set(re.findall(r"[a-z][a-z0-9-]+", suggested))
+    for name, version in re.findall(r"'(\w+)>=([0-9.]+)'", IN_A_DATABASE):
+        assert f"{name}>={version}" in read("setup.cfg")
+
+
 # Commands
 
 
@@ -125,17 +153,20 @@ def test_no_page_shows_a_command_that_is_not_there(page: Path) -> None:
 
 # Problems
 
+PROGRAM = "runv-email-alias"
+
 
 def codes() -> set[str]:
     """Every text in the watcher's code of passes that looks like the code of a problem."""
-    return {
+    rooms = [f"watcher/{name}.py" for name in ("passes", "service", "intake/place", "decide/switching_off")]
+    rooms += [str(path.relative_to(ROOT)) for path in (ROOT / "watcher" / "publish").rglob("*.py")]
+    found = {
         node.value
-        for module in ("passes", "service", "publish/step", "intake/place", "decide/switching_off")
-        for node in ast.walk(ast.parse(read(f"watcher/{module}.py")))
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and (re.fullmatch(r"[a-z]+(?:-[a-z]+)+", node.value) or node.value == "orphans")
+        for room in rooms
+        for node in ast.walk(ast.parse(read(room)))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
+    return {each for each in found if each == "orphans" or re.fullmatch(r"[a-z]+(?:-[a-z]+)+", each)} - {PROGRAM}
 
 
 def test_the_administrators_guide_explains_every_problem_code() -> None:

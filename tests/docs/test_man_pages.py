@@ -18,8 +18,9 @@ from cli.member import member_command
 from cli.program import CONTEXT
 from schemas import decisions, names, queue, registry, requests
 from schemas.audit import AuditLine, What
-from schemas.config import Backend, Config
-from schemas.status import Problem, Published, Status
+from schemas.config import Backend, Config, parse_config
+from schemas.database import Database
+from schemas.status import Conflict, Host, Problem, Published, Status
 from watcher import daemon, settling
 from watcher.publish import plan
 
@@ -221,9 +222,14 @@ def test_the_configurations_page_names_every_value_that_can_be_chosen() -> None:
 
 def test_the_examples_of_the_configurations_page_are_configurations() -> None:
     shown = examples(CONFIGURATION)
-    assert len(shown) == 2
+    assert len(shown) == 3
     for example in shown:
-        msgspec.json.decode(example.replace("\\-", "-"), type=Config)
+        parse_config(example.replace("\\-", "-").encode(), "the example")
+
+
+def test_the_configurations_page_explains_every_key_of_the_database() -> None:
+    tags = manual.tags(manual.sections(CONFIGURATION)["DATABASE"])
+    assert tags == [field.name for field in msgspec.structs.fields(Database)]
 
 
 # The files
@@ -249,7 +255,7 @@ def test_the_page_of_the_files_explains_what_stands_within_them() -> None:
     failed = manual.sections(manual.sections(FILES)["MARKERS"], "SS")["Failed decisions"]
     assert manual.names(failed) == [field.name for field in msgspec.structs.fields(decisions.FailedDecision)]
     status = manual.text(manual.sections(FILES)["STATUS"])
-    for kind in (Published, Problem):
+    for kind in (Published, Problem, Conflict, Host):
         assert all(field.name in status for field in msgspec.structs.fields(kind))
     log = manual.text(manual.sections(FILES)["AUDIT LOG"])
     assert all(what in log for what in get_args(What))

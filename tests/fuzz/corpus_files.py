@@ -15,3 +15,8 @@ def files(target: str) -> list[Path]:
 def samples(target: str) -> list[dict[str, Any]]:
     """Those of them that are taken, to be spoilt."""
     return [json.loads(path.read_bytes()) for path in files(target) if path.name.startswith("taken")]
+
+
+def texts(target: str) -> list[str]:
+    """Likewise, where they are no documents."""
+    return [path.read_text() for path in files(target) if path.name.startswith("taken")]

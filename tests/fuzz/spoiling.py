@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -123,3 +124,18 @@ def almost_right(draw: Draw, samples: Sequence[dict[str, Any]]) -> bytes:
         spoil = draw(st.sampled_from(_BYTE_SPOILERS))
         data = spoil(draw, data)
     return data
+
+
+_PIECES = re.compile(r"\w+|\s+|.", re.DOTALL)
+
+
+@st.composite
+def almost_right_text(draw: Draw, samples: Sequence[str]) -> bytes:
+    """One of *samples*, with a word or a sign in it left out, doubled, moved or made another, in up to two places."""
+    pieces = _PIECES.findall(draw(st.sampled_from(samples)))
+    for _ in range(draw(st.integers(0, 2))):
+        place = draw(st.integers(0, len(pieces) - 1))
+        other = draw(st.sampled_from(pieces) | TEXT)
+        spoilt = draw(st.sampled_from([[], [pieces[place]] * 2, [other], [other, pieces[place]]]))
+        pieces[place : place + 1] = spoilt or [""]
+    return "".join(pieces).encode("utf-8", "surrogatepass")

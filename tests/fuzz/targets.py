@@ -4,10 +4,13 @@ A target gives whether the bytes were taken, and raises for whatever nobody fore
 run call the same ones.
 """
 
+import contextlib
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from cli.output import fill, prose, table
@@ -15,12 +18,16 @@ from cli.registry_file import RegistrySnapshot
 from schemas.addresses import ADDRESS_OCTETS, DESTINATION_ROW, DestinationRefusedError, check_destination
 from schemas.audit import parse_line, to_line, to_plain
 from schemas.config import parse_config
+from schemas.database import Database
 from schemas.decisions import FailedDecision, parse_decision
-from schemas.documents import NotJsonError, ShapeError, parse_object, parse_record, to_json
+from schemas.documents import NotJsonError, ShapeError, parse_object, parse_record, to_json, to_record
 from schemas.errors import ConfigError, RegistryError
 from schemas.queue import parse_queue_file
 from schemas.registry import Draft, Registry, parse_registry
 from schemas.requests import RequestRecord, parse_request_id
+from schemas.sql_map import Secret, SqlMapError, SqlType, parse_sql_map, target_of
+from schemas.sql_query import Query, parse_query
+from schemas.sql_tokens import NotPlainError
 from schemas.status import Status, is_running
 from schemas.text import printable, sentence
 
@@ -33,6 +40,8 @@ LINES_LIMIT = 50
 
 _ENTRY = {"alias": f"pablo@{DOMAIN}", "destination": "new@example.org", "status": "active", "updated_at": "now"}
 _KNOWN = b'{"ana": {"alias": "ana@runv.club", "status": "revoked"}, "pablo": %b}' % json.dumps(_ENTRY).encode()
+
+_KINDS: tuple[SqlType, ...] = ("mysql", "pgsql", "sqlite")
 
 Target = Callable[[bytes], bool]
 Found = TypeVar("Found")
@@ -207,6 +216,67 @@ def destination(data: bytes) -> bool:
     return True
 
 
+def sql_map(data: bytes) -> bool:
+    """A map's file, of each kind: the password stands in nothing that is shown of it."""
+    return True in [_map_of(data, kind) for kind in _KINDS]
+
+
+def _map_of(data: bytes, kind: SqlType) -> bool:
+    try:
+        found = parse_sql_map(data, "/etc/postfix/aliases.cf", kind)
+    except SqlMapError as refusal:
+        return _told(refusal)
+    assert repr(found) == repr(replace(found, password=found.password and Secret("another")))
+    for host in found.hosts:
+        assert host.text.isprintable()
+        assert repr(host) == repr(replace(host, uri=host.uri and Secret("another")))
+    try:
+        target = target_of(Database(), found)
+    except SqlMapError as refusal:
+        _told(refusal)
+    else:
+        named = {"table": target.table, "address_column": target.address_column, "goto_column": target.goto_column}
+        given = to_record({**named, "constants": target.constants}, Database)
+        assert target_of(given, found).constants == target.constants
+    return True
+
+
+def sql_query(data: bytes) -> bool:
+    """A map's query, of each kind; a row made by what was read of it is found by SQLite, where that can run it."""
+    text = os.fsdecode(data)
+    return True in [_query_of(text, kind) for kind in _KINDS]
+
+
+def _query_of(text: str, kind: SqlType) -> bool:
+    try:
+        found = parse_query(text, kind)
+    except NotPlainError as refusal:
+        return _told(refusal)
+    named = {"table": found.table, "address_column": found.address_column, "goto_column": found.goto_column}
+    to_record({**named, "constants": found.constants}, Database)
+    if kind == "sqlite" and found.schema is None and set(found.parts.values()) <= {"%d", "%u"}:
+        _found_by_sqlite(text, found)
+    return True
+
+
+def _found_by_sqlite(text: str, query: Query) -> None:
+    parts = {"%s": f"pablo@{DOMAIN}", "%u": "pablo", "%d": DOMAIN}
+    row = {query.address_column: parts["%s"], query.goto_column: "p@example.org", **query.constants}
+    row |= {column: parts[pattern] for column, pattern in query.parts.items()}
+    asked = re.sub("%.", lambda part: parts.get(part.group().lower(), "%"), text)
+    columns = ", ".join(f'"{name}"' for name in row)
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        try:
+            database.execute(f'CREATE TABLE "{query.table}" ({columns})')
+            cursor = database.execute(asked)
+        except sqlite3.Error:
+            # A name of SQLite's own, or a word that it wants in quotes: Postfix could not ask this either.
+            return
+        assert cursor.fetchall() == []
+        database.execute(f'INSERT INTO "{query.table}" VALUES ({", ".join("?" * len(row))})', list(row.values()))
+        assert database.execute(asked).fetchall() == [("p@example.org",)]
+
+
 def shown(data: bytes) -> bool:
     """Text from anywhere on its way to a person: one line, and nothing that a terminal could act on."""
     text = os.fsdecode(data)
@@ -230,6 +300,8 @@ TARGETS: Mapping[str, Target] = {
     "registry": registry,
     "request-record": request_record,
     "shown": shown,
+    "sql-map": sql_map,
+    "sql-query": sql_query,
     "status": status,
 }
 """Every target by the name of its folder in `corpus/`."""

@@ -14,6 +14,8 @@ _KINDS = (Config, Decision, FailedDecision, QueueFile, Entry, RequestRecord, Pro
 _WORDS = (
     *('":"', '","', '":{"', "{}", "[]", "true", "false", "null", "NaN", "1e9", "-0", "\\u0061", "\\ud800", "\\n"),
     *("@example.org", "@runv.club", "xn--", ".internal", "localhost", "active", "approve", "sync", "request", "cancel"),
+    *("SELECT", "FROM", "WHERE", "AND", "NOT", "IS", "LIMIT", "LOWER(", "'%s'", "'%u@%d'", "'%d'", "unix:", "inet:"),
+    *("hosts", "password", "dbname", "dbpath", "query", "table", "select_field", "where_field", "postgresql://"),
     *("\u202e", "\u2028", "\x9b", "\uff0e", "\u3002", "ß", "ﬃ"),
 )
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config import parse_config
+
 from .conftest import ROOT, Package, run
 
 PRIVATE = "usr/share/runv-email-alias"
@@ -114,6 +116,22 @@ def test_it_depends_on_the_libraries_that_the_metadata_names(package: Package) -
         assert f"python3-{name} (>= {version.removesuffix('.0')})" in depends
     assert "python3:any (>= 3.11~)" in depends
     assert "postfix" not in depends
+
+
+def test_what_leads_to_a_database_is_only_suggested(package: Package) -> None:
+    suggested = [each.strip() for each in field(package, "Suggests").split(",")]
+    for line in settings()["options.extras_require"]["sql"].split():
+        name, version = line.split(">=")
+        assert f"python3-{name.lower()} (>= {version})" in suggested
+    assert {"postfix-mysql", "postfix-pgsql", "postfix-sqlite"} <= set(suggested)
+    assert not re.search("sqlalchemy|psycopg|pymysql", field(package, "Depends") + field(package, "Recommends"))
+
+
+def test_the_example_for_a_database_is_a_configuration(package: Package) -> None:
+    examples = package.contents / "usr/share/doc/runv-email-alias/examples"
+    config = parse_config((examples / "runv-member-mail-sql.json").read_bytes(), "the example")
+    assert config.in_database
+    assert not config.enabled
 
 
 def test_the_changelogs_version_is_that_of_the_metadata(package: Package) -> None:

@@ -138,7 +138,13 @@ def test_removing_says_that_postfix_goes_on_and_removes_nothing(server: Path) ->
 
 
 def everything_of_ours(server: Path) -> None:
-    for name in (CONFIG, TMPFILES, f"{DROP_INS}/group.conf", "run/runv-email-alias/status.json"):
+    for name in (
+        CONFIG,
+        TMPFILES,
+        f"{DROP_INS}/group.conf",
+        f"{DROP_INS}/database.conf",
+        "run/runv-email-alias/status.json",
+    ):
         put(server, name)
     for suffix in ("", ".db", ".lmdb", ".cdb"):
         put(server, MAP + suffix)

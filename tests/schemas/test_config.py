@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.config import Config, parse_config
+from schemas.database import Database
 from schemas.errors import ConfigError
 
 PLACE = "/etc/runv-member-mail.json"
@@ -147,3 +148,80 @@ def test_all_that_is_wrong_is_told_at_once_one_line_each_in_the_files_order() ->
 )
 def test_what_is_no_json_object_is_told_so(data: bytes, what: str) -> None:
     assert told(data).startswith(f"The config file {PLACE} was expected to be one JSON object. {what}")
+
+
+BLOCK = {
+    "map_file": "/etc/postfix/mysql-aliases.cf",
+    "write_map_file": "/etc/runv-mail.cf",
+    "table": "mail.alias",
+    "address_column": "address",
+    "goto_column": "goto",
+    "managed_column": "managed_by",
+    "managed_value": "runv",
+    "constants": {"domain": "runv.club", "active": 1, "weight": 0.5, "gone": False},
+}
+
+
+@pytest.mark.parametrize("name", ["sql", "mysql"])
+@pytest.mark.parametrize("map_type", ["mysql", "pgsql", "sqlite"])
+def test_the_block_of_a_database_is_understood_under_both_its_names(name: str, map_type: str) -> None:
+    config = parse({"backend": f"postfix-{map_type}", name: BLOCK})
+    assert config.in_database
+    assert config.database == Database(**BLOCK)  # type: ignore[arg-type]
+    assert (config.map_path, config.map_name) == (BLOCK["map_file"], f"{map_type}:{BLOCK['map_file']}")
+
+
+def test_the_map_file_may_stand_outside_of_the_block() -> None:
+    config = parse({"backend": "postfix-mysql", "mysql_map_file": "/etc/postfix/a.cf"})
+    assert (config.database, config.map_name) == (Database(map_file="/etc/postfix/a.cf"), "mysql:/etc/postfix/a.cf")
+    config = parse({"backend": "postfix-mysql", "mysql_map_file": "/etc/postfix/a.cf", "mysql": {"table": "alias"}})
+    assert config.database == Database(map_file="/etc/postfix/a.cf", table="alias")
+
+
+@pytest.mark.parametrize(
+    ("content", "trouble"),
+    [
+        ({"sql": []}, "`sql`: Expected `object | null`, got `array`."),
+        ({"sql": {"map_fil": 1}}, "The key `sql.map_fil` is not known; the nearest known one is `sql.map_file`."),
+        ({"mysql": {"colums": 1}}, "The key `mysql.colums` is not known; the nearest known one is `mysql."),
+        ({"sql": {"map_file": "a.cf"}}, "`sql.map_file` is 'a.cf'; a path from / was expected."),
+        ({"sql": {"write_map_file": "/a\n"}}, r"`sql.write_map_file` is '/a\\n'; a path from / was expected."),
+        ({"sql": {"table": "a.b.c"}},
+         "`sql.table` is 'a.b.c'; the name of a table was expected, or `schema.table`, without quotes."),
+        ({"sql": {"table": 1}}, "`sql.table` is '1'; the name of a table was expected, "),
+        ({"mysql": {"goto_column": '"goto"'}},
+         "`mysql.goto_column` is '\"goto\"'; the name of a column was expected, without quotes and dots."),
+        ({"sql": {"managed_column": ""}}, "`sql.managed_column` is ''; the name of a column was expected, "),
+        ({"sql": {"managed_value": []}}, "`sql.managed_value` is '[]'; text, a number, true or false was expected."),
+        ({"sql": {"managed_value": "a\0"}}, r"`sql.managed_value` is 'a\\x00'; text, a number, "),
+        ({"sql": {"constants": [1]}},
+         "`sql.constants` is '[1]'; an object of columns, each with its value, was expected."),
+        ({"sql": {"constants": {"a.b": 1}}},
+         "`sql.constants` has the key 'a.b'; the name of a column was expected, without quotes and dots."),
+        ({"sql": {"constants": {"a": None}}},
+         "`sql.constants.a` is 'None'; text, a number, true or false was expected."),
+        ({"sql": {"constants": {"a": "x\0"}}}, r"`sql.constants.a` is 'x\\x00'; text, a number, "),
+        ({"drift_check_interval": -1}, "`drift_check_interval`: Expected `int` >= 0."),
+        ({"sql": {}, "mysql": {}}, "`sql` and `mysql` are two names for one block; give one of them."),
+        ({"mysql_map_file": "/a", "sql": {"map_file": "/b"}},
+         "`mysql_map_file` and `map_file` name different files; give one of them."),
+        ({"backend": "postfix-pgsql"},
+         "`backend` is postfix-pgsql, so `map_file` in `sql` has to name the file that Postfix finds the database by, "
+         "see pgsql_table(5)."),
+        ({"sql": {"managed_column": "m"}},
+         "`managed_column` and `managed_value` belong together; give both or neither."),
+        ({"sql": {"address_column": "a", "goto_column": "a"}},
+         "`address_column`, `goto_column` and `managed_column` have to be different columns."),
+        ({"sql": {"goto_column": "a", "constants": {"a": 1}}},
+         "`constants` gives the column `a` a value, which another key names already."),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_inside_of_the_block_is_told_in_words(content: dict[str, Any], trouble: str) -> None:
+    lines = told(content).split("\n")
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{PLACE}: {trouble}")
+
+
+def test_everything_that_is_wrong_inside_of_the_block_is_told_at_once() -> None:
+    lines = told({"sql": {"map_file": 1, "tabel": "x", "constants": {"": 1}}, "domain": "x"}).split("\n")
+    assert len(lines) == 4

@@ -167,6 +167,20 @@ def test_what_is_known_does_not_change_what_is_found() -> None:
         parse({"pablo": entry(), "maria": entry("maria", destination="nobody")}, known)
 
 
+def test_what_was_touched_is_known_since_the_state_before_alone() -> None:
+    first = parse({"pablo": entry(), "maria": entry("maria"), "ana": entry("ana")})
+    second = parse({"pablo": entry(destination="q@example.org"), "maria": entry("maria"), "zoe": entry("zoe")}, first)
+    third = parse({"pablo": entry(destination="q@example.org"), "maria": entry("maria")}, second)
+
+    assert second.touched_since(second.version) == frozenset()
+    assert second.touched_since(first.version) == frozenset({"pablo@runv.club", "ana@runv.club", "zoe@runv.club"})
+    assert third.touched_since(second.version) == frozenset({"zoe@runv.club"})
+    assert third.touched_since(first.version) is None
+    assert first.touched_since(None) is None
+    elsewhere = parse_registry(b"{}", "example.net", PLACE, first)
+    assert elsewhere.touched_since(first.version) is None
+
+
 def test_another_alias_domain_makes_every_entry_be_examined_again() -> None:
     known = parse({"pablo": entry()})
     with pytest.raises(RegistryError, match=r"`pablo@example\.net` was expected"):

@@ -138,6 +138,7 @@ def test_what_a_draft_writes_is_read_back_as_the_draft_says(
     finished = draft.finish()
     assert parse(finished.data) == finished
     assert parse_registry(finished.data, "runv.club", PLACE, base) == finished
+    assert finished.touched_since(base.version) == frozenset(f"{name}@runv.club" for name, _, _ in changes)
     assert json.loads(finished.data) == expected
     assert [list(each.items()) for each in json.loads(finished.data).values()] == [
         list(each.items()) for each in expected.values()

@@ -1,4 +1,4 @@
-"""The root file system of a Debian 13 mail server, made once by debootstrap(8) and kept between runs."""
+"""The root file systems of Debian 13 mail servers, made once by debootstrap(8) and kept between runs."""
 
 import fcntl
 import hashlib
@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..support.needs import missing
 
 CACHE = Path(os.environ.get("RUNV_TEST_CACHE") or "/var/cache/runv-email-alias-tests")
-"""Where it is kept: some 500 MB. RUNV_TEST_CACHE names another place."""
+"""Where they are kept: some 1.3 GB. RUNV_TEST_CACHE names another place."""
 
 SUITE = "trixie"
 _FIRST = (
@@ -33,37 +34,77 @@ _FIRST = (
 )
 _THEN = ("postfix", "postfix-lmdb", "postsrsd")
 """Packages whose installation asks for more than debootstrap's own way of configuring gives."""
+_DATABASES = (
+    "mariadb-server",
+    "postfix-mysql",
+    "postfix-pgsql",
+    "postfix-sqlite",
+    "postgresql",
+    "python3-psycopg",
+    "python3-pymysql",
+    "python3-sqlalchemy",
+)
 
-_RECIPE = f"2 {SUITE} {_FIRST} {_THEN}"
+_RECIPE = f"3 {SUITE} {_FIRST} {_THEN}"
 
 
 def made() -> Path:
-    """Give the tree, made now if it is not there; nobody may change it.
+    """Give a mail server's tree, made now if it is not there; nobody may change it.
 
     Raises AssertionError with what debootstrap or apt said, where it cannot be made.
     """
+    return _kept(_place("mail", _RECIPE), _make)
+
+
+def made_with_databases() -> Path:
+    """Give the tree of one that has MariaDB and PostgreSQL besides, in the same way.
+
+    It is another one, since it is three times as large, and every machine begins with a copy.
+    """
+    mail = made()
+
+    def make(tree: Path) -> None:
+        _run("cp", "-a", "--reflink=auto", str(mail), str(tree))
+        small = tree / "etc/mysql/conf.d/small.cnf"
+        small.parent.mkdir(parents=True)
+        small.write_text("[mariadbd]\ninnodb_log_file_size = 4M\n")
+        _run("chroot", str(tree), "apt-get", "update", "-qq")
+        _install(tree, _DATABASES)
+
+    return _kept(_place("databases", f"{_RECIPE} {_DATABASES}"), make)
+
+
+def _place(name: str, recipe: str) -> Path:
+    return CACHE / f"{SUITE}-{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+
+
+def _kept(tree: Path, make: Callable[[Path], None]) -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
-    tree = CACHE / f"{SUITE}-{hashlib.sha256(_RECIPE.encode()).hexdigest()[:12]}"
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.exists():
-            for old in CACHE.glob(f"{SUITE}-*"):
+            present = {_place("mail", _RECIPE), _place("databases", f"{_RECIPE} {_DATABASES}")}
+            for old in set(CACHE.glob(f"{SUITE}-*")) - present:
                 shutil.rmtree(old)
             unfinished = CACHE / f"{SUITE}-unfinished"
-            _make(unfinished)
+            make(unfinished)
             unfinished.rename(tree)
     return tree
 
 
 def _make(tree: Path) -> None:
     _run("debootstrap", "--variant=minbase", f"--include={','.join(_FIRST)}", SUITE, str(tree))
+    answers = "postfix postfix/main_mailer_type select Local only\npostfix postfix/mailname string runv.example\n"
+    _run("chroot", str(tree), "debconf-set-selections", given=answers)
+    _install(tree, _THEN)
+
+
+def _install(tree: Path, packages: Sequence[str]) -> None:
     # Nothing may start while it is installed: it would run outside, beside the services of the machine itself.
     refusal = tree / "usr/sbin/policy-rc.d"
     refusal.write_text("#!/bin/sh\nexit 101\n")
     refusal.chmod(0o755)
-    answers = "postfix postfix/main_mailer_type select Local only\npostfix postfix/mailname string runv.example\n"
-    _run("chroot", str(tree), "debconf-set-selections", given=answers)
-    _run("chroot", str(tree), "apt-get", "install", "-qq", "-y", "--no-install-recommends", *_THEN)
+    _run("chroot", str(tree), "apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages)
     _run("chroot", str(tree), "apt-get", "clean")
     refusal.unlink()
 
@@ -76,12 +117,12 @@ def _run(*command: str, given: str = "") -> None:
 
 
 def main() -> None:
-    """Make it where it is not there; where nothing can be booted here, say why, and leave it to the tests to go on."""
+    """Make those that are missing; where nothing can be booted here, say why, and leave it to the tests to go on."""
     if why := missing("container"):
         sys.stderr.write(f"{why}\n")
         return
     try:
-        made()
+        made_with_databases()
     except AssertionError as error:
         sys.exit(str(error))
 

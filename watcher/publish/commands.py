@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,9 @@ The last sign of life may be half a minute old when a pass begins, and systemd's
 """
 LEAST = 1.0
 """Seconds that each of them has nevertheless: one that hangs must not fail those that would not."""
+
+_QUOTED = re.compile(rb'(, line \d+: [^"]*: )".*')
+"""How Postfix repeats a line of a file that it cannot read: of a map in a database, it may be the password's."""
 
 _PASSED_ON = ("MAIL_CONFIG", "TZ")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -124,7 +128,7 @@ class Running:
                 "Run it by hand to see what it waits for."
             ) from None
         # A table that does not answer is complained of once for each of ten tries.
-        lines = dict.fromkeys(line for line in complaint.splitlines()[:20] if line.strip())
+        lines = dict.fromkeys(_QUOTED.sub(rb"\1...", line) for line in complaint.splitlines()[:20] if line.strip())
         complaints = tuple(printable(line, 500) for line in lines)
         return Answer(self._process.returncode, output, complaints)
 

@@ -22,8 +22,7 @@ class MapCheck:
     """Asks `postconf virtual_alias_maps`, and again only when main.cf has changed."""
 
     def __init__(self, config: Config) -> None:
-        self._path = config.virtual_alias_file
-        self._map = f"{config.map_type}:{self._path}"
+        self._map = config.map_name
         self._wanted = config.check_maps and config.enabled
         self._asked: Signature | None = None
         self._answered = False

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from schemas.errors import TroubleError
 from schemas.registry import Registry
 from schemas.requests import RequestRecord
+from watcher import sentences
 
 GUARD_FLOOR = 10
 """With fewer published rows than this, no change counts as a mass change."""
 GUARD_PERCENT = 30
 """More than this share of the published rows removed, or pointed elsewhere, waits for an administrator."""
+
+
+class MassChangeError(TroubleError):
+    """More would change than is changed unasked; the message has the counts, the limit and the command."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,24 @@ def mass_change(
     if max(removed, changed) <= limit:
         return None
     return MassChange(published=plan.published, removed=removed, changed=changed, limit=limit)
+
+
+def refuse_mass_change(plan: Plan, registry: Registry, approvals: Callable[[str], Iterable[RequestRecord]]) -> None:
+    """Raise `MassChangeError` where `mass_change` holds *plan* back."""
+    excess = mass_change(plan, registry, approvals)
+    if excess is not None:
+        raise MassChangeError(
+            sentences.MASS_CHANGE.format(
+                removed=excess.removed, changed=excess.changed, published=excess.published, limit=excess.limit
+            )
+        )
+
+
+def told_of(plan: Plan, path: str, aliases: int) -> str:
+    """The journal's line of a publish to *path*, which holds so many *aliases* now."""
+    return sentences.LOG_PUBLISHED.format(
+        path=path, aliases=aliases, added=len(plan.added), changed=len(plan.changed), removed=len(plan.removed)
+    )
 
 
 def _username(alias: str) -> str:

@@ -1,66 +1,49 @@
-"""Bringing the map into line with the registry: nothing, or one new map."""
+"""What every publisher promises, whatever kind of map it publishes to, and which one a configuration asks for."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from schemas.config import Config
-from schemas.errors import TroubleError
 from schemas.registry import Registry
 from schemas.requests import RequestRecord
-from watcher import sentences
-from watcher.publish.commands import CommandError, run_well
-from watcher.publish.mapfiles import MapError, MapFiles, MapSignature
-from watcher.publish.plan import Plan, make_plan, mass_change
-from watcher.publish.postmap import DUMPABLE, is_plain_postmap
+from schemas.status import Conflict, Host
+from watcher.publish.file_publisher import FilePublisher
+from watcher.publish.plan import Plan
 
-SMALL_CHANGE = 64
-"""Up to this many keys are changed in a copy of the table; more make a new one."""
-_NEEDS_RELOAD = frozenset({"texthash"})
-
-log = logging.getLogger("runv.publish")
+Approvals = Callable[[str], Iterable[RequestRecord]]
+"""Gives the approved records of a username, the newest first."""
 
 
-class MassChangeError(TroubleError):
-    """More would change than is changed unasked; the message has the counts, the limit and the command."""
+class Publisher(Protocol):
+    """Keeps one map in line with the registry."""
 
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong though the map is in line, in words, by code."""
 
-@dataclass(frozen=True)
-class _Held:
-    """What the map holds, as far as we know, and the files that hold it; `None` for those that are to be made anew."""
+    @property
+    def conflicts(self) -> Sequence[Conflict]:
+        """The aliases that are left out since somebody else's row holds them."""
 
-    rows: Mapping[str, str]
-    files: MapSignature | None
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """How far the hosts are that Postfix asks, other than the one that is written to."""
 
+    @property
+    def due(self) -> float | None:
+        """The moment, on the monotonic clock, when the map is to be looked at though nothing happens."""
 
-class Publisher:
-    """Publishes to the map of one configuration.
+    def drifted(self, *, asked: bool) -> bool:
+        """Whether the map is, or may be, another than the one that was left there; asked once in each pass.
 
-    Attributes:
-        reload_trouble: what went wrong with the last reload of Postfix, in words.
-    """
+        Args:
+            asked: whether an administrator wants to have it looked at now.
+        """
 
-    def __init__(self, config: Config, approvals: Callable[[str], Iterable[RequestRecord]]) -> None:
-        self._config = config
-        self._approvals = approvals
-        self._files = MapFiles(config)
-        self._plain = is_plain_postmap(config.postmap_command, config.map_type, config.virtual_alias_file)
-        self._held: _Held | None = None
-        self._tidied = False
-        self.reload_trouble: str | None = None
-
-    def drifted(self) -> bool:
-        """Whether the map's files are not the ones that were left there."""
-        return self._held is None or self._held.files is None or self.found() != self._held.files
-
-    def found(self) -> MapSignature | None:
-        """The map's files as they lie there; `None` where their directory cannot be opened."""
-        try:
-            return self._files.signature()
-        except MapError:
-            return None
+    def found(self) -> object:
+        """Something that compares equal as long as there is no new reason for a publish that failed to work."""
 
     def publish(self, registry: Registry, *, forced: bool) -> Plan | None:
         """Make the map answer for *registry*; give what had to be written, or `None` where nothing had to be.
@@ -71,111 +54,14 @@ class Publisher:
 
         Raises:
             MassChangeError: the guard holds it back.
-            MapError, CommandError: the new map could not be made; the earlier one is in place.
+            TroubleError: the map could not be brought into line; the earlier rows are in place.
         """
-        if not self._tidied:
-            self._files.tidy()
-            self._tidied = True
-        held = self._looked_at()
-        desired = registry.rows()
-        plan = make_plan(held.rows, desired)
-        if plan.empty and held.files is not None:
-            return None
-        excess = None if forced else mass_change(plan, registry, self._approvals)
-        if excess is not None:
-            raise MassChangeError(
-                sentences.MASS_CHANGE.format(
-                    removed=excess.removed, changed=excess.changed, published=excess.published, limit=excess.limit
-                )
-            )
-        self._write(held, desired, plan)
-        log.info(
-            sentences.LOG_PUBLISHED.format(
-                path=self._files.path,
-                aliases=len(desired),
-                added=len(plan.added),
-                changed=len(plan.changed),
-                removed=len(plan.removed),
-            )
-        )
-        self._reload()
-        return plan
 
-    def _looked_at(self) -> _Held:
-        if self._held is None:
-            self._held = self._first_look()
-        elif self._held.files is not None and self._files.signature() != self._held.files:
-            log.warning(sentences.LOG_DRIFT.format(path=self._files.path))
-            self._held = _Held(self._held.rows, None)
-        return self._held
 
-    def _first_look(self) -> _Held:
-        signature = self._files.signature()
-        text_rows = self._files.text_rows()
-        if not self._config.run_postmap or self._files.map_type == "texthash":
-            return _Held(text_rows or {}, signature if text_rows is not None else None)
-        if signature.table is None:
-            return _Held({}, None)
-        if self._files.map_type not in DUMPABLE:
-            # Of cdb nobody can tell every row, so it is made anew once; the text says what was published before.
-            return _Held(text_rows or {}, None)
-        try:
-            rows = self._files.postmap.dump(self._files.path)
-        except CommandError:
-            return _Held(text_rows or {}, None)
-        return _Held(rows, signature if rows == text_rows else None)
+def publisher_for(config: Config, approvals: Approvals) -> Publisher:
+    """The publisher of *config*. What leads to a database is imported only where one is configured."""
+    if not config.in_database:
+        return FilePublisher(config, approvals)
+    from watcher.publish.sql.publisher import SqlPublisher  # noqa: PLC0415
 
-    def _write(self, held: _Held, desired: Mapping[str, str], plan: Plan) -> None:
-        changed = {**plan.added, **{alias: new for alias, (_, new) in plan.changed.items()}}
-        # Until the new map is proved, what lies there is not known; a failure on the way makes it all anew.
-        self._held = _Held(held.rows, None)
-        if self._config.run_postmap and not self._plain:
-            self._write_by_command(desired)
-            files: MapSignature | None = self._files.signature()
-        elif not self._config.run_postmap or self._files.map_type == "texthash":
-            files = self._files.write_text(desired)
-        else:
-            files = self._make_table(held, desired, plan, changed)
-        if self._config.run_postmap:
-            self._prove_live(held, desired, changed, plan)
-        self._held = _Held(desired, files)
-
-    def _make_table(
-        self, held: _Held, desired: Mapping[str, str], plan: Plan, changed: Mapping[str, str]
-    ) -> MapSignature:
-        files = None
-        if held.files is not None and plan.keys <= SMALL_CHANGE and self._files.map_type in DUMPABLE:
-            files = self._files.amend(desired, changed, plan.removed, held.files)
-        return files or self._files.build(desired)
-
-    def _prove_live(self, held: _Held, desired: Mapping[str, str], changed: Mapping[str, str], plan: Plan) -> None:
-        try:
-            self._files.prove_live(changed, plan.removed)
-        except (MapError, CommandError) as error:
-            try:
-                self._put_back(held.rows)
-            except (MapError, CommandError) as second:
-                told = f"{error} {second}"
-                raise MapError(sentences.MAP_NOT_RESTORED.format(path=self._files.path, error=told)) from second
-            raise MapError(sentences.MAP_RESTORED.format(path=self._files.path, error=error)) from error
-
-    def _put_back(self, rows: Mapping[str, str]) -> None:
-        if not self._plain:
-            self._write_by_command(rows)
-        elif self._files.map_type == "texthash":
-            self._files.write_text(rows)
-        else:
-            self._files.build(rows)
-
-    def _write_by_command(self, rows: Mapping[str, str]) -> None:
-        self._files.write_text(rows)
-        run_well(self._config.postmap_command)
-
-    def _reload(self) -> None:
-        self.reload_trouble = None
-        wanted = self._config.reload_postfix
-        if wanted is True or (wanted == "auto" and self._files.map_type in _NEEDS_RELOAD):
-            try:
-                run_well(self._config.reload_command)
-            except CommandError as error:
-                self.reload_trouble = sentences.RELOAD_FAILED.format(error=error)
+    return SqlPublisher(config, approvals)

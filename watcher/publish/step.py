@@ -12,9 +12,8 @@ from schemas.times import now
 from watcher import sentences
 from watcher.audit import lines
 from watcher.decide.markers import Marker
-from watcher.publish.mapfiles import MapSignature
-from watcher.publish.plan import Plan
-from watcher.publish.publisher import MassChangeError, Publisher
+from watcher.publish.plan import MassChangeError, Plan
+from watcher.publish.publisher import Publisher
 from watcher.rooms import Rooms
 
 
@@ -55,7 +54,9 @@ class PublishStep:
         self._stuck: _Stuck | None = None
         self._audited = rooms.audit.last_published()
 
-    def take(self, registry: Registry, force: Marker | None, *, by_hand: bool, waits: bool) -> Followed:
+    def take(
+        self, registry: Registry, force: Marker | None, *, by_hand: bool, waits: bool, asked: bool = False
+    ) -> Followed:
         """Bring the map into line with *registry*, if publishing is on.
 
         Args:
@@ -63,6 +64,7 @@ class PublishStep:
             force: the marker that forces a publish of just this registry.
             by_hand: whether nothing but an edit can have changed the registry.
             waits: whether what failed before is not to be tried again yet.
+            asked: whether an administrator wants the map looked at.
         """
         followed = Followed()
         rooms = self._rooms
@@ -70,36 +72,41 @@ class PublishStep:
             return followed
         forced = force is not None
         stuck, self._stuck = self._stuck, None
-        if stuck is not None and waits and stuck.as_it_was(registry, rooms.publisher, forced=forced):
+        if stuck is not None and waits and not asked and stuck.as_it_was(registry, rooms.publisher, forced=forced):
             # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
             self._stuck = stuck
             followed.problems["publish-failed"] = stuck.what
             followed.failed = True
         else:
-            self._publish(registry, force, followed, by_hand=by_hand)
-        if rooms.publisher.reload_trouble is not None:
-            followed.problems["reload-failed"] = rooms.publisher.reload_trouble
+            self._publish(registry, force, followed, by_hand=by_hand, asked=asked)
+        followed.problems.update(rooms.publisher.problems)
         if (trouble := rooms.mapcheck.trouble()) is not None:
             followed.problems["map-not-used"] = trouble
         return followed
 
-    def _publish(self, registry: Registry, force: Marker | None, followed: Followed, *, by_hand: bool) -> None:
+    def _publish(
+        self, registry: Registry, force: Marker | None, followed: Followed, *, by_hand: bool, asked: bool
+    ) -> None:
         rooms = self._rooms
         forced = force is not None
         try:
-            if forced or registry is not self._in_line or rooms.publisher.drifted():
-                by_hand &= registry is not self._in_line
+            drifted = rooms.publisher.drifted(asked=asked or forced)
+            if forced or drifted or registry is not self._in_line:
+                news = registry is not self._in_line
+                by_hand &= news
                 plan = rooms.publisher.publish(registry, forced=forced)
                 self._audit(registry, plan, force)
                 self._in_line = registry
-                self.published = Published(registry.sha256, now(), len(registry.rows()))
+                aliases = len(registry.rows()) - len(rooms.publisher.conflicts)
+                if news or plan is not None or self.published is None or self.published.aliases != aliases:
+                    self.published = Published(registry.sha256, now(), aliases)
                 # More changes while the last one was being published are a burst; one after another is not.
                 followed.changes = 2 if by_hand and self._woken() else 0
         except MassChangeError as error:
             followed.problems["publish-held"] = str(error)
             followed.failed = True
         except (OSError, TroubleError) as error:
-            path = rooms.settings.config.virtual_alias_file
+            path = rooms.settings.config.map_path
             told = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
             followed.problems["publish-failed"] = told
             followed.failed = followed.again = True
@@ -120,7 +127,7 @@ class _Stuck:
     """A publish that failed: of what, what lay there afterwards, and what was told."""
 
     registry: Registry
-    found: MapSignature | None
+    found: object
     forced: bool
     what: str
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,7 +11,7 @@ from schemas.config import Settings
 from schemas.documents import to_json
 from schemas.errors import StateError
 from schemas.files import Directory
-from schemas.status import Published, Status, start_time
+from schemas.status import Conflict, Host, Published, Status, start_time
 from schemas.times import now
 from watcher import sentences
 from watcher.notify import Notifier
@@ -37,7 +38,15 @@ class Report:
         return self._problems.tally.next_due
 
     def write(
-        self, *, published: Published | None, pending: int, refused: int, left_alone: int, problems: dict[str, str]
+        self,
+        *,
+        published: Published | None,
+        pending: int,
+        refused: int,
+        left_alone: int,
+        problems: dict[str, str],
+        conflicts: Sequence[Conflict] = (),
+        hosts: Sequence[Host] = (),
     ) -> None:
         """Tell the state after a pass.
 
@@ -62,6 +71,8 @@ class Report:
             refused=refused,
             left_alone=left_alone,
             problems=self._problems.update(problems),
+            conflicts=list(conflicts),
+            hosts=list(hosts),
         )
         if status == self._written and os.path.lexists(os.path.join(config.runtime_dir, "status.json")):
             return

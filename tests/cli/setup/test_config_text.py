@@ -29,6 +29,19 @@ def test_only_the_value_of_the_key_is_another_afterwards(before: str, after: str
     assert json.loads(after) == json.loads(before) | {"enabled": True}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{}", '{\n  "sql": {\n    "a": {\n      "b": 1\n    }\n  }\n}'),
+        ('{\n  "x": 1\n}\n', '{\n  "x": 1,\n  "sql": {\n    "a": {\n      "b": 1\n    }\n  }\n}\n'),
+        ('{"x": 1}\n', '{"x": 1, "sql": {"a": {"b": 1}}}\n'),
+        ('{\n  "sql": {"c": 1},\n  "x": 1\n}', '{\n  "sql": {\n    "a": {\n      "b": 1\n    }\n  },\n  "x": 1\n}'),
+    ],
+)
+def test_a_block_is_laid_out_as_the_rest_is(before: str, after: str) -> None:
+    assert with_key(before, "sql", {"a": {"b": 1}}) == after
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a" 1}', '{"a": 1 "b": 2}', '{"a": }'])
 def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|Expecting"):

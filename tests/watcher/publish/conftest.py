@@ -13,7 +13,7 @@ import pytest
 
 from schemas.config import Config
 from schemas.registry import Registry, parse_registry
-from watcher.publish.publisher import Publisher
+from watcher.publish.file_publisher import FilePublisher
 
 from ...support.mailconfig import PATH, MailConfig
 
@@ -114,8 +114,8 @@ def members(number: int, destination: str = "x") -> Registry:
     return registry_of(**{f"member{index:03}": destination for index in range(number)})
 
 
-def publisher_of(house: House, approvals: Any = None, **keys: Any) -> Publisher:
-    return Publisher(house.config(reload_postfix=False, **keys), approvals or (lambda username: []))
+def publisher_of(house: House, approvals: Any = None, **keys: Any) -> FilePublisher:
+    return FilePublisher(house.config(reload_postfix=False, **keys), approvals or (lambda username: []))
 
 
 def signature(house: House) -> list[tuple[int, int, int]]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from schemas.requests import RequestRecord
+from watcher.publish.file_publisher import SMALL_CHANGE, FilePublisher
 from watcher.publish.mapfiles import MapError
-from watcher.publish.publisher import SMALL_CHANGE, MassChangeError, Publisher
+from watcher.publish.plan import MassChangeError
 
 from .conftest import TYPES, House, answers, members, publisher_of, registry_of, signature
 
@@ -50,7 +51,7 @@ def test_when_nothing_differs_nothing_is_written_or_run(house: House) -> None:
     publisher.publish(registry_of(ana="a"), forced=False)
     before = signature(house)
     assert not publisher.publish(registry_of(ana="a"), forced=False)
-    assert not publisher.drifted()
+    assert not publisher.drifted(asked=False)
     assert signature(house) == before
 
 
@@ -59,9 +60,9 @@ def test_after_a_restart_a_map_in_line_is_left_as_it_is(house: House) -> None:
     publisher_of(house).publish(registry_of(ana="a"), forced=False)
     before = signature(house)
     later = publisher_of(house)
-    assert later.drifted()
+    assert later.drifted(asked=False)
     assert not later.publish(registry_of(ana="a"), forced=False)
-    assert not later.drifted()
+    assert not later.drifted(asked=False)
     assert signature(house) == before
 
 
@@ -95,11 +96,11 @@ def test_a_hand_edit_or_a_deletion_is_put_right(house: House, caplog: pytest.Log
         lambda: house.path.write_text(""),
     ):
         spoil()
-        assert publisher.drifted()
+        assert publisher.drifted(asked=False)
         caplog.clear()
         assert publisher.publish(registry, forced=False)
         assert "was changed by somebody else, or is not there" in caplog.text
-        assert not publisher.drifted()
+        assert not publisher.drifted(asked=False)
         assert answers(house, "ana", "pablo") == ["a", "p"]
 
 
@@ -157,7 +158,7 @@ def test_where_somebody_else_builds_only_the_text_is_written_and_their_table_is_
     assert publisher.publish(registry_of(pablo="p"), forced=False)
     assert house.files() == {house.path.name}
     house.table.write_bytes(b"built by somebody else")
-    assert not publisher.drifted()
+    assert not publisher.drifted(asked=False)
     assert not publisher.publish(registry_of(pablo="p"), forced=False)
     assert publisher.publish(registry_of(pablo="q"), forced=False)
     assert house.path.read_text() == "pablo@runv.club\tq@example.org\n"
@@ -180,21 +181,20 @@ def test_postfix_is_reloaded_once_for_a_new_map_where_it_needs_it_or_it_is_wante
     house: House, tmp_path: Path, reload_postfix: bool | str, reloads: int
 ) -> None:
     command = ["sh", "-c", f"echo reload >>{tmp_path}/calls"]
-    publisher = Publisher(house.config(reload_postfix=reload_postfix, reload_command=command), lambda username: [])
+    publisher = FilePublisher(house.config(reload_postfix=reload_postfix, reload_command=command), lambda username: [])
     for _ in range(2):
         publisher.publish(registry_of(pablo="p"), forced=False)
     calls = (tmp_path / "calls").read_text() if (tmp_path / "calls").exists() else ""
     assert calls == "reload\n" * reloads
-    assert publisher.reload_trouble is None
+    assert not publisher.problems
 
 
 @pytest.mark.needs("postfix-hash")
 def test_a_reload_that_fails_is_told_and_the_map_is_in_place(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "runv")
-    publisher = Publisher(house.config(reload_postfix=True), lambda username: [])
+    publisher = FilePublisher(house.config(reload_postfix=True), lambda username: [])
     assert publisher.publish(registry_of(pablo="p"), forced=False)
-    assert publisher.reload_trouble is not None
-    assert publisher.reload_trouble.startswith(
+    assert publisher.problems["reload-failed"].startswith(
         "The map is in place, but Postfix could not be told to reload. The command"
     )
     assert answers(house, "pablo") == ["p"]

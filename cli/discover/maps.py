@@ -1,0 +1,196 @@
+"""What a map in a database points at: its file, without the password, and its table. Nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cli.database.block import as_written, is_needed, propose, with_target
+from cli.database.libraries import missing_packages
+from cli.database.naming import NamedMap
+from cli.discover import sentences
+from cli.house import group_name, user_name
+from cli.output import fill
+from schemas.config import Config, Settings
+from schemas.database import Database, Value
+from schemas.errors import TroubleError
+from schemas.sql_map import SqlMap, SqlMapError, read_sql_map
+
+if TYPE_CHECKING:
+    from watcher.publish.sql.reading import TableView
+
+SECRET = ("pass", "pwd", "secret", "token", "crypt", "hash", "salt")
+"""Columns with such a word in their name are not shown."""
+
+
+class MapFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The file of a map.
+
+    Attributes:
+        path: of the file.
+        mode: as in `0640`.
+        owner: the account's name, or its number where it has none.
+        group: likewise.
+        open_to_others: whether accounts that are neither can read it.
+        hosts: where the database is.
+        user: by which account of the database it is asked.
+        database: its name, or sqlite's file.
+        has_password: whether there is one. It is never shown.
+        query: what Postfix asks.
+    """
+
+    path: str
+    mode: str
+    owner: str
+    group: str
+    open_to_others: bool
+    hosts: list[str]
+    user: str | None
+    database: str | None
+    has_password: bool
+    query: str | None
+
+
+class MapColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of its table.
+
+    Attributes:
+        name: its name.
+        type: as the database calls it.
+        nullable: whether it may be empty.
+        default: what it holds where nothing is given; `None` where it has no default.
+        needed: whether a new row has to say what stands there.
+        refers_to: `table.column`, where it has to find a row.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+    default: str | None
+    needed: bool
+    refers_to: str | None
+
+
+class MapView(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found; empty or `None` is what could not be.
+
+    Attributes:
+        map: as Postfix names it.
+        file: what it says.
+        table: the table, or `schema.table`.
+        address_column: the column of the addresses.
+        goto_column: the column of the destinations.
+        constants: what new rows need besides, by column, as far as it can be told.
+        columns: the table's.
+        total: how many rows it has.
+        rows: a few of them, by column.
+        open: the columns for which new rows need a value that cannot be told.
+        block: the keys of the configuration for it.
+        trouble: why something could not be found, in whole sentences.
+    """
+
+    map: str
+    file: MapFile | None = None
+    table: str | None = None
+    address_column: str | None = None
+    goto_column: str | None = None
+    constants: dict[str, Value] = {}
+    columns: list[MapColumn] = []
+    total: int | None = None
+    rows: list[dict[str, str | None]] = []
+    open: list[str] = []
+    block: dict[str, object] | None = None
+    trouble: str | None = None
+
+
+def view_map(named: NamedMap, settings: Settings) -> MapView:
+    """Look at the map *named*; it never fails, since what stands in the way is told of."""
+    view = MapView(map=f"{named.kind}:{named.path}")
+    try:
+        sql_map = read_sql_map(named.path, named.kind)
+        view = msgspec.structs.replace(view, file=_file(sql_map))
+    except (SqlMapError, OSError) as error:
+        return msgspec.structs.replace(view, trouble=str(error))
+    backend = f"postfix-{named.kind}"
+    given = _given(settings.config, backend, named.path)
+    try:
+        given = with_target(given, sql_map, settings.domain)
+        view = _with_block(view, backend, given)
+        if packages := missing_packages(named.kind):
+            trouble = fill(sentences.NO_LIBRARY, packages=" ".join(packages))
+            return msgspec.structs.replace(view, trouble=trouble)
+        found = propose(given, sql_map, settings.domain)
+    except TroubleError as error:
+        return msgspec.structs.replace(view, trouble=str(error))
+    return msgspec.structs.replace(
+        _with_block(view, backend, found.database),
+        columns=_columns(found.table),
+        total=found.table.count,
+        rows=_rows(found.table),
+        open=[column.name for column in found.open],
+    )
+
+
+def _given(config: Config, backend: str, path: str) -> Database:
+    """What the configuration says of that very map."""
+    if config.backend == backend and config.map_path == path:
+        return config.database
+    return Database(map_file=path)
+
+
+def _file(sql_map: SqlMap) -> MapFile:
+    status = os.stat(sql_map.path)
+    secret = sql_map.password is not None or any(host.uri is not None for host in sql_map.hosts)
+    return MapFile(
+        path=sql_map.path,
+        mode=f"{stat.S_IMODE(status.st_mode):04o}",
+        owner=user_name(status.st_uid),
+        group=group_name(status.st_gid),
+        open_to_others=bool(status.st_mode & stat.S_IROTH),
+        hosts=[host.text for host in sql_map.hosts],
+        user=sql_map.user,
+        database=sql_map.dbpath or sql_map.dbname,
+        has_password=secret,
+        query=sql_map.query,
+    )
+
+
+def _with_block(view: MapView, backend: str, database: Database) -> MapView:
+    return msgspec.structs.replace(
+        view,
+        table=database.table,
+        address_column=database.address_column,
+        goto_column=database.goto_column,
+        constants=database.constants,
+        block={"backend": backend, "sql": as_written(database)},
+    )
+
+
+def _columns(table: TableView) -> list[MapColumn]:
+    return [
+        MapColumn(
+            name=column.name,
+            type=column.kind,
+            nullable=column.nullable,
+            default=column.default,
+            needed=is_needed(column),
+            refers_to=column.refers_to,
+        )
+        for column in table.columns
+    ]
+
+
+def _rows(table: TableView) -> list[dict[str, str | None]]:
+    names = [column.name for column in table.columns]
+    return [
+        {name: sentences.HIDDEN if is_secret(name) else value for name, value in zip(names, row, strict=True)}
+        for row in table.rows
+    ]
+
+
+def is_secret(name: str) -> bool:
+    """Whether a column called *name* may hold what only its owner should know."""
+    return any(word in name.lower() for word in SECRET)

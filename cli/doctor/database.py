@@ -1,0 +1,154 @@
+"""A map in a database: its file, the way to it, whose rows are where, and how far replicas are."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from cli.database.libraries import missing_packages
+from cli.database.reach import configured_maps, sql_type
+from cli.doctor import database_sentences, sentences
+from cli.doctor.context import Context
+from cli.doctor.verdicts import Check, Grade, Verdict, command, examples
+from cli.house import group_id, user_name
+from cli.output import counted, fill, prose
+from schemas.config import Config
+from schemas.errors import TroubleError
+from schemas.sql_map import SqlMap, read_sql_map, target_of
+from schemas.sql_query import parse_query
+from schemas.sql_tokens import NotPlainError
+
+_READERS = "postfix"
+
+
+def _libraries(context: Context) -> Iterator[Verdict]:
+    config = context.settings.config
+    if not config.in_database:
+        return
+    kind = sql_type(config)
+    if packages := missing_packages(kind):
+        told = fill(database_sentences.NO_LIBRARY, type=kind, packages=", ".join(packages))
+        mend = command(sentences.INSTALL_PACKAGES.format(packages=" ".join(packages)))
+        yield Verdict("database-library", _grade(config), told, mend)
+    else:
+        yield Verdict("database-library", "ok", fill(database_sentences.LIBRARY_OK, type=kind))
+
+
+def _files(context: Context) -> Iterator[Verdict]:
+    config = context.settings.config
+    if not config.in_database:
+        return
+    for path in dict.fromkeys(path for path in (config.database.map_file, config.database.write_map_file) if path):
+        yield from _file(path, context)
+
+
+def _file(path: str, context: Context) -> Iterator[Verdict]:
+    try:
+        found = read_sql_map(path, sql_type(context.settings.config))
+        status = os.stat(path)
+    except (TroubleError, OSError) as error:
+        told = prose(str(error))
+        if context.privileged:
+            yield Verdict("map-file", _grade(context.settings.config), told)
+        else:
+            yield Verdict("map-file", "warning", told, sentences.DOCTOR_WITH_SUDO)
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    told_mode = {"path": path, "mode": f"{mode:04o}", "owner": user_name(status.st_uid)}
+    if status.st_uid != 0 or mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mend = command(sentences.CLOSE_HOLDER, path=path)
+        yield Verdict("map-file", "problem", fill(database_sentences.MAP_FILE_WRITABLE, **told_mode), mend)
+    elif mode & stat.S_IROTH and _has_password(found):
+        yield Verdict(
+            "map-file", "problem", fill(database_sentences.MAP_FILE_OPEN, **told_mode), _closing(path, context)
+        )
+    else:
+        yield Verdict("map-file", "ok", fill(database_sentences.MAP_FILE_OK, path=path))
+
+
+def _has_password(found: SqlMap) -> bool:
+    # A whole connection string may hold one too.
+    return found.password is not None or any(host.uri is not None for host in found.hosts)
+
+
+def _closing(path: str, context: Context) -> str:
+    # proxymap(8) opens it as the account postfix; nobody but us reads the other one.
+    shared = path == context.settings.config.database.map_file and group_id(_READERS) is not None
+    return command(sentences.CLOSE_MAP_FILE if shared else sentences.CLOSE_WRITE_MAP_FILE, path=path)
+
+
+def _rows(context: Context) -> Iterator[Verdict]:
+    config = context.settings.config
+    if not config.in_database or missing_packages(sql_type(config)):
+        return
+    published = context.published
+    if isinstance(published, TroubleError):
+        if context.privileged:
+            yield Verdict("database", _grade(config), prose(str(published)))
+        else:
+            yield Verdict("database", "warning", prose(str(published)), sentences.DOCTOR_WITH_SUDO)
+        return
+    yield Verdict("database", "ok", fill(database_sentences.DATABASE_OK, count=len(published.rows)))
+    if published.engine is not None:
+        yield Verdict("database-engine", "warning", fill(database_sentences.NO_TRANSACTIONS, engine=published.engine))
+    if published.conflicts:
+        told = [
+            fill(
+                database_sentences.HELD,
+                alias=conflict.alias,
+                destination=conflict.destination,
+                held=prose(", ".join(conflict.held)),
+            )
+            for conflict in published.conflicts
+        ]
+        sentence = database_sentences.CONFLICTS_ONE if len(told) == 1 else database_sentences.CONFLICTS_MORE
+        what = fill(sentence, count=len(told), examples=examples(told))
+        yield Verdict("conflicts", _grade(config), what)
+    elif context.registry is not None:
+        yield Verdict("conflicts", "ok", fill(database_sentences.NO_CONFLICTS))
+
+
+def _query(context: Context) -> Iterator[Verdict]:
+    config, domain = context.settings.config, context.settings.domain
+    if not config.in_database:
+        return
+    sql_map = configured_maps(config)[0]
+    target = target_of(config.database, sql_map)
+    path = sql_map.path
+    # A file or a table of domains may name ours too.
+    if sql_map.domains and domain not in sql_map.domains and not any(set(each) & set(":/") for each in sql_map.domains):
+        yield Verdict("map-query", _grade(config), fill(database_sentences.OTHER_DOMAINS, path=path, domain=domain))
+        return
+    try:
+        query = parse_query(sql_map.query or "", sql_map.kind)
+    except NotPlainError:
+        return  # what it finds is told by the check of the answers
+    if query.table.lower() != target.table.lower():
+        told = fill(database_sentences.OTHER_TABLE, path=path, found=query.table, table=target.table)
+        yield Verdict("map-query", "warning", told)
+    else:
+        yield Verdict("map-query", "ok", fill(database_sentences.QUERY_OK, path=path, table=target.table))
+
+
+def _replicas(context: Context) -> Iterator[Verdict]:
+    hosts = context.status.hosts if context.status and context.running else []
+    # One that is behind, or does not answer, is among the watcher's own problems.
+    if hosts and all(host.trouble is None and not host.behind_seconds for host in hosts):
+        yield Verdict(
+            "replicas", "ok", counted(len(hosts), database_sentences.REPLICAS_ONE, database_sentences.REPLICAS_MORE)
+        )
+
+
+def _grade(config: Config) -> Grade:
+    """Before publishing is switched on, the database need not be ready for it."""
+    return "problem" if config.enabled else "warning"
+
+
+CHECKS = (
+    Check("database-library", database_sentences.ABOUT_LIBRARY, _libraries),
+    Check("map-file", database_sentences.ABOUT_MAP_FILE, _files),
+    Check("map-query", database_sentences.ABOUT_QUERY, _query),
+    Check("database", database_sentences.ABOUT_DATABASE, _rows),
+    Check("replicas", database_sentences.ABOUT_REPLICAS, _replicas),
+)

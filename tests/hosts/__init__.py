@@ -1,0 +1,1 @@
+"""More than one mail host: hosts with networks of their own, joined by a wire."""

@@ -1,0 +1,166 @@
+"""What a database refuses: each with the next step in words, and published as soon as that was taken."""
+
+import pytest
+
+from ..e2e.acts import activate, await_problem, await_well, entries, publish, write_registry
+from ..support.databases import ServerDatabase
+from .conftest import SetUp
+from .kinds import ON_SERVERS, on
+from .stage import Stage, poll
+from .tables import MARKED, POSTFIXADMIN, UNMARKED
+
+
+@ON_SERVERS
+def test_a_password_that_was_mended_is_taken_up_at_once(stage: Stage, on_server: ServerDatabase) -> None:
+    """Neither a restart is needed for it, nor the patience for the next try by the clock."""
+    on_server.write_map(stage.map_file, MARKED.query, password="wrong-#=" + on_server.reader.password)
+    watcher = stage.start_watcher()
+    problem = await_problem(stage, "publish-failed")
+    assert on_server.writer.user in problem
+    assert str(stage.map_file) in problem
+    watcher.wait_quiet()
+
+    on_server.write_map(stage.map_file, MARKED.query)
+
+    await_well(stage, timeout=1.0)
+
+
+def test_a_table_that_is_missing_is_told_of_with_what_makes_it(stage: Stage) -> None:
+    stage.database.execute("DROP TABLE aliases")
+    stage.start_watcher()
+    write_registry(stage, entries(1))
+
+    problem = await_problem(stage, "publish-failed")
+
+    statement = _between(problem, "CREATE TABLE", ";")
+    assert "aliases" in problem
+    stage.database.execute(statement.rstrip(";"))
+    await_well(stage)
+    assert stage.published == {"member00@runv.club": "member00@example.org"}
+
+
+@on("mysql")
+def test_a_column_that_is_missing_is_named(stage: Stage) -> None:
+    stage.configure(sql={**stage.config["sql"], "goto_column": "going_to"})
+    stage.start_watcher()
+
+    assert "going_to" in await_problem(stage, "publish-failed")
+
+    stage.configure(sql={**stage.config["sql"], "goto_column": "goto"})
+    await_well(stage)
+
+
+@ON_SERVERS
+def test_a_privilege_that_is_missing_is_told_of_with_what_grants_it(stage: Stage, on_server: ServerDatabase) -> None:
+    user = on_server.reader
+    on_server.write_map(stage.map_file, MARKED.query, user=user.user, password=user.password)
+    stage.start_watcher()
+    write_registry(stage, entries(1))
+
+    problem = await_problem(stage, "publish-failed")
+
+    on_server.execute(_between(problem, "GRANT", ";").rstrip(";"))
+    await_well(stage)
+    assert len(stage.rows) == 1
+
+
+@ON_SERVERS
+def test_a_list_of_our_rows_that_we_may_not_make_is_told_of_with_what_makes_it(
+    set_up: SetUp, on_server: ServerDatabase
+) -> None:
+    stage = set_up(UNMARKED)
+    on_server.forbid_making_tables()
+    stage.start_watcher()
+    write_registry(stage, entries(1))
+
+    problem = await_problem(stage, "publish-failed")
+
+    assert "managed_column" in problem
+    assert stage.rows == []
+    on_server.execute(_between(problem, "CREATE TABLE", ";").rstrip(";"))
+    on_server.execute(_between(problem, "GRANT", ";").rstrip(";"))
+    await_well(stage)
+    assert len(stage.rows) == 1
+
+
+@on("mysql")
+def test_a_column_without_a_default_is_named_with_the_key_that_fills_it(set_up: SetUp) -> None:
+    stage = set_up(POSTFIXADMIN)
+    stage.configure(sql={"map_file": str(stage.map_file)})
+    stage.start_watcher()
+    write_registry(stage, entries(1))
+
+    problem = await_problem(stage, "publish-failed")
+
+    assert "domain" in problem
+    assert "constants" in problem
+    stage.configure(sql={"map_file": str(stage.map_file), **POSTFIXADMIN.block})
+    await_well(stage)
+    assert stage.map_lookup("member00@runv.club") == "member00@example.org"
+
+
+@on("pgsql")
+def test_a_destination_that_does_not_fit_keeps_everything_as_it_was(set_up: SetUp, on_server: ServerDatabase) -> None:
+    stage = set_up()
+    change = {"mysql": "MODIFY goto varchar(30)", "pgsql": "ALTER goto TYPE varchar(30)"}[on_server.kind]
+    on_server.execute(f"ALTER TABLE aliases {change}")
+    stage.start_watcher()
+    publish(stage, entries(1))
+    before = stage.rows
+
+    registry = entries(3)
+    registry["member02"]["destination"] = f"{'x' * 30}@example.org"
+    write_registry(stage, registry)
+
+    assert "aliases" in await_problem(stage, "publish-failed")
+    assert stage.rows == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "library", "package"),
+    [
+        ("mysql", "pymysql", "python3-pymysql"),
+        ("pgsql", "psycopg", "python3-psycopg"),
+        ("sqlite", "sqlalchemy", "python3-sqlalchemy"),
+    ],
+    indirect=["kind"],
+)
+def test_a_library_that_is_missing_is_told_of_with_its_package(stage: Stage, library: str, package: str) -> None:
+    """Requests and decisions go on; only nothing can be published."""
+    stage.accounts.add("pablo")
+    place = stage.root / "without" / library
+    place.mkdir(parents=True)
+    absent = f'raise ModuleNotFoundError("No module named {library!r}", name={library!r})\n'
+    (place / "__init__.py").write_text(absent)
+
+    stage.start_watcher(env={"PYTHONPATH": str(place.parent)})
+
+    assert f"apt install {package}" in await_problem(stage, "publish-failed")
+    activate(stage, "pablo", "p@example.org")
+    assert stage.registry()["pablo"]["status"] == "active"
+
+
+@on("mysql")
+def test_rows_that_the_query_of_the_map_does_not_find_are_told_of(set_up: SetUp) -> None:
+    """Such a row is as good as none, and nobody but Postfix can say so."""
+    stage = set_up(MARKED)
+    query = "SELECT goto FROM aliases WHERE address = '%s' AND note = 'live'"
+    stage.database.write_map(stage.map_file, query)
+    told = {"table": "aliases", "address_column": "address", "goto_column": "goto", **MARKED.block}
+    constants = {"note": "not live"}
+    stage.configure(sql={"map_file": str(stage.map_file), **told, "constants": constants})
+    stage.start_watcher()
+
+    write_registry(stage, entries(1))
+
+    problem = await_problem(stage, "map-answers-wrong")
+    assert "member00@runv.club" in problem
+    assert "constants" in problem
+    stage.configure(sql={"map_file": str(stage.map_file), **told})
+    poll(lambda: stage.map_lookup("member00@runv.club"), what="the row to get what the query asks for")
+
+
+def _between(text: str, first: str, last: str) -> str:
+    """From where *first* begins in *text* to the end of the *last* after it, as somebody copies it."""
+    start = text.index(first)
+    return text[start : text.index(last, start) + len(last)]

@@ -1,0 +1,36 @@
+"""A wait for a server that never answers has an end."""
+
+import socket
+import time
+
+from watcher.publish.sql.deadline import Deadline
+
+
+def test_a_read_that_would_never_end_ends() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, Deadline(0.05) as deadline:
+        deadline.guard(ours.fileno())
+        ours.settimeout(10)
+        assert ours.recv(1) == b""
+        assert deadline.passed
+
+
+def test_a_connection_that_comes_too_late_is_cut_off_at_once() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, Deadline(0.01) as deadline:
+        until = time.monotonic() + 10
+        while not deadline.passed and time.monotonic() < until:
+            time.sleep(0.01)
+        deadline.guard(ours.fileno())
+        ours.settimeout(10)
+        assert ours.recv(1) == b""
+
+
+def test_nothing_is_cut_off_before_its_time() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with Deadline(60) as deadline:
+            deadline.guard(ours.fileno())
+        theirs.send(b"x")
+        assert ours.recv(1) == b"x"
+        assert not deadline.passed

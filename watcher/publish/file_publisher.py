@@ -1,0 +1,171 @@
+"""Bringing a map of files into line with the registry: nothing, or one new map."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.config import Config
+from schemas.registry import Registry
+from schemas.requests import RequestRecord
+from schemas.status import Conflict, Host
+from watcher import sentences
+from watcher.publish.commands import CommandError, run_well
+from watcher.publish.mapfiles import MapError, MapFiles, MapSignature
+from watcher.publish.plan import Plan, make_plan, refuse_mass_change, told_of
+from watcher.publish.postmap import DUMPABLE, is_plain_postmap
+
+SMALL_CHANGE = 64
+"""Up to this many keys are changed in a copy of the table; more make a new one."""
+_NEEDS_RELOAD = frozenset({"texthash"})
+
+log = logging.getLogger("runv.publish")
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What the map holds, as far as we know, and the files that hold it; `None` for those that are to be made anew."""
+
+    rows: Mapping[str, str]
+    files: MapSignature | None
+
+
+class FilePublisher:
+    """Publishes to the map of one configuration; see `watcher.publish.publisher.Publisher`.
+
+    Attributes:
+        problems: what went wrong with the last reload of Postfix, in words, by its code.
+        conflicts: none: the files are ours alone.
+        hosts: none: there are no replicas.
+        due: never: the kernel tells of changes.
+    """
+
+    conflicts: Sequence[Conflict] = ()
+    hosts: Sequence[Host] = ()
+    due: float | None = None
+
+    def __init__(self, config: Config, approvals: Callable[[str], Iterable[RequestRecord]]) -> None:
+        self._config = config
+        self._approvals = approvals
+        self._files = MapFiles(config)
+        self._plain = is_plain_postmap(config.postmap_command, config.map_type, config.virtual_alias_file)
+        self._held: _Held | None = None
+        self._tidied = False
+        self.problems: dict[str, str] = {}
+
+    def drifted(self, *, asked: bool) -> bool:
+        """Whether the map's files are not the ones that were left there."""
+        return self._held is None or self._held.files is None or self.found() != self._held.files
+
+    def found(self) -> MapSignature | None:
+        """The map's files as they lie there; `None` where their directory cannot be opened."""
+        try:
+            return self._files.signature()
+        except MapError:
+            return None
+
+    def publish(self, registry: Registry, *, forced: bool) -> Plan | None:
+        """Make the map answer for *registry*; give what had to be written, or `None` where nothing had to be.
+
+        Args:
+            registry: the registry.
+            forced: an administrator has asked for this registry by name: no change is too much.
+
+        Raises:
+            MassChangeError: the guard holds it back.
+            MapError, CommandError: the new map could not be made; the earlier one is in place.
+        """
+        if not self._tidied:
+            self._files.tidy()
+            self._tidied = True
+        held = self._looked_at()
+        desired = registry.rows()
+        plan = make_plan(held.rows, desired)
+        if plan.empty and held.files is not None:
+            return None
+        if not forced:
+            refuse_mass_change(plan, registry, self._approvals)
+        self._write(held, desired, plan)
+        log.info(told_of(plan, self._files.path, len(desired)))
+        self._reload()
+        return plan
+
+    def _looked_at(self) -> _Held:
+        if self._held is None:
+            self._held = self._first_look()
+        elif self._held.files is not None and self._files.signature() != self._held.files:
+            log.warning(sentences.LOG_DRIFT.format(path=self._files.path))
+            self._held = _Held(self._held.rows, None)
+        return self._held
+
+    def _first_look(self) -> _Held:
+        signature = self._files.signature()
+        text_rows = self._files.text_rows()
+        if not self._config.run_postmap or self._files.map_type == "texthash":
+            return _Held(text_rows or {}, signature if text_rows is not None else None)
+        if signature.table is None:
+            return _Held({}, None)
+        if self._files.map_type not in DUMPABLE:
+            # Of cdb nobody can tell every row, so it is made anew once; the text says what was published before.
+            return _Held(text_rows or {}, None)
+        try:
+            rows = self._files.postmap.dump(self._files.path)
+        except CommandError:
+            return _Held(text_rows or {}, None)
+        return _Held(rows, signature if rows == text_rows else None)
+
+    def _write(self, held: _Held, desired: Mapping[str, str], plan: Plan) -> None:
+        changed = {**plan.added, **{alias: new for alias, (_, new) in plan.changed.items()}}
+        # Until the new map is proved, what lies there is not known; a failure on the way makes it all anew.
+        self._held = _Held(held.rows, None)
+        if self._config.run_postmap and not self._plain:
+            self._write_by_command(desired)
+            files: MapSignature | None = self._files.signature()
+        elif not self._config.run_postmap or self._files.map_type == "texthash":
+            files = self._files.write_text(desired)
+        else:
+            files = self._make_table(held, desired, plan, changed)
+        if self._config.run_postmap:
+            self._prove_live(held, desired, changed, plan)
+        self._held = _Held(desired, files)
+
+    def _make_table(
+        self, held: _Held, desired: Mapping[str, str], plan: Plan, changed: Mapping[str, str]
+    ) -> MapSignature:
+        files = None
+        if held.files is not None and plan.keys <= SMALL_CHANGE and self._files.map_type in DUMPABLE:
+            files = self._files.amend(desired, changed, plan.removed, held.files)
+        return files or self._files.build(desired)
+
+    def _prove_live(self, held: _Held, desired: Mapping[str, str], changed: Mapping[str, str], plan: Plan) -> None:
+        try:
+            self._files.prove_live(changed, plan.removed)
+        except (MapError, CommandError) as error:
+            try:
+                self._put_back(held.rows)
+            except (MapError, CommandError) as second:
+                told = f"{error} {second}"
+                raise MapError(sentences.MAP_NOT_RESTORED.format(path=self._files.path, error=told)) from second
+            raise MapError(sentences.MAP_RESTORED.format(path=self._files.path, error=error)) from error
+
+    def _put_back(self, rows: Mapping[str, str]) -> None:
+        if not self._plain:
+            self._write_by_command(rows)
+        elif self._files.map_type == "texthash":
+            self._files.write_text(rows)
+        else:
+            self._files.build(rows)
+
+    def _write_by_command(self, rows: Mapping[str, str]) -> None:
+        self._files.write_text(rows)
+        run_well(self._config.postmap_command)
+
+    def _reload(self) -> None:
+        self.problems = {}
+        wanted = self._config.reload_postfix
+        if wanted is True or (wanted == "auto" and self._files.map_type in _NEEDS_RELOAD):
+            try:
+                run_well(self._config.reload_command)
+            except CommandError as error:
+                self.problems["reload-failed"] = sentences.RELOAD_FAILED.format(error=error)

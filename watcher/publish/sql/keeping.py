@@ -1,0 +1,204 @@
+"""The rows of ours: looked at, compared, and written in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import compress
+from operator import ne
+
+from schemas.config import Config
+from schemas.registry import Registry
+from schemas.requests import RequestRecord
+from schemas.status import Conflict
+from schemas.text import printable
+from watcher.publish.commands import patience
+from watcher.publish.plan import Plan, make_plan, refuse_mass_change, told_of
+from watcher.publish.sql import sentences
+from watcher.publish.sql.database import Database, Session
+from watcher.publish.sql.looking import look_at, look_at_all
+from watcher.publish.sql.proof import MOST, Proof
+from watcher.publish.sql.replicas import Replicas
+from watcher.publish.sql.troubles import DatabaseError
+from watcher.publish.sql.work import Work, work_for
+from watcher.publish.sql.writing import write
+
+BY_KEY_SECONDS = 5.0
+"""How long that may take, since requests wait for it."""
+TRIES = 3
+"""How often a publish is begun anew when others come in its way."""
+
+log = logging.getLogger("runv.publish")
+
+
+class Keeper:
+    """Keeps the rows of one configuration.
+
+    Attributes:
+        known: whether the rows are what was left there, as far as anybody can know.
+        table: how messages call the table.
+        proof: whether Postfix's map answers what was written.
+        replicas: the other hosts that Postfix asks.
+
+    Raises:
+        LibraryMissingError: the library that leads to the database is not installed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        approvals: Callable[[str], Iterable[RequestRecord]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._approvals = approvals
+        self._database = Database.of(config)
+        self._wanted: Mapping[str, str] | None = None
+        self._version: object = None
+        self._conflicts: dict[str, Conflict] = {}
+        self._elsewhere_told = False
+        self.known = False
+        self.table = ""
+        self.proof = Proof(config)
+        self.replicas = Replicas(self._database, config.map_path, clock)
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        """The aliases that are left out since somebody else's row holds them, in their order."""
+        return [self._conflicts[alias] for alias in sorted(self._conflicts)]
+
+    def follow_up(self) -> None:
+        """Ask the replicas that are behind, when it is time for that, and what could not be proved for them."""
+        was_in_line = self.replicas.in_line
+        self.replicas.ask_if_due()
+        if self.replicas.in_line and not was_in_line:
+            self.proof.of({})
+
+    def differing(self, registry: Registry) -> list[str] | None:
+        """The aliases in which *registry* differs from the last one; `None` where the rows are not known."""
+        if not self.known or self._wanted is None:
+            return None
+        touched = registry.touched_since(self._version)
+        return _differing(self._wanted, registry.rows(), touched)
+
+    def by_key(self, registry: Registry, keys: list[str]) -> Plan | None:
+        """Bring the aliases *keys* into line, in which *registry* differs from the last one.
+
+        See `SqlPublisher.publish` for the rest. Where somebody else comes in between, all rows are looked at instead.
+        """
+        wanted, before = registry.rows(), self._wanted or {}
+        refuse_mass_change(_plan_of(before, wanted, keys), registry, self._approvals)
+        self.known = False
+        try:
+            seconds = min(BY_KEY_SECONDS, patience.left)
+            with self._database.session(seconds, writing=True) as session:
+                view = look_at(session.connection, session.driver, session.tables, registry.domain, keys)
+                work = work_for(view, wanted, keys, listing=session.tables.listing is not None)
+                write(session.connection, session.driver, session.tables, work)
+        except DatabaseError as error:
+            if not error.trouble.of_the_moment:
+                raise
+            return self.by_look(registry, forced=True)
+        for alias in keys:
+            self._conflicts.pop(alias, None)
+        self._version = registry.version
+        self._settle(session, wanted, work, {alias: wanted.get(alias) for alias in keys})
+        return None if work.empty else work.plan(len(before))
+
+    def by_look(self, registry: Registry, *, forced: bool) -> Plan | None:
+        """Look at all rows and bring those into line that are not; see `SqlPublisher.publish`."""
+        self.known = False
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._by_look(registry, forced=forced)
+            except DatabaseError as error:
+                if attempt == TRIES or not error.trouble.of_the_moment:
+                    raise
+        raise AssertionError
+
+    def _by_look(self, registry: Registry, *, forced: bool) -> Plan | None:
+        wanted, domain = registry.rows(), registry.domain
+        with self._database.session(patience.left, writing=True) as session:
+            made = session.make_listing()
+            if self._wanted is None:
+                # What is not permitted is told when the watcher starts, and not when the first alias is approved.
+                for statement in session.tables.rehearsal():
+                    session.connection.execute(statement)
+            view = look_at_all(session.connection, session.driver, session.tables, domain, wanted)
+            work = work_for(view, wanted, None, listing=session.tables.listing is not None)
+            published = view.published()
+            plan = work.plan(len(published))
+            if not forced:
+                # What was left there in line is put back whatever happened to it: only the registry's changes count.
+                guarded = plan if self._wanted is None else make_plan(self._wanted, wanted)
+                refuse_mass_change(guarded, registry, self._approvals)
+            write(session.connection, session.driver, session.tables, work)
+            self._tell_elsewhere(session, domain)
+        if made is not None:
+            log.info(sentences.LOG_LIST_MADE.format(listing=made, table=session.tables.name))
+        drifted = [alias for alias in work.keys if alias not in self._conflicts]
+        if drifted and wanted is self._wanted:
+            log.warning(sentences.LOG_DRIFT.format(table=session.tables.name, count=len(drifted)))
+        first = self._wanted is None
+        self._conflicts = {}
+        changed: dict[str, str | None] = {alias: wanted.get(alias) for alias in work.keys[-MOST:]}
+        self._version = registry.version
+        self._settle(session, wanted, work, changed or (_sample(wanted) if first else {}))
+        return None if work.empty else plan
+
+    def _tell_elsewhere(self, session: Session, domain: str) -> None:
+        if self._elsewhere_told or session.tables.listing is not None:
+            return
+        count, first = session.connection.execute(session.tables.elsewhere(domain)).one()
+        self._elsewhere_told = True
+        if count:
+            told = {"table": session.tables.name, "count": count, "domain": domain, "named": printable(str(first))}
+            log.warning(sentences.LOG_ELSEWHERE.format(**told))
+
+    def _settle(
+        self, session: Session, wanted: Mapping[str, str], work: Work, expected: Mapping[str, str | None]
+    ) -> None:
+        """The transaction is committed: ask those who read it."""
+        self.table = session.tables.name
+        self._conflicts.update(work.conflicts)
+        self._wanted = wanted
+        self.known = True
+        if not work.empty:
+            aliases = len(wanted) - len(self._conflicts)
+            log.info(told_of(work.plan(0), self._config.map_path, aliases))
+        asked = {alias: goto for alias, goto in expected.items() if alias not in self._conflicts}
+        self.proof.forget(self._conflicts)
+        if asked:
+            self.replicas.changed(asked, session.read_map, session.host)
+        # A host that is behind would answer as before, and Postfix asks any of them.
+        self.proof.of(asked if self.replicas.in_line else {})
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str], touched: Collection[str] | None) -> list[str]:
+    if before is after:
+        return []
+    if touched is not None:
+        return sorted(alias for alias in touched if before.get(alias) != after.get(alias))
+    # Of a hundred thousand, in the interpreter's own loops.
+    keys = list(compress(after, map(ne, after.values(), map(before.get, after))))
+    if len(before) + sum(alias not in before for alias in keys) != len(after):
+        keys += [alias for alias in before if alias not in after]
+    return sorted(keys)
+
+
+def _plan_of(before: Mapping[str, str], after: Mapping[str, str], keys: Iterable[str]) -> Plan:
+    added, changed, removed = {}, {}, {}
+    for alias in keys:
+        old, new = before.get(alias), after.get(alias)
+        if old is None and new is not None:
+            added[alias] = new
+        elif old is not None and new is not None:
+            changed[alias] = (old, new)
+        elif old is not None:
+            removed[alias] = old
+    return Plan(len(before), added, changed, removed)
+
+
+def _sample(rows: Mapping[str, str]) -> dict[str, str | None]:
+    every = max(1, len(rows) // MOST)
+    return {alias: rows[alias] for alias in list(rows)[::every][:MOST]}

@@ -1,0 +1,187 @@
+"""MariaDB and MySQL, by PyMySQL."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pymysql
+import sqlalchemy as sa
+from pymysql.connections import Connection
+from pymysql.constants import CLIENT, ER
+
+from schemas.sql_map import SqlHost, SqlMap, SqlMapError, Tls
+from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows
+from watcher.publish.sql.plain import plain, table_of
+from watcher.publish.sql.troubles import Trouble
+
+_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - never made by us
+_BARE = re.compile(r"[A-Za-z0-9@._+-]*")
+_AT_ONCE = 1000
+"""How many rows a statement takes: far below max_allowed_packet, whose least default is a megabyte."""
+
+# Of MariaDB's manual, "MariaDB Error Code Reference"; those of 2000 and more are of the library.
+_CODES: Mapping[Trouble, Iterable[int]] = {
+    Trouble.PASSWORD: (
+        ER.ACCESS_DENIED_ERROR,
+        ER.DBACCESS_DENIED_ERROR,
+        1698,
+        ER.HOST_NOT_PRIVILEGED,
+        1251,
+        2059,
+        2061,
+    ),
+    Trouble.NO_DATABASE: (ER.BAD_DB_ERROR,),
+    Trouble.NO_TABLE: (ER.NO_SUCH_TABLE,),
+    Trouble.NO_COLUMN: (ER.BAD_FIELD_ERROR,),
+    Trouble.NO_PRIVILEGE: (ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, 1227),
+    Trouble.READ_ONLY: (ER.OPTION_PREVENTS_STATEMENT, 1792, 1836, 1015, 1036),
+    Trouble.NO_DEFAULT: (ER.NO_DEFAULT_FOR_FIELD, ER.BAD_NULL_ERROR),
+    Trouble.BAD_VALUE: (1406, 1366, 1264, 1265, 1292, 4025, 3819),
+    Trouble.NOT_UNIQUE: (ER.DUP_ENTRY, 1586),
+    Trouble.REFERENCE: (ER.NO_REFERENCED_ROW, ER.NO_REFERENCED_ROW_2, ER.ROW_IS_REFERENCED, ER.ROW_IS_REFERENCED_2),
+    Trouble.BUSY: (ER.LOCK_DEADLOCK, ER.CHECKREAD),
+    Trouble.TIMED_OUT: (ER.LOCK_WAIT_TIMEOUT,),
+    Trouble.UNREACHABLE: (2002, 2003, 2005, 1040, 1203, 1226, 1129),
+    Trouble.LOST: (0, 2006, 2013, 1053, 1927, 1152, 1158, 1159, 1160, 1161, 1047),
+}
+_TROUBLES = {code: trouble for trouble, codes in _CODES.items() for code in codes}
+
+
+class MariaDB:
+    """See `watcher.publish.sql.drivers.Driver`."""
+
+    url = "mysql+pymysql://"
+    options: Mapping[str, Any] = {}
+    begin: str | None = None
+
+    def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Connection[Any]:
+        """A connection; one that is left to the library's defaults is to the socket, as libmariadb has it."""
+        place: dict[str, Any] = {}
+        if host is not None and host.socket is not None:
+            place["unix_socket"] = host.socket
+        elif host is not None and host.name not in {None, "localhost"}:
+            place["host"] = host.name
+        elif not _names_socket(sql_map.option_file):
+            place["unix_socket"] = next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
+        if host is not None and host.port is not None:
+            place["port"] = host.port
+        if sql_map.option_file is not None:
+            place["read_default_file"] = sql_map.option_file
+            place["read_default_group"] = sql_map.option_group or "client"
+        try:
+            return pymysql.connect(
+                user=sql_map.user,
+                password=sql_map.password.value if sql_map.password else "",
+                database=sql_map.dbname,
+                charset="utf8mb4",
+                connect_timeout=max(1, round(min(seconds, CONNECT_SECONDS))),
+                read_timeout=max(1, round(seconds)),
+                write_timeout=max(1, round(seconds)),
+                # Rows that an UPDATE finds count, though they may be as they should be already.
+                client_flag=CLIENT.FOUND_ROWS,
+                ssl=_tls(sql_map.tls),
+                **place,
+            )
+        except configparser.Error:
+            raise SqlMapError(
+                f"The option file {sql_map.option_file} that {sql_map.path} names cannot be read: sections of lines "
+                "`name = value` were expected. Mend it, or write what it says into the map file."
+            ) from None
+
+    def descriptor(self, connection: Any) -> int | None:
+        """The connection's socket; PyMySQL has no public name for it, and its own time-outs hold without it."""
+        kept = getattr(connection, "_sock", None)
+        return None if kept is None else int(kept.fileno())
+
+    def read_only(self, connection: Any) -> str | None:
+        """A replica is commonly read_only; an account with the privilege to write there all the same should not."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@global.read_only")
+            found = cursor.fetchone()
+        return "read_only is on" if found and found[0] not in {0, "0", "OFF"} else None
+
+    def account(self, connection: sa.Connection) -> str | None:
+        """The name and the hosts that it is for: there may be several accounts of one name."""
+        user, _, hosts = str(connection.execute(sa.select(sa.func.current_user())).scalar_one()).rpartition("@")
+        return f"'{user}'@'{hosts}'"
+
+    def trouble_of(self, error: BaseException, *, connecting: bool) -> Trouble:
+        """By the number."""
+        number = error.args[0] if error.args else None
+        if "timed out" in str(error) or isinstance(error, TimeoutError):
+            return Trouble.TIMED_OUT
+        if isinstance(number, int) and (trouble := _TROUBLES.get(number)) is not None:
+            return Trouble.UNREACHABLE if connecting and trouble is Trouble.LOST else trouble
+        if connecting and isinstance(error, pymysql.OperationalError | RuntimeError | OSError):
+            return Trouble.UNREACHABLE
+        return Trouble.LOST if isinstance(error, pymysql.InterfaceError | OSError) else Trouble.REFUSED
+
+    def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """The server gives texts in the connection's character set, and everything else is spelt afterwards."""
+        return column
+
+    def all_rows(self, connection: sa.Connection, query: sa.Select[Any]) -> RawRows:
+        """Row by row."""
+        return [tuple(row) for row in connection.execute(query)]
+
+    def insert_many(
+        self,
+        connection: sa.Connection,
+        table: sa.TableClause,
+        rows: Mapping[str, str],
+        columns: Sequence[str],
+        constants: Mapping[str, Any],
+    ) -> None:
+        """In statements of many rows, spelt here: the library takes longer for that than the server for the rest."""
+        raw: Any = connection.connection.driver_connection
+        quote = connection.dialect.identifier_preparer
+        names = ", ".join(map(quote.quote, [*columns, *constants]))
+        always = "".join(f", {raw.escape(value)}" for value in constants.values())
+        spelt = [f"({_literal(raw, alias)}, {_literal(raw, goto)}{always})" for alias, goto in rows.items()]
+        with raw.cursor() as cursor:
+            for begin in range(0, len(spelt), _AT_ONCE):
+                values = ",".join(spelt[begin : begin + _AT_ONCE])
+                cursor.execute(f"INSERT INTO {quote.format_table(table)} ({names}) VALUES {values}")  # noqa: S608
+
+    def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
+        """What information_schema says, where it is one without transactions."""
+        tables = table_of("tables", ("engine", "table_name", "table_schema"), "information_schema")
+        schema = sa.func.database() if table.schema is None else plain(table.schema)
+        query = sa.select(tables.c.engine).where(
+            tables.c.table_name == plain(table.name), tables.c.table_schema == schema
+        )
+        engine = connection.execute(query).scalar()
+        return str(engine) if engine is not None and str(engine).lower() in {"myisam", "aria", "memory"} else None
+
+
+def _literal(connection: Any, text: str) -> str:
+    # Nearly none of them needs an escape.
+    return f"'{text}'" if _BARE.fullmatch(text) else str(connection.escape(text))
+
+
+def _names_socket(path: str | None) -> bool:
+    if path is None:
+        return False
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return re.search(r"(?m)^\s*socket\s*=", file.read()) is not None
+    except OSError:
+        return False
+
+
+def _tls(tls: Tls) -> dict[str, Any] | None:
+    files = {
+        "ca": tls.ca_file,
+        "capath": tls.ca_directory,
+        "cert": tls.certificate,
+        "key": tls.key,
+        "cipher": tls.ciphers,
+    }
+    given: dict[str, Any] = {name: value for name, value in files.items() if value is not None}
+    if not given and not tls.verify:
+        return None
+    return {**given, "check_hostname": tls.verify, "verify_mode": "required" if tls.verify else "none"}

@@ -1,0 +1,65 @@
+"""What is written is asked of the map as Postfix asks it: by its own program, with its own account and query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from schemas.config import Config
+from schemas.text import printable
+from watcher.publish.commands import CommandError
+from watcher.publish.postmap import Postmap, is_plain_postmap
+from watcher.publish.sql import sentences
+
+MOST = 64
+"""So many aliases are asked for at once."""
+
+
+class Proof:
+    """Asks the map of *config*, where the configuration wants that.
+
+    Attributes:
+        trouble: what came of it last, in words; `None` where all is well.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        plain = is_plain_postmap(config.postmap_command, config.map_type, config.map_path)
+        self._postmap = Postmap(config.postmap_command[0] if plain else "postmap", config.map_type)
+        self._wanted = config.check_maps and config.run_postmap
+        self._open: dict[str, str | None] = {}
+        self.trouble: str | None = None
+
+    def of(self, expected: Mapping[str, str | None]) -> None:
+        """Ask for the aliases of *expected*, and again for those that were answered wrongly before.
+
+        Args:
+            expected: alias -> destination, or `None` where it should not be found.
+        """
+        asked = dict(list({**self._open, **expected}.items())[-MOST:])
+        if not self._wanted or not asked:
+            self.trouble = None
+            return
+        try:
+            found = self._postmap.ask(self._config.map_path, asked)
+        except CommandError as error:
+            self._open = asked
+            self.trouble = sentences.NOT_ASKED.format(map=self._config.map_name, error=error)
+            return
+        self._open = {alias: goto for alias, goto in asked.items() if found.get(alias) != goto}
+        self.trouble = self._told(found) if self._open else None
+
+    def forget(self, aliases: Mapping[str, object]) -> None:
+        """Expect nothing of *aliases* any more."""
+        self._open = {alias: goto for alias, goto in self._open.items() if alias not in aliases}
+
+    def _told(self, found: Mapping[str, str]) -> str:
+        alias, goto = next(iter(self._open.items()))
+        others = len(self._open) - 1
+        return sentences.WRONG_ANSWER.format(
+            map=self._config.map_name,
+            path=self._config.map_path,
+            alias=printable(alias),
+            found=printable(found[alias]) if alias in found else sentences.NO_ANSWER,
+            expected=printable(goto) if goto is not None else sentences.NO_ANSWER,
+            more=sentences.WRONG_MORE.format(count=others) if others else "",
+        )

@@ -1,0 +1,152 @@
+"""Keeping rows in a database in line with the registry.
+
+Nothing here imports a library of databases until there is something to publish, so that one that is missing is a
+problem in the status and not the end of the watcher.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from schemas.config import Config
+from schemas.files import Signature, signature_of
+from schemas.registry import Registry
+from schemas.requests import RequestRecord
+from schemas.status import Conflict, Host
+from watcher.publish.plan import Plan
+from watcher.publish.sql import sentences
+from watcher.publish.sql.pace import Pace
+from watcher.publish.sql.troubles import LibraryMissingError
+
+if TYPE_CHECKING:
+    from watcher.publish.sql.keeping import Keeper
+
+BY_KEY = 500
+"""Up to so many aliases are looked at by themselves."""
+_NAMED = 3
+"""So many conflicts a problem names."""
+
+log = logging.getLogger("runv.publish")
+
+
+class SqlPublisher:
+    """Publishes to the database of one configuration; see `watcher.publish.publisher.Publisher`."""
+
+    def __init__(
+        self,
+        config: Config,
+        approvals: Callable[[str], Iterable[RequestRecord]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._approvals = approvals
+        self._clock = clock
+        self._pace = Pace(config.drift_check_interval, clock)
+        self._keeper: Keeper | None = None
+        self._whole = True
+        self._due = True
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong though the rows are in line, in words, by code."""
+        if self._keeper is None:
+            return {}
+        found = dict(self._keeper.replicas.problems)
+        if self._keeper.conflicts:
+            found["alias-conflict"] = _told(self._keeper.conflicts, self._keeper.table)
+        if self._keeper.proof.trouble is not None:
+            found["map-answers-wrong"] = self._keeper.proof.trouble
+        return found
+
+    @property
+    def conflicts(self) -> Sequence[Conflict]:
+        """The aliases that are left out since somebody else's row holds them."""
+        return [] if self._keeper is None else self._keeper.conflicts
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """How far the hosts are that Postfix asks, other than the one that is written to."""
+        return [] if self._keeper is None else self._keeper.replicas.hosts
+
+    @property
+    def due(self) -> float | None:
+        """The moment, on the monotonic clock, when the rows or the replicas are to be looked at."""
+        moments = (self._pace.due, self._keeper.replicas.due if self._keeper else None)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def drifted(self, *, asked: bool) -> bool:
+        """Whether all rows are to be looked at: they are not known, it is time for that, or somebody asks."""
+        if self._keeper is None or not self._keeper.known:
+            self._whole = True
+            return True
+        self._keeper.follow_up()
+        self._whole = asked
+        self._due = self._pace.wanted()
+        return asked or self._due
+
+    def found(self) -> tuple[Signature | None, ...]:
+        """The files that lead to the database, as they lie there: an edit may mend what failed."""
+        database = self._config.database
+        return tuple(_signature(path) for path in (database.map_file, database.write_map_file) if path is not None)
+
+    def publish(self, registry: Registry, *, forced: bool) -> Plan | None:
+        """Make the rows answer for *registry*; give what had to be written, or `None` where nothing had to be.
+
+        Args:
+            registry: the registry.
+            forced: an administrator has asked for this registry by name: no change is too much.
+
+        Raises:
+            MassChangeError: the guard holds it back.
+            DatabaseError, SqlMapError, LibraryMissingError: the rows could not be brought into line; what the database
+                had committed before is in place.
+        """
+        keeper = self._open()
+        keys = keeper.differing(registry)
+        if not (self._whole or forced) and keys is not None and len(keys) <= BY_KEY:
+            if keys:
+                # What was changed is live first, and all the rest is looked at in a pass of its own.
+                plan = keeper.by_key(registry, keys)
+                self._pace.soon()
+                return plan
+            if not self._due:
+                return None
+        began = self._clock()
+        plan = keeper.by_look(registry, forced=forced)
+        self._pace.looked(began)
+        return plan
+
+    def _open(self) -> Keeper:
+        if self._keeper is None:
+            try:
+                from watcher.publish.sql.keeping import Keeper  # noqa: PLC0415
+            except ImportError as error:
+                told = {"library": "SQLAlchemy", "package": "python3-sqlalchemy", "path": self._config.map_path}
+                raise LibraryMissingError(sentences.NO_LIBRARY.format(**told)) from error
+            self._keeper = Keeper(self._config, self._approvals, self._clock)
+        return self._keeper
+
+
+def _signature(path: str) -> Signature | None:
+    with contextlib.suppress(OSError):
+        return signature_of(os.stat(path))
+    return None
+
+
+def _told(conflicts: Sequence[Conflict], table: str) -> str:
+    named = "; ".join(
+        sentences.CONFLICT_ONE.format(
+            alias=each.alias,
+            destination=each.destination or sentences.NOWHERE,
+            held=", ".join(held or sentences.NOWHERE for held in each.held[:_NAMED]),
+        )
+        for each in conflicts[:_NAMED]
+    )
+    if len(conflicts) > _NAMED:
+        named = sentences.AND_MORE.format(named=named, count=len(conflicts) - _NAMED)
+    return sentences.CONFLICT.format(count=len(conflicts), table=table, named=named)

@@ -1,0 +1,108 @@
+"""sqlite, by Python's own library."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from schemas.sql_map import SqlHost, SqlMap
+from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows
+from watcher.publish.sql.plain import plain
+from watcher.publish.sql.troubles import Trouble
+
+# The names of sqlite's result codes, https://www.sqlite.org/rescode.html, by how they begin.
+_NAMES = {
+    "SQLITE_BUSY_SNAPSHOT": Trouble.BUSY,
+    "SQLITE_BUSY": Trouble.TIMED_OUT,
+    "SQLITE_LOCKED": Trouble.TIMED_OUT,
+    "SQLITE_READONLY": Trouble.READ_ONLY,
+    "SQLITE_CANTOPEN": Trouble.NO_FILE,
+    "SQLITE_NOTADB": Trouble.NO_FILE,
+    "SQLITE_CONSTRAINT_UNIQUE": Trouble.NOT_UNIQUE,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": Trouble.NOT_UNIQUE,
+    "SQLITE_CONSTRAINT_NOTNULL": Trouble.NO_DEFAULT,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": Trouble.REFERENCE,
+    "SQLITE_CONSTRAINT": Trouble.BAD_VALUE,
+    "SQLITE_MISMATCH": Trouble.BAD_VALUE,
+    "SQLITE_TOOBIG": Trouble.BAD_VALUE,
+}
+_SAID = {
+    "no such table": Trouble.NO_TABLE,
+    "no such column": Trouble.NO_COLUMN,
+    "has no column named": Trouble.NO_COLUMN,
+}
+
+
+class SQLite:
+    """See `watcher.publish.sql.drivers.Driver`."""
+
+    url = "sqlite+pysqlite://"
+    options: Mapping[str, Any] = {}
+    # Taken at once, so that no other writer comes between what is read and what is written.
+    begin: str | None = "BEGIN IMMEDIATE"
+
+    def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> sqlite3.Connection:
+        """A connection to a file that is there: a missing one is not made, since its table would be missing, too."""
+        connection = sqlite3.connect(
+            f"file:{quote(sql_map.dbpath or '')}?mode=rw",
+            uri=True,
+            timeout=min(seconds, CONNECT_SECONDS),
+            isolation_level=None,
+        )
+        connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        return connection
+
+    def descriptor(self, connection: sqlite3.Connection) -> int | None:
+        """There is none; waits for locks have a limit of their own."""
+        return None
+
+    def read_only(self, connection: sqlite3.Connection) -> str | None:
+        """There is one file only."""
+        return None
+
+    def account(self, connection: sa.Connection) -> str | None:
+        """The user's name is all."""
+        return None
+
+    def trouble_of(self, error: BaseException, *, connecting: bool) -> Trouble:
+        """By the code's name, else by the words, which nobody translates."""
+        name = getattr(error, "sqlite_errorname", "")
+        for begin, trouble in _NAMES.items():
+            if name.startswith(begin):
+                return trouble
+        return next((trouble for words, trouble in _SAID.items() if words in str(error)), Trouble.REFUSED)
+
+    def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """As it is."""
+        return column
+
+    def all_rows(self, connection: sa.Connection, query: sa.Select[Any]) -> RawRows:
+        """Row by row."""
+        return [tuple(row) for row in connection.execute(query)]
+
+    def insert_many(
+        self,
+        connection: sa.Connection,
+        table: sa.TableClause,
+        rows: Mapping[str, str],
+        columns: Sequence[str],
+        constants: Mapping[str, Any],
+    ) -> None:
+        """One statement, for each row once."""
+        address, goto = columns
+        statement = sa.insert(table).values(
+            {
+                address: sa.bindparam("a"),
+                goto: sa.bindparam("g"),
+                **{name: plain(each) for name, each in constants.items()},
+            }
+        )
+        connection.execute(statement, [{"a": alias, "g": destination} for alias, destination in rows.items()])
+
+    def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
+        """All of its tables have transactions."""
+        return None
