@@ -11,6 +11,7 @@ from cli.mail_flow import Flow, find_flow, tell_flow
 from cli.outcomes import Case, await_applied, sort_out, unless_awaited
 from cli.output import complain, fill, moment, prose, tell
 from cli.registry_file import read_registry
+from cli.watcher_state import conflict_of
 from cli.who import operator
 from schemas.config import Settings
 from schemas.decisions import Decision
@@ -78,7 +79,10 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
             reason=reason,
             created_at=now(),
         )
-        case = Case(user, alias_of(user, settings.domain), entry.destination, desk.drop(decision))
+        alias = alias_of(user, settings.domain)
+        # The watcher tells of conflicts of active aliases alone.
+        conflict = conflict_of(settings, alias)
+        case = Case(user, alias, entry.destination, desk.drop(decision))
         handed_in = unless_awaited(settings, wait=wait)
         if handed_in is not None:
             return handed_in
@@ -86,8 +90,14 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
     if not applied:
         return status
     flow = find_flow(settings)
-    sentence = sentences.REVOKED_LIVE if flow.state == "live" else sentences.REVOKED
-    tell(fill(sentence, alias=case.alias, destination=case.destination))
+    if conflict is not None:
+        held = prose(", ".join(conflict.held))
+        complain(fill(sentences.REVOKED_BUT_HELD, alias=case.alias, held=held))
+        # Where it leads elsewhere, revoking the alias is how such a conflict ends.
+        status = worst([status, exits.FAILED if case.destination in conflict.held else exits.DONE])
+    else:
+        sentence = sentences.REVOKED_LIVE if flow.state == "live" else sentences.REVOKED
+        tell(fill(sentence, alias=case.alias, destination=case.destination))
     return worst([status, tell_flow(settings, flow)])
 
 
@@ -152,8 +162,9 @@ def _follow_approvals(settings: Settings, desk: Desk, cases: Sequence[Case], *, 
     if not applied:
         return status
     flow = find_flow(settings)
-    statuses = [status, *(_tell_approved(flow, case) for case in applied), tell_flow(settings, flow)]
-    return worst(statuses)
+    statuses = [status, *(_tell_approved(flow, case) for case in applied)]
+    rest = flow.after_telling_of([case.alias for case in applied])
+    return worst([*statuses, tell_flow(settings, rest)])
 
 
 def _registered(settings: Settings, desk: Desk, case: Case) -> bool:
@@ -179,7 +190,8 @@ def _tell_approved(flow: Flow, case: Case) -> int:
         return exits.FAILED
     if (conflict := flow.conflicts.get(case.alias)) is not None:
         held = prose(", ".join(conflict.held))
-        complain(fill(sentences.APPROVED_IN_CONFLICT, alias=case.alias, destination=case.destination, held=held))
+        sentence = sentences.APPROVED_IN_CONFLICT_SAME if conflict.same else sentences.APPROVED_IN_CONFLICT
+        complain(fill(sentence, alias=case.alias, destination=case.destination, held=held))
         return exits.FAILED
     tell(fill(sentences.APPROVED_LIVE, alias=case.alias, destination=case.destination))
     return exits.DONE

@@ -85,6 +85,10 @@ APPROVED_IN_CONFLICT = (
     "Approved, but mail to {alias} does not go to {destination}: a row in the database that is not of this program's "
     "making sends it to {held}. Delete that row, then run: runv-admin-email-alias sync"
 )
+APPROVED_IN_CONFLICT_SAME = (
+    "Approved, and mail to {alias} goes to {destination} already, but by a row in the database that is not of this "
+    "program's making and would stay when the alias is revoked. Delete that row, then run: runv-admin-email-alias sync"
+)
 
 # reject
 
@@ -109,6 +113,10 @@ Example:
 NOTHING_ACTIVE = "{username} has no active alias. See: runv-admin-email-alias list"
 REVOKED_LIVE = "Revoked: mail to {alias} no longer goes to {destination}."
 REVOKED = "Revoked: {alias} -> {destination}."
+REVOKED_BUT_HELD = (
+    "Revoked, but the row in the database that is not of this program's making was left alone: it sends mail to "
+    "{alias} to {held}. Delete it if that is to end, too."
+)
 
 # sync
 
@@ -129,10 +137,12 @@ FORCE_HELP = "Publish the registry as it is now, though it changes more than is 
 ONLY_WITH_DRY_RUN = "{option} goes with --dry-run only."
 NOT_WITH_DRY_RUN = "{option} does not go with --dry-run, which changes nothing."
 IN_LINE = "The map is in line with the registry: {aliases} published."
+IN_LINE_BUT = "The map is in line with the registry as far as it can be: {aliases} published, {left_out} left out."
 SYNC_OFF = "Publishing is switched off (`enabled` is false in {config}), so the map was left alone."
 NO_STATUS = "The watcher has left no status. See: systemctl status {unit}"
 DRY_RUN_OFF = "Publishing is switched off (`enabled` is false in {config}); this is what switching it on would do."
 DRY_RUN_EMPTY = "Nothing differs: the map and the registry both have {aliases}."
+DRY_RUN_EMPTY_BUT = "Nothing would change: {aliases} published, {left_out} left out."
 DRY_RUN_ORPHANS = "Switched off, since their account or its membership is gone:"
 DRY_RUN_ORPHANS_HELD = "Held, though their account or its membership is gone:"
 DRY_RUN_CONFLICTS = "Left out, since rows of somebody else hold these aliases (where they go -> where they should go):"
@@ -181,6 +191,7 @@ HOST_UP_TO_DATE = "up to date"
 HOST_LAG = "{seconds} s behind the last change"
 CONFLICTS_MORE = "and {count} more; --json has them all"
 CONFLICT = "{alias} should go to {destination}, and a row of somebody else sends it to {held}"
+CONFLICT_SAME = "{alias} goes to {destination}, but by a row of somebody else, which would stay when it is revoked"
 NO_PROBLEMS = "none"
 PROBLEM = "{what} (since {since})"
 

@@ -82,7 +82,7 @@ def _conflicts(found: Status) -> Iterator[str]:
         yield from _line("conflicts", str(len(found.conflicts)), "red")
     for conflict in found.conflicts[:_SHOWN]:
         told = fill(
-            sentences.CONFLICT,
+            sentences.CONFLICT_SAME if conflict.same else sentences.CONFLICT,
             alias=conflict.alias,
             destination=conflict.destination,
             held=prose(", ".join(conflict.held)),

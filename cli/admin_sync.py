@@ -62,8 +62,13 @@ def sync(settings: Settings, *, force: bool, wait: bool) -> int:
     if flow.state == "off":
         complain(fill(sentences.SYNC_OFF, config=settings.path))
         return exits.FAILED
+    if flow.unseen:
+        for problem in flow.unseen:
+            complain(fill(sentences.PUBLISH_PROBLEM, what=problem))
+        return exits.FAILED
     if flow.state == "live":
-        tell(fill(sentences.IN_LINE, aliases=_aliases(flow.aliases)))
+        sentence = sentences.IN_LINE_BUT if flow.conflicts else sentences.IN_LINE
+        tell(fill(sentence, aliases=_aliases(flow.aliases), left_out=_aliases(len(flow.conflicts))))
     return tell_flow(settings, flow)
 
 
@@ -80,7 +85,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         tell_json(_plain(settings, plan, guard, found) | {"conflicts": msgspec.to_builtins(published.conflicts)})
     else:
-        _tell_plan(settings, plan)
+        _tell_plan(settings, plan, len(published.conflicts))
         _tell_conflicts(published.conflicts)
         _tell_orphans(found)
     for trouble in found.troubles:
@@ -118,11 +123,12 @@ def _tell_orphans(found: Orphans) -> None:
         tell_lines(table((), [[orphan.alias, orphan.reason] for orphan in found.switch_off], {}))
 
 
-def _tell_plan(settings: Settings, plan: Plan) -> None:
+def _tell_plan(settings: Settings, plan: Plan, left_out: int) -> None:
     if not settings.config.enabled:
         tell(fill(sentences.DRY_RUN_OFF, config=settings.path))
     if plan.empty:
-        tell(fill(sentences.DRY_RUN_EMPTY, aliases=_aliases(plan.published)))
+        sentence = sentences.DRY_RUN_EMPTY_BUT if left_out else sentences.DRY_RUN_EMPTY
+        tell(fill(sentence, aliases=_aliases(plan.published), left_out=_aliases(left_out)))
         return
     tell_lines(_plan_lines(plan))
     tell(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -18,7 +18,8 @@ PUBLISH_CODES = "publish"
 """What the codes of problems begin with that keep the map from following."""
 _BESIDES = ("map-not-used", "reload-failed", "map-answers-wrong")
 """Codes of problems that leave the map in line, and yet keep mail from following it."""
-_OF_SOME = ("alias-conflict", "replica-behind", "replica-unreachable")
+_CONFLICT = "alias-conflict"
+_OF_SOME = (_CONFLICT, "replica-behind", "replica-unreachable")
 """Codes of problems that keep it from following for some aliases, or on some hosts."""
 
 
@@ -30,16 +31,26 @@ class Flow(NamedTuple):
         problems: why it is behind, or what else keeps mail from flowing. Escaped.
         registry: what the map answers for, where it is `live`.
         aliases: how many the map holds then.
-        reservations: what keeps mail from following for some aliases, or on some hosts, where it is `live`. Escaped.
+        reservations: what keeps mail from following for some aliases, or on some hosts, where it is `live`, by the code
+            of the problem. Escaped.
         conflicts: the aliases that are left out, by alias.
+        unseen: why it could not be looked at, or put right, since it was `live`. Escaped.
     """
 
     state: Literal["live", "off", "behind"]
     problems: list[Prose]
     registry: RegistrySnapshot | None = None
     aliases: int = 0
-    reservations: Sequence[Prose] = ()
+    reservations: Mapping[str, Prose] = MappingProxyType({})
     conflicts: Mapping[str, Conflict] = MappingProxyType({})
+    unseen: Sequence[Prose] = ()
+
+    def after_telling_of(self, aliases: Collection[str]) -> Flow:
+        """What there is left to tell where the conflicts of *aliases* have been told of."""
+        if not self.conflicts.keys() <= set(aliases):
+            return self
+        rest = {code: told for code, told in self.reservations.items() if code != _CONFLICT}
+        return self._replace(reservations=rest)
 
 
 def find_flow(settings: Settings) -> Flow:
@@ -59,9 +70,10 @@ def _look(settings: Settings) -> Flow | None:
         return Flow("behind", [prose(str(error))])
     if status.published and status.published.registry_sha256 == registry.sha256:
         besides = [prose(problem.what) for problem in status.problems if problem.code in _BESIDES]
-        of_some = [prose(problem.what) for problem in status.problems if problem.code in _OF_SOME]
+        of_some = {problem.code: prose(problem.what) for problem in status.problems if problem.code in _OF_SOME}
         conflicts = {conflict.alias: conflict for conflict in status.conflicts}
-        return Flow("live", besides, registry, status.published.aliases, of_some, conflicts)
+        unseen = [prose(problem.what) for problem in status.problems if problem.code.startswith(PUBLISH_CODES)]
+        return Flow("live", besides, registry, status.published.aliases, of_some, conflicts, unseen)
     # Without any problem the registry has only just been changed once more, and the next status will tell.
     return Flow("behind", _in_the_way(status)) if status.problems else None
 
@@ -84,7 +96,7 @@ def tell_flow(settings: Settings, flow: Flow) -> int:
         tell(fill(sentences.PUBLISHING_OFF, config=settings.path))
         return exits.DONE
     if flow.state == "live":
-        for problem in (*flow.problems, *flow.reservations):
+        for problem in (*flow.unseen, *flow.problems, *flow.reservations.values()):
             complain(fill(sentences.WARNING, what=problem))
         return exits.DONE
     for problem in flow.problems:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from cli import exits, waiting
 from cli import member_sentences as sentences
 from cli.handing_in import Counter, HandedIn, Verdict, open_counter
 from cli.output import complain, fill, moment, prose, tell
 from cli.registry_file import read_registry
-from cli.watcher_state import is_down
+from cli.watcher_state import conflict_of, is_down
 from cli.who import Member
 from schemas.addresses import DestinationRefusedError, check_destination
 from schemas.config import Settings
@@ -77,8 +78,10 @@ def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
             complain(fill(sentences.NOTHING_ACTIVE, alias=alias))
             return exits.FAILED
 
+        # The watcher tells of conflicts of active aliases alone.
+        is_held = conflict_of(settings, alias) is not None
         handed_in = counter.hand_in(QueueFile(action="cancel", scope="active"))
-        return _follow(counter, handed_in, _tell_switched_off, wait=wait)
+        return _follow(counter, handed_in, partial(_tell_switched_off, is_held=is_held), wait=wait)
 
 
 def own_entry(settings: Settings, member: Member) -> Entry | None:
@@ -149,10 +152,10 @@ def _tell_cancel(verdict: RequestRecord) -> int:
     return exits.DONE
 
 
-def _tell_switched_off(verdict: RequestRecord) -> int:
+def _tell_switched_off(verdict: RequestRecord, *, is_held: bool) -> int:
     if verdict.status != "cancelled":
         return _tell_refusal(verdict, sentences.CANCEL_REFUSED)
-    tell(fill(sentences.SWITCHED_OFF, alias=verdict.alias))
+    tell(fill(sentences.SWITCHED_OFF_BUT_HELD if is_held else sentences.SWITCHED_OFF, alias=verdict.alias))
     return exits.DONE
 
 

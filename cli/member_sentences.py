@@ -93,6 +93,10 @@ NOTHING_PENDING_BUT_ACTIVE = (
 NOTHING_ACTIVE = "{alias} is not active, so there is nothing to switch off."
 WITHDRAWN = "Your request for {alias} -> {destination} is withdrawn."
 SWITCHED_OFF = "{alias} is switched off; the mail server stops accepting mail for it within moments."
+SWITCHED_OFF_BUT_HELD = (
+    "{alias} is switched off, but something else on the server holds the address and may go on taking mail for it. Ask "
+    "an administrator."
+)
 CANCEL_REFUSED = "The cancel was refused: {reason}"
 
 # status

@@ -29,14 +29,13 @@ from cli import member_sentences as sentences
 from cli.handing_in import Counter, open_counter
 from cli.member_requests import own_entry
 from cli.output import Prose, complain, counted, fill, moment, prose, tell, tell_json
-from cli.watcher_state import is_down
+from cli.watcher_state import conflict_of, is_down, is_waiting
 from cli.who import Member
 from schemas.config import Settings
-from schemas.errors import StateError, TroubleError
+from schemas.errors import TroubleError
 from schemas.names import alias_of
 from schemas.registry import Entry
 from schemas.requests import Folder, RequestRecord
-from schemas.status import read_status
 
 _OFF = {"revoked": sentences.REVOKED, "cancelled": sentences.CANCELLED, "orphaned": sentences.ORPHANED}
 _ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")
@@ -53,7 +52,7 @@ class Standing:
     last: RequestRecord | None = None
     queued: int = 0
     watcher_running: bool = False
-    in_conflict: bool = False
+    obstructed: bool = False
     problems: list[Prose] = field(default_factory=list)
 
     @property
@@ -64,7 +63,7 @@ class Standing:
     @property
     def held_up(self) -> bool:
         """Whether the alias is active and cannot work."""
-        return self.in_conflict and self.active is not None
+        return self.obstructed and self.active is not None
 
     @property
     def turned_down(self) -> RequestRecord | None:
@@ -121,17 +120,12 @@ def find_standing(settings: Settings, member: Member) -> Standing:
         standing.entry = own_entry(settings, member)
     except TroubleError as error:
         standing.problems.append(prose(str(error)))
-    standing.in_conflict = _in_conflict(settings, standing.alias)
-    return standing
-
-
-def _in_conflict(settings: Settings, alias: str) -> bool:
     # Whose row is in the way, and where it leads, is no business of a member's.
-    try:
-        found = read_status(settings.config.runtime_dir)
-    except StateError:
-        return False
-    return found is not None and any(conflict.alias == alias for conflict in found.conflicts)
+    conflict = conflict_of(settings, standing.alias)
+    standing.obstructed = conflict is not None and not conflict.same
+    if standing.active is not None:
+        standing.obstructed |= is_waiting(settings, standing.active.updated_at)
+    return standing
 
 
 def _last(counter: Counter) -> RequestRecord | None:

@@ -7,12 +7,12 @@ import itertools
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeGuard, get_args
 
 import msgspec
 from msgspec import Meta
 
-from schemas.database import AbsolutePath, Database, contradictions, trouble_of
+from schemas.database import AbsolutePath, Database, as_meant, contradictions, trouble_of
 from schemas.documents import NotJsonError, ShapeError, parse_object
 from schemas.errors import ConfigError, TroubleError
 from schemas.files import read_plain
@@ -216,6 +216,7 @@ def parse_config(data: bytes, place: str) -> Config:
         given = parse_object(data)
     except (NotJsonError, ShapeError) as error:
         raise ConfigError(f"The config file {place} was expected to be one JSON object. {error}") from error
+    given = {key: as_meant(value) if _is_block(value, key) else value for key, value in given.items()}
     kinds = {field.name: field.type for field in msgspec.structs.fields(Config)}
     troubles = list(itertools.islice(_troubles(given, kinds), _TOLD))
     if troubles:
@@ -245,10 +246,14 @@ def _troubles(given: Mapping[str, object], kinds: Mapping[str, object]) -> Itera
     for key, value in given.items():
         if key not in kinds:
             yield _unknown(key, kinds)
-        elif key in {"sql", "mysql"} and isinstance(value, dict):
+        elif _is_block(value, key):
             yield from _troubles_inside(key, value)
         elif trouble := _trouble(key, value, kinds[key]):
             yield trouble
+
+
+def _is_block(value: object, key: str) -> TypeGuard[dict[str, object]]:
+    return key in {"sql", "mysql"} and isinstance(value, dict)
 
 
 def _troubles_inside(block: str, given: Mapping[str, object]) -> Iterator[str]:

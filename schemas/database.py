@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -40,12 +40,14 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     constants: Annotated[
         dict[Identifier, Value],
         Meta(
-            description="What else new rows need, by column.",
+            description="What else rows of ours hold, by column.",
             examples=[{"domain": "runv.club", "active": 1}],
         ),
     ] = msgspec.field(default_factory=dict)
 
 
+EARLIER_VALUE = "runv-email-alias"
+"""What stands in `managed_column` where no value is given, as earlier tools have it."""
 _COLUMN = "the name of a column was expected, without quotes and dots"
 _VALUE = "text, a number, true or false was expected"
 _PATH = "a path from / was expected"
@@ -56,6 +58,21 @@ _EXPECTED = {
     "managed_value": _VALUE,
     "constants": "an object of columns, each with its value, was expected",
 }
+
+
+def as_meant(given: Mapping[str, object]) -> dict[str, object]:
+    """The block *given* as it is meant: what is left blank in it is not given.
+
+    The example of earlier tools has `"table": ""` and the like, to be filled in or not, and a `managed_value` that
+    counts for nothing where the column for it is blank. A blank one would take every row without a mark for ours.
+    """
+    known = Database.__struct_fields__
+    kept = {key: value for key, value in given.items() if key not in known or (value is not None and value != "")}
+    if "managed_column" in kept:
+        kept.setdefault("managed_value", EARLIER_VALUE)
+    elif "managed_column" in given:
+        kept.pop("managed_value", None)
+    return kept
 
 
 def trouble_of(place: str, key: str, value: object) -> str | None:

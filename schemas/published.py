@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.audit import AuditLine
-from schemas.config import Config
+from schemas.config import SQL_TYPES, Config
 from schemas.decisions import Decision, FailedDecision
 from schemas.queue import QueueFile
 from schemas.registry import RegistryFile
@@ -27,6 +27,31 @@ _CANCEL = {"properties": {"action": {"const": "cancel"}}, "required": ["action"]
 _SYNC = {"properties": {"decision": {"const": "sync"}}}
 _APPROVE = {"properties": {"decision": {"const": "approve"}}}
 _FORCED = {"properties": {"force": {"const": True}}, "required": ["force"]}
+_NOT_BLANK: dict[str, object] = {"not": {"enum": ["", None]}}
+_IN_DATABASE = {
+    "properties": {"backend": {"enum": [f"postfix-{kind}" for kind in sorted(SQL_TYPES)]}},
+    "required": ["backend"],
+}
+_MAP_FILE = {
+    "anyOf": [
+        {"properties": {"mysql_map_file": {"type": "string"}}, "required": ["mysql_map_file"]},
+        *(
+            {
+                "properties": {
+                    name: {"type": "object", "properties": {"map_file": _NOT_BLANK}, "required": ["map_file"]}
+                },
+                "required": [name],
+            }
+            for name in ("sql", "mysql")
+        ),
+    ]
+}
+_BOTH_BLOCKS = {"properties": {name: {"type": "object"} for name in ("sql", "mysql")}, "required": ["sql", "mysql"]}
+_BLOCK = "Database"
+_MARK = {
+    "if": {"properties": {"managed_value": _NOT_BLANK}, "required": ["managed_value"]},
+    "then": {"required": ["managed_column"]},
+}
 _MOMENT = "2026-05-19T20:55:18Z"
 _REQUEST_ID = "20260519T205518.123456Z-pablo-0123456789"
 _DECISION_ID = "20260520T081500.000000Z-pablo-a1b2c3"
@@ -155,6 +180,7 @@ _ALL: dict[str, _Published] = {
                 "drift_check_interval": 3600,
             },
         ],
+        {"if": _IN_DATABASE, "then": _MAP_FILE, "not": _BOTH_BLOCKS},
     ),
     "audit-line": _Published(
         AuditLine,
@@ -211,7 +237,20 @@ def _schema(name: str, kind: _Published) -> bytes:
         "examples": kind.examples,
     }
     body = {**head, **_even(msgspec.json.schema(kind.record)), **(kind.more or {})}
+    if (block := body.get("$defs", {}).get(_BLOCK)) is not None:
+        _let_blank(block)
     return json.dumps(body, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _let_blank(block: dict[str, Any]) -> None:
+    # As `schemas.database.as_meant` takes it: what is blank is not given.
+    for name, given in block["properties"].items():
+        if name == "constants":
+            shape = {key: given.pop(key) for key in ("type", "propertyNames", "additionalProperties")}
+            given["anyOf"] = [shape, {"type": "null"}]
+        if {"type": "string", "pattern": "^[^\\0]*$"} not in given["anyOf"]:
+            given["anyOf"].insert(-1, {"const": ""})
+    block |= _MARK
 
 
 def _even(part: Any) -> Any:

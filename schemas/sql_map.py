@@ -115,6 +115,11 @@ def read_sql_map(path: str, kind: SqlType) -> SqlMap:
     """
     try:
         data = read_plain(os.path.realpath(path), SIZE_LIMIT).data
+    except PermissionError as error:
+        raise SqlMapError(
+            f"The map file {printable(path)} cannot be read: {reason(error)}. It is for root, since it has a password: "
+            "use sudo."
+        ) from error
     except (OSError, TroubleError) as error:
         raise SqlMapError(
             f"The map file {printable(path)} cannot be read: {reason(error)}. Name a file in the form of "

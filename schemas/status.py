@@ -39,6 +39,11 @@ class Conflict(msgspec.Struct, frozen=True):
     destination: Annotated[str, Meta(description="Where the registry would have it go.")]
     held: Annotated[list[str], Meta(description="Where the rows of somebody else send it.")]
 
+    @property
+    def same(self) -> bool:
+        """Whether mail goes where it should all the same."""
+        return self.held == [self.destination]
+
 
 class Host(msgspec.Struct, frozen=True):
     """A host of the database that Postfix asks, other than the one that is written to."""

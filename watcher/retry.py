@@ -37,6 +37,11 @@ class Retry:
         """Whether it has failed and is not due yet."""
         return self.due is not None and self._clock() < self.due
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it has failed and the moment to try again has come."""
+        return self.due is not None and self._clock() >= self.due
+
     def worked(self) -> None:
         """It worked: nothing is due, and the next failure begins anew."""
         self._delay = 0.0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,8 +24,10 @@ from schemas.sql_map import SqlMap, SqlMapError, read_sql_map
 if TYPE_CHECKING:
     from watcher.publish.sql.reading import TableView
 
-SECRET = ("pass", "pwd", "secret", "token", "crypt", "hash", "salt")
-"""Columns with such a word in their name are not shown."""
+_SPELLING = re.compile(r" (?:CHARACTER SET|CHARSET|COLLATE) .*", re.DOTALL)
+"""The rest of a text's type, in which nothing is of use here."""
+SECRET = ("pass", "pwd", "secret", "token", "crypt", "hash", "salt", "key", "otp", "auth", "private")
+"""What columns with such a word in their name hold is not shown, nor their default."""
 
 
 class MapFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +63,7 @@ class MapColumn(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: its name.
-        type: as the database calls it.
+        type: as the database calls it, without the character set of texts.
         nullable: whether it may be empty.
         default: what it holds where nothing is given; `None` where it has no default.
         needed: whether a new row has to say what stands there.
@@ -114,31 +118,31 @@ def view_map(named: NamedMap, settings: Settings) -> MapView:
         view = msgspec.structs.replace(view, file=_file(sql_map))
     except (SqlMapError, OSError) as error:
         return msgspec.structs.replace(view, trouble=str(error))
-    backend = f"postfix-{named.kind}"
-    given = _given(settings.config, backend, named.path)
+    name = "sql" if settings.config.mysql is None else "mysql"
+    given = _given(settings.config, named.path)
     try:
         given = with_target(given, sql_map, settings.domain)
-        view = _with_block(view, backend, given)
+        view = _with_block(view, named, name, given)
         if packages := missing_packages(named.kind):
             trouble = fill(sentences.NO_LIBRARY, packages=" ".join(packages))
             return msgspec.structs.replace(view, trouble=trouble)
         found = propose(given, sql_map, settings.domain)
     except TroubleError as error:
         return msgspec.structs.replace(view, trouble=str(error))
+    shown = {given.address_column, given.goto_column}
+    hidden = {column.name for column in found.table.columns if is_secret(column.name)} - shown
     return msgspec.structs.replace(
-        _with_block(view, backend, found.database),
-        columns=_columns(found.table),
+        _with_block(view, named, name, found.database),
+        columns=_columns(found.table, hidden),
         total=found.table.count,
-        rows=_rows(found.table),
+        rows=_rows(found.table, hidden),
         open=[column.name for column in found.open],
     )
 
 
-def _given(config: Config, backend: str, path: str) -> Database:
-    """What the configuration says of that very map."""
-    if config.backend == backend and config.map_path == path:
-        return config.database
-    return Database(map_file=path)
+def _given(config: Config, path: str) -> Database:
+    """What the configuration says of that very map, though the aliases may still be in files."""
+    return config.database if config.database.map_file == path else Database(map_file=path)
 
 
 def _file(sql_map: SqlMap) -> MapFile:
@@ -158,24 +162,25 @@ def _file(sql_map: SqlMap) -> MapFile:
     )
 
 
-def _with_block(view: MapView, backend: str, database: Database) -> MapView:
+def _with_block(view: MapView, named: NamedMap, name: str, database: Database) -> MapView:
     return msgspec.structs.replace(
         view,
         table=database.table,
         address_column=database.address_column,
         goto_column=database.goto_column,
         constants=database.constants,
-        block={"backend": backend, "sql": as_written(database)},
+        # Under the name that the configuration has for it: it cannot stand there twice.
+        block={"backend": f"postfix-{named.kind}", name: as_written(database)},
     )
 
 
-def _columns(table: TableView) -> list[MapColumn]:
+def _columns(table: TableView, hidden: Container[str]) -> list[MapColumn]:
     return [
         MapColumn(
             name=column.name,
-            type=column.kind,
+            type=_SPELLING.sub("", column.kind),
             nullable=column.nullable,
-            default=column.default,
+            default=column.default and (sentences.HIDDEN if column.name in hidden else column.default),
             needed=is_needed(column),
             refers_to=column.refers_to,
         )
@@ -183,10 +188,10 @@ def _columns(table: TableView) -> list[MapColumn]:
     ]
 
 
-def _rows(table: TableView) -> list[dict[str, str | None]]:
+def _rows(table: TableView, hidden: Container[str]) -> list[dict[str, str | None]]:
     names = [column.name for column in table.columns]
     return [
-        {name: sentences.HIDDEN if is_secret(name) else value for name, value in zip(names, row, strict=True)}
+        {name: sentences.HIDDEN if name in hidden else value for name, value in zip(names, row, strict=True)}
         for row in table.rows
     ]
 

@@ -95,7 +95,7 @@ def _rows(context: Context) -> Iterator[Verdict]:
     if published.conflicts:
         told = [
             fill(
-                database_sentences.HELD,
+                database_sentences.HELD_SAME if conflict.same else database_sentences.HELD,
                 alias=conflict.alias,
                 destination=conflict.destination,
                 held=prose(", ".join(conflict.held)),

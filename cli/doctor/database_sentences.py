@@ -27,6 +27,7 @@ OTHER_TABLE = (
 QUERY_OK = "The query in {path} reads from the table that the aliases are written to, {table}."
 NO_CONFLICTS = "No row of somebody else's holds an active alias."
 HELD = "{alias} should go to {destination} and goes to {held}"
+HELD_SAME = "{alias} goes to {destination}, but by a row that would stay when the alias is revoked"
 CONFLICTS_ONE = (
     "A row in the database that is not of this program's making holds an active alias, which is not published: "
     "{examples}. Delete that row and run `sync`, or revoke the alias."

@@ -13,6 +13,7 @@ from cli.database.reach import sql_type
 from cli.output import fill
 from cli.published import read_published
 from cli.setup import sentences
+from cli.setup.walls import hidden
 from schemas.config import Config, Settings
 from schemas.database import Database
 from schemas.errors import TroubleError
@@ -68,6 +69,8 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
         keys["mysql_map_file"] = path
     changed = msgspec.convert(msgspec.to_builtins(config) | keys, Config)
     ready = msgspec.structs.replace(settings, config=changed)
+    if (unseen := hidden(ready.config)) is not None:
+        raise NotReadyError(fill(sentences.FILE_HIDDEN, path=unseen))
     # By the way on which rows will be written.
     read_published(ready, {})
     return Prepared(ready, keys)

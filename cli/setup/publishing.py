@@ -16,6 +16,7 @@ import msgspec
 from cli import admin_sentences as common
 from cli import exits, mail_flow, mail_side, waiting
 from cli.database.naming import NamedMap
+from cli.deciding import open_desk
 from cli.host.postfix import Postfix, lookup
 from cli.output import Prose, complain, counted, fill, prose, tell
 from cli.setup import overrides, sentences
@@ -23,9 +24,12 @@ from cli.setup.config_file import set_keys
 from cli.setup.database import prepare
 from cli.setup.steps import Plan, Progress
 from cli.watcher_state import is_down
+from cli.who import operator
 from schemas.config import Settings
+from schemas.decisions import Decision
 from schemas.errors import TroubleError, reason
 from schemas.status import read_status
+from schemas.times import now
 from watcher.publish.commands import CommandError, run_well
 
 _RELOAD_SECONDS = 60.0
@@ -144,6 +148,8 @@ def _carry_out(
         complain(fill(sentences.WATCHER_DOWN, unit=common.UNIT))
         return exits.LATER
     flow = _flow_once_on(settings)
+    if flow.state == "behind":
+        flow = _flow_after_another_try(settings)
     # A status that tells of an earlier configuration still says that all is well.
     if flow.state != "live" or waiting.wait_for(lambda: _there(side.table), waiting.MARKER_SECONDS) is None:
         why = flow.problems[0] if flow.problems else fill(sentences.NO_MAP_YET, program=common.PROGRAM)
@@ -159,6 +165,14 @@ def _flow_once_on(settings: Settings) -> mail_flow.Flow:
         return True if taken_up else None
 
     waiting.wait_for(on, waiting.MARKER_SECONDS)
+    return mail_flow.find_flow(settings)
+
+
+def _flow_after_another_try(settings: Settings) -> mail_flow.Flow:
+    """Have the watcher try again: what stood in its way may be mended by now, and a database tells it nothing."""
+    decision = Decision(decision="sync", operator=operator(), created_at=now(), force=False, registry_sha256=None)
+    with open_desk(settings) as desk:
+        desk.await_gone([desk.drop(decision)])
     return mail_flow.find_flow(settings)
 
 
@@ -197,7 +211,7 @@ def _say_how_it_is(settings: Settings) -> int:
     if flow.state == "live" and not flow.problems:
         aliases = counted(flow.aliases, common.ALIASES_ONE, common.ALIASES_MORE)
         tell(fill(sentences.LIVE, domain=settings.domain, aliases=aliases))
-        for reservation in flow.reservations:
+        for reservation in flow.reservations.values():
             complain(fill(sentences.WARNING, what=reservation))
         return exits.DONE
     for problem in flow.problems or [fill(sentences.NO_MAP_YET, program=common.PROGRAM)]:

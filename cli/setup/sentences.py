@@ -156,6 +156,10 @@ COLUMNS_OPEN = (
     "New rows of the table {table} need a value in {columns}, which cannot be told. Set `sql` in {path} to what "
     "`runv-admin-email-alias discover --map {map}` shows, with that value in `constants`."
 )
+FILE_HIDDEN = (
+    "The service does not see {path}: it sees nothing below /home, /root and /run/user. Put the file elsewhere, such "
+    "as below /etc or /var/lib."
+)
 DATABASE_TROUBLE = "{why} Publishing was not switched on."
 TYPE_MISSING = (
     "This Postfix has no tables of type {type}. Run `apt-get install postfix-{type}`, then this command once more; "

@@ -5,6 +5,7 @@ The unit lets it talk to this machine alone, and write to /var/lib/runv and /etc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from schemas.config import Config
 MARK = "# Made by `runv-admin-email-alias setup`, which keeps it in line with the database in the config.\n"
 ANY = "any"
 
+_HIDDEN = ("/home", "/root", "/run/user")
+"""What the unit's ProtectHome= hides."""
 _WRITABLE = ("/var/lib/runv", "/etc/postfix")
 _BY_NAME = "# A host is given by its name, whose address may become another, and has to be asked of a name server.\n"
 
@@ -34,6 +37,14 @@ def gaps(config: Config) -> Gaps:
     addresses = (ANY,) if reach.addresses is None else tuple(sorted(reach.addresses))
     directory = holder_of(reach.file) if reach.file else None
     return Gaps(addresses, (directory,) if directory and not is_below(directory, _WRITABLE) else ())
+
+
+def hidden(config: Config) -> str | None:
+    """A file of the way to the database that the unit hides from the watcher, come what may. Raises `SqlMapError`."""
+    if not config.in_database:
+        return None
+    files = [file for each in configured_maps(config) for file in (each.path, each.dbpath) if file]
+    return next((file for file in files if is_below(os.path.realpath(file), _HIDDEN)), None)
 
 
 def is_below(path: str, directories: Iterable[str]) -> bool:

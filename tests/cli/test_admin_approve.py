@@ -45,7 +45,22 @@ def test_an_approval_of_an_alias_that_anothers_row_holds_fails_with_both_destina
         SHOWN,
         "Approved, but mail to pablo@runv.club does not go to p@example.org: a row in the database that is not of this "
         "program's making sends it to old@example.org, more@example.org. Delete that row, then run: "
-        "runv-admin-email-alias sync\nWarning: One alias is left out.\n",
+        "runv-admin-email-alias sync\n",
+    )
+
+
+def test_anothers_row_that_says_the_same_is_not_said_to_send_mail_elsewhere(server: Server) -> None:
+    server.status()
+    server.record("pending")
+    conflict = Conflict("pablo@runv.club", "p@example.org", ["p@example.org"])
+    with approved(server, ("alias-conflict", "One alias is left out."), conflicts=[conflict]):
+        outcome = server.admin("approve", "pablo")
+    assert outcome == (
+        1,
+        SHOWN,
+        "Approved, and mail to pablo@runv.club goes to p@example.org already, but by a row in the database that is not "
+        "of this program's making and would stay when the alias is revoked. Delete that row, then run: "
+        "runv-admin-email-alias sync\n",
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from cli import admin_arguments
 from schemas.decisions import Decision
+from schemas.status import Conflict
 from tests.cli.conftest import Player, Server, as_nobody, entry
 
 
@@ -66,6 +67,22 @@ def test_a_revocation_is_applied_and_mail_stops(server: Server) -> None:
     with revoked(server):
         outcome = server.admin("revoke", "pablo", "--reason", "Closed.")
     assert outcome == (0, "Revoked: mail to pablo@runv.club no longer goes to p@example.org.\n", "")
+
+
+@pytest.mark.parametrize(("held", "status"), [("p@example.org", 1), ("sales@example.net", 0)])
+def test_a_revocation_leaves_the_row_of_another_and_does_not_claim_that_mail_stops(
+    server: Server, held: str, status: int
+) -> None:
+    server.status(conflicts=[Conflict("pablo@runv.club", "p@example.org", [held])])
+    server.registry(pablo=entry())
+    with revoked(server):
+        outcome = server.admin("revoke", "pablo", "--reason", "Closed.")
+    assert outcome == (
+        status,
+        "",
+        "Revoked, but the row in the database that is not of this program's making was left alone: it sends mail to "
+        f"pablo@runv.club to {held}. Delete it if that is to end, too.\n",
+    )
 
 
 def test_a_revocation_with_publishing_off_is_recorded_only(server: Server) -> None:

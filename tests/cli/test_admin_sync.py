@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from schemas.status import Conflict
 from tests.cli.conftest import Player, Server, entry
 from tests.support.mailconfig import MailConfig
 
@@ -20,6 +21,29 @@ def test_a_sync_says_that_the_map_is_in_line(server: Server) -> None:
     with server.played(lambda watcher: watcher.marker().unlink()):
         outcome = server.admin("sync")
     assert outcome == (0, "The map is in line with the registry: 1 alias published.\n", "")
+
+
+def test_a_sync_says_that_aliases_are_left_out(server: Server) -> None:
+    checksum = server.registry(pablo=entry(), maria=entry("maria"))
+    conflict = Conflict("pablo@runv.club", "p@example.org", ["x@example.org"])
+    server.status(("alias-conflict", "One is."), published=checksum, conflicts=[conflict])
+    with server.played(lambda watcher: watcher.marker().unlink()):
+        outcome = server.admin("sync")
+    assert outcome == (
+        0,
+        "The map is in line with the registry as far as it can be: 1 alias published, 1 alias left out.\n",
+        "Warning: One is.\n",
+    )
+
+
+@pytest.mark.parametrize("code", ["publish-failed", "publish-held"])
+def test_a_sync_that_could_not_look_does_not_call_the_map_in_line(server: Server, code: str) -> None:
+    """What was published last is that very registry, but whether it is still there is not known."""
+    checksum = server.registry(pablo=entry())
+    server.status((code, "The database is down."), published=checksum)
+    with server.played(lambda watcher: watcher.marker().unlink()):
+        outcome = server.admin("sync")
+    assert outcome == (1, "", "The mail server's map does not follow: The database is down.\n")
 
 
 def test_a_sync_says_what_stands_in_the_way(server: Server) -> None:

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from schemas.status import Conflict
 from tests.cli.conftest import Server, entry
 
 
@@ -61,6 +62,19 @@ def test_an_active_alias_is_switched_off(server: Server) -> None:
     assert outcome == (
         0,
         "pablo@runv.club is switched off; the mail server stops accepting mail for it within moments.\n",
+        "",
+    )
+
+
+def test_switching_off_does_not_claim_that_mail_stops_where_something_else_holds_the_address(server: Server) -> None:
+    server.status(conflicts=[Conflict("pablo@runv.club", "p@example.org", ["secret@elsewhere.example"])])
+    server.registry(pablo=entry())
+    with server.played(lambda watcher: watcher.take_in("cancelled")):
+        outcome = server.member("cancel", "--active")
+    assert outcome == (
+        0,
+        "pablo@runv.club is switched off, but something else on the server holds the address and may go on taking mail "
+        "for it. Ask an administrator.\n",
         "",
     )
 

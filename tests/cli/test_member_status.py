@@ -64,8 +64,26 @@ def test_an_alias_that_anothers_row_holds_is_told_of_without_that_row(server: Se
     found = server.member("status", "--json").json
     assert (found["state"], found["held_up"], found["problems"]) == ("active", True, [])
     server.status(conflicts=[Conflict("maria@runv.club", "m@example.org", ["secret@elsewhere.example"])])
+    assert server.member("status", "--json").json["held_up"] is False
+    # Somebody else's row that says the same is no matter of the member's.
+    server.status(conflicts=[Conflict("pablo@runv.club", "p@example.org", ["p@example.org"])])
     assert server.member("status").out == "Mail to pablo@runv.club goes to p@example.org, since 2026-06-01 08:00 UTC.\n"
     assert server.member("status", "--json").json["held_up"] is False
+
+
+def test_an_alias_that_could_not_be_published_is_told_of(server: Server) -> None:
+    failed = ("publish-failed", "The database db.example cannot be reached.")
+    server.status(failed, published="0" * 64)  # that one was at LATER
+    server.registry(pablo=entry(updated_at=LATER))
+    assert server.member("status", "--json").json["held_up"] is False
+    server.registry(pablo=entry(updated_at="2026-06-02T08:00:00Z"))
+    told = server.member("status").out
+    assert told.startswith(
+        "pablo@runv.club -> p@example.org is approved, since 2026-06-02 08:00 UTC, but does not work"
+    )
+    assert "db.example" not in told
+    server.status(published="0" * 64)
+    assert server.member("status").out.startswith("Mail to pablo@runv.club goes to p@example.org")
 
 
 def test_change_pending(server: Server) -> None:

@@ -19,7 +19,7 @@ from .markdown import fences, indented, read, section
 
 PAGE = read("docs/in-a-database.md")
 TO_MARK, TO_LIST = (each for each in indented(section(PAGE, "Conflicts")) if re.search("UPDATE|INSERT", each))
-TO_LEAVE = next(each for each in indented(section(PAGE, "Going back to files")) if "DELETE" in each)
+LEAVE_MARKED, LEAVE_LISTED = (each for each in indented(section(PAGE, "Going back to files")) if "DELETE" in each)
 
 WHO_MAY_WRITE = section(PAGE, "Who may write")
 ON_POSTGRESQL, ON_MARIADB = (block.text for block in fences(WHO_MAY_WRITE, "sql"))
@@ -63,14 +63,23 @@ def test_a_row_that_was_there_before_is_given_to_us(installation: Installation, 
 
 
 @played
-def test_what_is_published_is_taken_out_for_going_back_to_files(installation: Installation) -> None:
-    with SqliteDatabase() as database, Stage(installation, database, POSTFIXADMIN) as stage:
+@pytest.mark.parametrize(
+    ("table", "statements"),
+    [(POSTFIXADMIN_MARKED, LEAVE_MARKED), (POSTFIXADMIN, LEAVE_LISTED)],
+    ids=["marked", "listed"],
+)
+def test_what_is_published_is_taken_out_for_going_back_to_files(
+    installation: Installation, table: Table, statements: str
+) -> None:
+    column, value = (table.block.get(key, "") for key in ("managed_column", "managed_value"))
+    statements = statements.replace("managed_by", column).replace("runv-email-alias", value)
+    with SqliteDatabase() as database, Stage(installation, database, table) as stage:
         stage.accounts.add("pablo")
         stage.add_foreign("sales@runv.club", "sales@example.org")
         watcher = stage.start_watcher()
         publish(stage, {"pablo": entry("pablo", "pablo@example.org")})
         assert stage.published.keys() == {"pablo@runv.club", "sales@runv.club"}
         watcher.stop()
-        database.execute(*TO_LEAVE.split(";"))
+        database.execute(*statements.split(";"))
         assert stage.published.keys() == {"sales@runv.club"}
         assert database.rows("SELECT name FROM sqlite_master WHERE name LIKE 'runv%'") == []

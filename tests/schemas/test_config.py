@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.config import Config, parse_config
-from schemas.database import Database
+from schemas.database import EARLIER_VALUE, Database
 from schemas.errors import ConfigError
 
 PLACE = "/etc/runv-member-mail.json"
@@ -178,11 +178,33 @@ def test_the_map_file_may_stand_outside_of_the_block() -> None:
     assert config.database == Database(map_file="/etc/postfix/a.cf", table="alias")
 
 
+@pytest.mark.parametrize("backend", ["postfix-mysql", "postfix-hash"])
+def test_what_the_example_of_earlier_tools_leaves_blank_is_not_given(backend: str) -> None:
+    block = {"table": "", "address_column": "", "goto_column": "", "managed_column": "comment"}
+    path = "/etc/postfix/mysql-virtual-alias-maps.cf"
+    config = parse({"backend": backend, "mysql_map_file": path, "mysql": {**block, "managed_value": "ours"}})
+    assert config.database == Database(map_file=path, managed_column="comment", managed_value="ours")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"managed_column": "note"}, Database(managed_column="note", managed_value="runv-email-alias")),
+        ({"managed_column": "note", "managed_value": ""}, Database(managed_column="note", managed_value=EARLIER_VALUE)),
+        ({"managed_column": "", "managed_value": "ours"}, Database()),
+        ({"managed_column": None, "table": None}, Database()),
+    ],
+)
+def test_a_blank_mark_never_takes_every_row_without_one_for_ours(given: dict[str, Any], meant: Database) -> None:
+    assert parse({"sql": given}).database == meant
+
+
 @pytest.mark.parametrize(
     ("content", "trouble"),
     [
         ({"sql": []}, "`sql`: Expected `object | null`, got `array`."),
         ({"sql": {"map_fil": 1}}, "The key `sql.map_fil` is not known; the nearest known one is `sql.map_file`."),
+        ({"mysql": {"tabel": ""}}, "The key `mysql.tabel` is not known; the nearest known one is `mysql.table`."),
         ({"mysql": {"colums": 1}}, "The key `mysql.colums` is not known; the nearest known one is `mysql."),
         ({"sql": {"map_file": "a.cf"}}, "`sql.map_file` is 'a.cf'; a path from / was expected."),
         ({"sql": {"write_map_file": "/a\n"}}, r"`sql.write_map_file` is '/a\\n'; a path from / was expected."),
@@ -191,7 +213,7 @@ def test_the_map_file_may_stand_outside_of_the_block() -> None:
         ({"sql": {"table": 1}}, "`sql.table` is '1'; the name of a table was expected, "),
         ({"mysql": {"goto_column": '"goto"'}},
          "`mysql.goto_column` is '\"goto\"'; the name of a column was expected, without quotes and dots."),
-        ({"sql": {"managed_column": ""}}, "`sql.managed_column` is ''; the name of a column was expected, "),
+        ({"sql": {"managed_column": "a.b"}}, "`sql.managed_column` is 'a.b'; the name of a column was expected, "),
         ({"sql": {"managed_value": []}}, "`sql.managed_value` is '[]'; text, a number, true or false was expected."),
         ({"sql": {"managed_value": "a\0"}}, r"`sql.managed_value` is 'a\\x00'; text, a number, "),
         ({"sql": {"constants": [1]}},
@@ -208,7 +230,7 @@ def test_the_map_file_may_stand_outside_of_the_block() -> None:
         ({"backend": "postfix-pgsql"},
          "`backend` is postfix-pgsql, so `map_file` in `sql` has to name the file that Postfix finds the database by, "
          "see pgsql_table(5)."),
-        ({"sql": {"managed_column": "m"}},
+        ({"sql": {"managed_value": "m"}},
          "`managed_column` and `managed_value` belong together; give both or neither."),
         ({"sql": {"address_column": "a", "goto_column": "a"}},
          "`address_column`, `goto_column` and `managed_column` have to be different columns."),

@@ -10,6 +10,7 @@ import pytest
 import schemas
 from schemas.audit import parse_line
 from schemas.config import parse_config
+from schemas.database import Database
 from schemas.decisions import FailedDecision, parse_decision
 from schemas.documents import NotJsonError, ShapeError, parse_record
 from schemas.errors import ConfigError, RegistryError
@@ -115,6 +116,10 @@ SEEN = {"request_id": "x", "destination": "p@example.org"}
         ("config", {"sql": {"constants": {"a.b": 1}}}),
         ("config", {"sql": {"constants": {"a": None}}}),
         ("config", {"sql": {"managed_column": "a", "managed_value": "x\0"}}),
+        ("config", {"sql": {"managed_value": "x"}}),
+        ("config", {"sql": {}, "mysql": {}}),
+        ("config", {"backend": "postfix-mysql"}),
+        ("config", {"backend": "postfix-sqlite", "sql": {"map_file": "", "table": "alias"}}),
         ("config", {"drift_check_interval": 1.5}),
         ("status", {}),
         ("request-record", {"status": "lost"}),
@@ -142,6 +147,9 @@ def test_what_the_programs_refuse_the_schema_refuses(name: str, value: object) -
         ("config", {}),
         ("config", {"sql": None, "mysql": {"constants": {"a": "x", "b": 1, "c": 0.5, "d": True}}}),
         ("config", {"backend": "postfix-mysql", "mysql_map_file": "/etc/postfix/x.cf", "sql": {"table": "mail.alias"}}),
+        ("config", {"backend": "postfix-pgsql", "sql": {"map_file": "/etc/postfix/x.cf", "managed_column": "a"}}),
+        ("config", {"mysql": dict.fromkeys(Database.__struct_fields__, "")}),
+        ("config", {"mysql": dict.fromkeys(Database.__struct_fields__)}),
         ("config", {"reload_postfix": True, "auto_sync_on_approve": False, "file_mode": "644"}),
         ("registry", {}),
         ("registry", {"pablo": {"alias": "x", "status": "revoked", "strange": [1]}}),

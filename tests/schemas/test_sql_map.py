@@ -2,12 +2,14 @@
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from schemas.sql_map import Secret, SqlHost, SqlMap, SqlMapError, SqlType, Tls, read_sql_map
 
+from ..cli.conftest import as_nobody
 from ..support.mailconfig import MailConfig
 from ..support.needs import require
 
@@ -224,3 +226,10 @@ def test_a_link_is_followed_as_postfix_follows_it(tmp_path: Path) -> None:
     link.symlink_to("kept/real.cf")
     found = read_sql_map(str(link), "mysql")
     assert (found.path, found.dbname) == (str(link), "mail")
+
+
+def test_whoever_may_not_read_the_file_is_told_to_use_sudo() -> None:
+    require("root")
+    with tempfile.NamedTemporaryFile(suffix=".cf") as file, as_nobody(), pytest.raises(SqlMapError) as refused:
+        read_sql_map(file.name, "mysql")
+    assert str(refused.value).endswith(" It is for root, since it has a password: use sudo.")

@@ -1,6 +1,12 @@
 """Servers that are down, slow, killed or changed: told of, tried again, and caught up with without a hand."""
 
+import contextlib
 import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
 
 from ..e2e.acts import (
     activate,
@@ -13,6 +19,7 @@ from ..e2e.acts import (
     problems,
     publish,
     published,
+    settle,
     write_registry,
 )
 from ..support.databases import Database, ServerDatabase, SqliteDatabase
@@ -22,6 +29,37 @@ from .locks import await_waiting, row_locked
 from .stage import Stage, poll
 from .tables import MARKED
 from .triggers import write_down, written
+
+
+class TurningAway:
+    """A server that takes no one, and counts who came."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self.count = 0
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listening.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            self.count += 1
+            connection.close()
+
+
+@pytest.fixture
+def turning_away() -> Iterator[TurningAway]:
+    with contextlib.closing(TurningAway()) as server:
+        yield server
 
 
 @on("mysql")
@@ -169,6 +207,28 @@ def test_an_approval_is_live_at_once_after_an_outage(stage: Stage, on_server: Se
     activate(stage, "pablo", "p@example.org")
 
     assert stage.map_lookup("pablo@runv.club") == "p@example.org"
+
+
+@on("mysql")
+def test_nothing_but_the_clock_and_an_administrator_has_it_tried_again(
+    stage: Stage, on_server: ServerDatabase, turning_away: TurningAway
+) -> None:
+    names = ("ana", "bia", "caio", "davi", "eva", "fabio")
+    for name in names:
+        stage.accounts.add(name)
+    on_server.write_map(stage.map_file, MARKED.query, hosts=f"127.0.0.1:{turning_away.port}")
+    stage.start_watcher()
+    await_problem(stage, "publish-failed")
+
+    before = turning_away.count
+    for name in names:
+        ask(stage, name, f"{name}@example.org")
+    assert turning_away.count - before < len(names) - 1
+
+    before = turning_away.count
+    for _ in range(5):
+        settle(stage)
+    assert turning_away.count - before >= 10
 
 
 def _await_failure(stage: Stage) -> str:

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ _NUMBERS = itertools.count(1)
 
 
 class Login(NamedTuple):
-    """An account of a server. The password has what the syntax of Postfix's files could stumble over."""
+    """An account of a server. The password has what Postfix's files, and libraries, could stumble over."""
 
     user: str
     password: str
@@ -59,7 +60,9 @@ class Database(ABC):
 
     def write_map(self, path: Path, query: str, **settings: str) -> None:
         """Put that file at *path*, for Postfix's account and root alone."""
-        put(path, self.map_text(query, **settings).encode(), 0o640, gid=_group_of_postfix())
+        # Postfix waits until it has been left alone for two seconds, as with main.cf; see MailConfig.
+        past = time.time() - 60
+        put(path, self.map_text(query, **settings).encode(), 0o640, gid=_group_of_postfix(), mtime=past)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -111,8 +114,8 @@ class ServerDatabase(Database):
         self.kind = server.kind
         number = next(_NUMBERS)
         self.name = f"mail{number}"
-        self.writer = Login(f"writer{number}", f"w-{secrets.token_hex(8)}#=,$x")
-        self.reader = Login(f"reader{number}", f"r-{secrets.token_hex(8)}#=,$x")
+        self.writer = Login(f"writer{number}", f"w-{secrets.token_hex(8)}#=,$xç")
+        self.reader = Login(f"reader{number}", f"r-{secrets.token_hex(8)}#=,$xç")
         for login in (self.writer, self.reader):
             server.make_user(*login)
 

@@ -35,6 +35,8 @@ class MariaDB(DatabaseServer):
             autocommit=True,
             connect_timeout=20,
             read_timeout=60,
+            # New versions of the library read all of the machine's certificates otherwise, at each connection.
+            ssl_disabled=True,
         )
         with contextlib.closing(connection):
             yield connection

@@ -12,6 +12,7 @@ from .servers import DatabaseServer, Row
 _VERSIONS = Path("/usr/lib/postgresql")
 
 _ACCESS = """\
+local all stranger peer
 local all all scram-sha-256
 host all all 0.0.0.0/0 scram-sha-256
 host replication all 0.0.0.0/0 scram-sha-256

@@ -4,13 +4,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from schemas.config import parse_config
+from schemas.database import Database as Given
 from tests.cli.conftest import Outcome, Server
 from tests.sql.tables import ISPMAIL, MARKED, POSTFIXADMIN, Table
 from tests.support.databases import Database, ServerDatabase, SqliteDatabase
+from tests.support.postgresql import PostgreSQL
+from watcher.publish.sql.database import Database as Connected
+from watcher.publish.sql.troubles import DatabaseError
 
 MapOf = Callable[[Table], Path]
 
@@ -56,6 +61,7 @@ def test_the_block_to_paste_is_whole(
 def test_it_is_told_in_columns_with_the_password_hidden(server: Server, database: Database, map_of: MapOf) -> None:
     path = map_of(ISPMAIL)
     database.execute("ALTER TABLE virtual_aliases ADD COLUMN api_token varchar(64)")
+    database.execute("ALTER TABLE virtual_aliases ADD COLUMN private_key varchar(64) DEFAULT 'hunter2'")
     columns = "domain_id, source, destination, api_token"
     database.execute(f"INSERT INTO virtual_aliases ({columns}) VALUES (7, 'a@runv.club', 'b', 'hunter2')")
     outcome = server.admin("discover", "--map", str(path))
@@ -64,7 +70,9 @@ def test_it_is_told_in_columns_with_the_password_hidden(server: Server, database
     assert lines[:3] == ["MAP IN A DATABASE", f"map        {database.kind}:{path}", "file mode  0640 root:postfix"]
     assert any(line.split() == ["table", "virtual_aliases"] for line in lines)
     assert any(line.split() == ["rows", "1"] for line in lines)
-    assert any("source=a@runv.club  destination=b  api_token=(not shown)" in line for line in lines)
+    assert any(
+        "source=a@runv.club  destination=b  api_token=(not shown)  private_key=(not shown)" in line for line in lines
+    )
     assert "hunter2" not in outcome.out
     start = lines.index("FOR THE CONFIGURATION")
     assert json.loads("\n".join(lines[start + 1 :]))["sql"]["constants"] == {"domain_id": 7}
@@ -143,6 +151,34 @@ def test_a_query_that_is_more_than_plain_is_shown_with_what_to_give(
     assert view["block"]["sql"] == block | {"managed_column": "owner", "managed_value": "runv"}
 
 
+@pytest.mark.parametrize("database", ["mysql"], indirect=True)
+def test_what_an_earlier_block_says_is_in_the_block_under_its_own_name(
+    server: Server, database: Database, map_of: MapOf
+) -> None:
+    path = map_of(POSTFIXADMIN)
+    earlier = {"table": "", "managed_column": "description", "managed_value": "runv-email-alias"}
+    server.configure(mysql_map_file=str(path), mysql=earlier)
+    view = shown(server, path)
+    block = view["block"]["mysql"]
+    assert "sql" not in view["block"]
+    assert (block["table"], block["managed_column"]) == ("alias", "description")
+    types = {column["name"]: column["type"] for column in view["columns"]}
+    assert types["description"] == "VARCHAR(255)"
+
+
+@pytest.mark.parametrize("database", ["pgsql"], indirect=True)
+def test_whom_postgresql_knows_by_the_name_of_the_process_alone_is_told_of_another_way(
+    server: Server, database: Database, map_of: MapOf, postgresql: PostgreSQL
+) -> None:
+    assert isinstance(database, ServerDatabase)
+    path = map_of(MARKED)
+    place = f"{quote(str(postgresql.sockets), safe='')}:{postgresql.port}"
+    database.write_map(path, MARKED.query, hosts=f"postgresql://stranger@{place}/{database.name}")
+    outcome = trouble(server, path)
+    assert "does not let stranger in" in outcome.err
+    assert "By its socket it lets in only the account of the same name. Give `hosts = 127.0.0.1`" in outcome.err
+
+
 def trouble(server: Server, given: Path | str) -> Outcome:
     outcome = server.admin("discover", "--map", str(given))
     assert outcome.out.splitlines()[0] == "MAP IN A DATABASE"
@@ -173,3 +209,13 @@ def test_a_password_that_everybody_can_read_is_warned_of(server: Server, tmp_pat
     path.chmod(0o640)
     assert told not in " ".join(trouble(server, path).out.split())
     assert "hunter2" not in outcome.out + outcome.err
+
+
+def test_a_look_is_not_able_to_write(database: Database, map_of: MapOf) -> None:
+    path = map_of(MARKED)
+    looked_at = Connected(database.kind, Given(map_file=str(path)))
+    with pytest.raises(DatabaseError), looked_at.session(5, writing=False) as session:
+        session.connection.exec_driver_sql(MARKED.foreign.format(address="a@runv.club", goto="a@example.org"))
+    with looked_at.session(5, writing=True) as session:
+        session.connection.exec_driver_sql(MARKED.foreign.format(address="b@runv.club", goto="b@example.org"))
+    assert [row[0] for row in database.rows("SELECT address FROM aliases")] == ["b@runv.club"]

@@ -78,6 +78,9 @@ def test_all_is_well_and_conflicts_are_told_with_both_destinations(practice: Pra
         {"alias": "maria@runv.club", "destination": "m@example.org", "held": ["held@example.org"]}
     ]
     assert (dry.returncode, json.loads(dry.stdout)["added"], json.loads(dry.stdout)["removed"]) == (0, [], [])
+    assert stage.admin("sync", "--dry-run").stdout.startswith(
+        "Nothing would change: 1 alias published, 1 alias left out.\n"
+    )
     told = stage.admin("sync", "--dry-run")
     assert "maria@runv.club  held@example.org -> m@example.org" in told.stdout.splitlines()
     # What the watcher does not know yet is seen all the same.

@@ -1,6 +1,8 @@
 """`setup --enable` for maps in databases: the block is worked out, shown and written, and mail flows by the table."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 from tests.e2e.acts import activate
 from tests.sql.stage import Stage
 from tests.sql.tables import ISPMAIL, MARKED, POSTFIXADMIN, Table
-from tests.support.databases import Database, ServerDatabase
+from tests.sql.triggers import forbid, permit
+from tests.support.databases import Database, ServerDatabase, SqliteDatabase
 from tests.support.install import Installation
 from tests.support.needs import require
 from tests.support.site import Site
@@ -173,6 +176,36 @@ def test_a_server_that_is_down_or_lets_nobody_in_is_told(installation: Installat
         assert "cannot be reached" in refused(stage)
         stage.map_file.write_text(text.replace(database.writer.password, "wrong"))
         assert "does not let" in refused(stage)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_what_was_mended_in_the_database_is_seen_though_the_watcher_rests(
+    installation: Installation, database: Database
+) -> None:
+    with bare(installation, database, MARKED) as stage:
+        stage.accounts.add("pablo")
+        stage.start_watcher()
+        activate(stage, "pablo", "p@example.org")
+        forbid(database, MARKED, "pablo@runv.club")
+        refusal = setup(stage, ask=False)
+        assert refusal.returncode == 1
+        assert "not this one" in refusal.stderr
+        # The more often it fails, the longer it rests.
+        for _ in range(4):
+            assert stage.admin("sync").returncode == 1
+        permit(database, MARKED)
+        done = setup(stage, ask=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.endswith("Mail to the aliases at runv.club flows: 1 alias in the map.\n")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_file_that_the_service_does_not_see_is_told(installation: Installation, database: Database) -> None:
+    assert isinstance(database, SqliteDatabase)
+    with bare(installation, database, MARKED) as stage, tempfile.TemporaryDirectory(dir="/root") as home:
+        copy = shutil.copy(database.path, home)
+        stage.map_file.write_text(stage.map_file.read_text().replace(str(database.path), copy))
+        assert f"The service does not see {copy}: it sees nothing below /home, /root and /run/user." in refused(stage)
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

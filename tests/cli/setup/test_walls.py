@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.setup.walls import drop_in
+from cli.setup.walls import drop_in, hidden
 from schemas.config import Config, parse_config
 
 from .conftest import Ground
@@ -40,6 +40,19 @@ def test_what_the_unit_keeps_it_from_and_nothing_else_is_opened(
     tmp_path: Path, backend: str, text: str, wanted: str | None
 ) -> None:
     assert drop_in(config(tmp_path, backend, text)) == (None if wanted is None else MARK + wanted)
+
+
+@pytest.mark.parametrize(
+    ("dbpath", "found"),
+    [
+        ("/home/pablo/x.sqlite", "/home/pablo/x.sqlite"),
+        ("/root/x.sqlite", "/root/x.sqlite"),
+        ("/homes/x.sqlite", None),
+        ("/var/lib/runv/x.sqlite", None),
+    ],
+)
+def test_what_no_drop_in_opens_is_found(tmp_path: Path, dbpath: str, found: str | None) -> None:
+    assert hidden(config(tmp_path, "sqlite", f"dbpath = {dbpath}\n")) == found
 
 
 def test_both_files_count(tmp_path: Path) -> None:

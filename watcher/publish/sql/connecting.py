@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from schemas.errors import TroubleError
 from schemas.sql_map import SqlHost, SqlMap
 from schemas.text import printable
+from watcher.publish.sql.attempt import Attempt
 from watcher.publish.sql.deadline import Deadline
 from watcher.publish.sql.drivers import CONNECT_SECONDS, Driver
 from watcher.publish.sql.help import Advice
 from watcher.publish.sql.troubles import DatabaseError, Trouble, said
 
+HOST_SECONDS = 2 * CONNECT_SECONDS
+"""How long a host may take, of which a name may have two addresses."""
+
+
+class Hanging:
+    """The attempts that were given up and have not ended: no further one is made by the same way meanwhile."""
+
+    def __init__(self) -> None:
+        self._attempts: list[tuple[SqlMap, SqlHost | None, Attempt[Any]]] = []
+
+    def add(self, way: SqlMap, host: SqlHost | None, attempt: Attempt[Any]) -> None:
+        """Remember *attempt*."""
+        self._attempts.append((way, host, attempt))
+
+    def at(self, way: SqlMap, host: SqlHost | None) -> Attempt[Any] | None:
+        """The one by *way* to *host*, where there is one."""
+        self._attempts = [each for each in self._attempts if each[2].hangs]
+        return next((each[2] for each in self._attempts if each[:2] == (way, host)), None)
+
 
 class Opening:
     """One connection by *way*, to the first of *hosts* that will do, before the *deadline*.
+
+    Each host has its share of the time that is left, so that one which swallows everything leaves some to the next.
 
     Attributes:
         host: the one that it came to; `None` for a file.
     """
 
     def __init__(
-        self, way: SqlMap, hosts: Sequence[SqlHost], deadline: Deadline, advice: Advice, *, writing: bool
+        self,
+        way: SqlMap,
+        hosts: Sequence[SqlHost],
+        deadline: Deadline,
+        advice: Advice,
+        hanging: Hanging,
+        *,
+        writing: bool,
     ) -> None:
         self._way = way
         self._hosts: Sequence[SqlHost | None] = hosts or [None]
         self._deadline = deadline
         self._advice = advice
+        self._hanging = hanging
         self._choosy = writing and len(hosts) > 1
         self.host: SqlHost | None = None
 
@@ -38,30 +70,56 @@ class Opening:
             DatabaseError: there is none to be had.
         """
         why: list[str] = []
-        for host in self._hosts:
+        for number, host in enumerate(self._hosts):
             self.host = self._advice.host = host
+            earlier = self._hanging.at(self._way, host)
+            began = earlier.began if earlier is not None else time.monotonic()
             try:
-                connection = self._connect(driver, host)
-                reading = driver.read_only(connection) if self._choosy else None
+                if earlier is not None:
+                    raise TimeoutError("timed out")
+                connection = self._connect(
+                    driver, host, min(HOST_SECONDS, self._deadline.left / (len(self._hosts) - number))
+                )
+                reading = self._why_not(driver, connection) if self._choosy else None
             except TroubleError:
                 raise
             except Exception as error:  # noqa: BLE001 - the library's own, and what it lets through from below
                 if len(self._hosts) == 1:
-                    trouble = driver.trouble_of(error, connecting=True)
-                    raise DatabaseError(trouble, self._advice.told(error, CONNECT_SECONDS)) from None
+                    late = isinstance(error, TimeoutError)
+                    trouble = Trouble.TIMED_OUT if late else driver.trouble_of(error, connecting=True)
+                    told = self._advice.told(error, round(time.monotonic() - began, 1))
+                    raise DatabaseError(trouble, told) from None
                 why.append(f"{_name(host)}: {said(error, self._advice.secrets)}")
             else:
                 if reading is None:
                     return connection
-                connection.close()
                 why.append(f"{_name(host)}: {reading}")
         raise DatabaseError(Trouble.NOT_WRITABLE, {**self._advice.told(None, 0), "error": "; ".join(why)})
 
-    def _connect(self, driver: Driver, host: SqlHost | None) -> Any:
-        connection = driver.connect(self._way, host, self._deadline.seconds)
+    def _connect(self, driver: Driver, host: SqlHost | None, seconds: float) -> Any:
+        attempt: Attempt[Any] = Attempt(lambda: driver.connect(self._way, host, seconds), _close)
+        try:
+            connection = attempt.result(seconds)
+        except TimeoutError:
+            if attempt.hangs:
+                self._hanging.add(self._way, host, attempt)
+            raise
         if (descriptor := driver.descriptor(connection)) is not None:
             self._deadline.guard(descriptor)
         return connection
+
+    def _why_not(self, driver: Driver, connection: Any) -> str | None:
+        # It is closed in any case but that in which it is used.
+        with contextlib.ExitStack() as stack:
+            stack.callback(_close, connection)
+            if (reading := driver.read_only(connection)) is None:
+                stack.pop_all()
+        return reading
+
+
+def _close(connection: Any) -> None:
+    with contextlib.suppress(Exception):
+        connection.close()
 
 
 def _name(host: SqlHost | None) -> str:

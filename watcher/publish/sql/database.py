@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import traceback
 from collections.abc import Iterator
 from typing import Any, Self, cast
 
@@ -14,14 +16,16 @@ from sqlalchemy.schema import CreateTable
 from schemas.config import Config
 from schemas.database import Database as Given
 from schemas.errors import TroubleError
-from schemas.sql_map import SqlHost, SqlMap, SqlType, read_sql_map, target_of
-from watcher.publish.sql.connecting import Opening
+from schemas.sql_map import SqlHost, SqlMap, SqlType, target_of
+from watcher.publish.sql.connecting import Hanging, Opening
 from watcher.publish.sql.deadline import Deadline
 from watcher.publish.sql.drivers import Driver, driver_of
 from watcher.publish.sql.help import Advice
+from watcher.publish.sql.map_file import MapFile
 from watcher.publish.sql.tables import Tables
 from watcher.publish.sql.troubles import DatabaseError, Trouble
-from watcher.publish.sql.writing import RestlessError
+from watcher.publish.sql.work import Work
+from watcher.publish.sql.writing import RestlessError, write
 
 
 class Session:
@@ -73,12 +77,17 @@ class Session:
             raise DatabaseError(Trouble.NO_LIST, told) from None
         return self.tables.listing.name
 
+    def write(self, work: Work) -> None:
+        """Write *work*. Raises what `watcher.publish.sql.writing.write` does."""
+        self._advice.work = work
+        write(self.connection, self.driver, self.tables, work)
+
 
 class Database:
     """The database of *kind* that the block *given* of the configuration leads to.
 
-    With several hosts the first that can be written to is taken, at each connection anew. The map's files are read at
-    each connection, too, so that whoever mends them need not restart anything.
+    With several hosts the first that can be written to is taken, at each connection anew. The map's files are looked
+    at before each connection, too, so that whoever mends them need not restart anything.
 
     Raises:
         LibraryMissingError: the library that leads to it is not installed.
@@ -87,10 +96,12 @@ class Database:
     def __init__(self, kind: SqlType, given: Given) -> None:
         self.kind = kind
         self._given = given
-        self._path = self._given.map_file or ""
-        self._write_path = self._given.write_map_file or self._path
-        self.driver = driver_of(self.kind, self._write_path)
+        path, write_path = given.map_file or "", given.write_map_file
+        self._map_file = MapFile(path, kind)
+        self._write_map_file = MapFile(write_path, kind) if write_path not in {None, path} else self._map_file
+        self.driver = driver_of(self.kind, write_path or path)
         self._opening: Opening | None = None
+        self._hanging = Hanging()
         self._tables: tuple[SqlMap, Tables] | None = None
         self._engine = sa.create_engine(
             self.driver.url,
@@ -112,7 +123,7 @@ class Database:
         Raises:
             SqlMapError: it cannot be read.
         """
-        return read_sql_map(self._path, self.kind)
+        return self._map_file.read()
 
     def tables(self, sql_map: SqlMap) -> Tables:
         """The tables that are kept in line, where *sql_map* is what Postfix reads.
@@ -130,6 +141,8 @@ class Database:
     ) -> Iterator[Session]:
         """A connection with a transaction, which is committed at the end where it was for *writing*.
 
+        Any other cannot write.
+
         Args:
             seconds: how long all of it may take.
             writing: whether only a host will do that can be written to.
@@ -141,15 +154,19 @@ class Database:
             SqlMapError: the map's files cannot be used.
         """
         read = self.read_map()
-        way = by or (read if self._write_path == self._path else read_sql_map(self._write_path, self.kind))
+        way = by or self._write_map_file.read()
         tables = self.tables(read)
         advice = Advice(way, tables, self._engine.dialect)
-        with Deadline(seconds) as deadline:
-            opening = self._opening = Opening(way, [at] if at else way.hosts, deadline, advice, writing=writing)
-            try:
+        deadline = Deadline(seconds)
+        try:
+            with deadline:
+                hosts = [at] if at else way.hosts
+                opening = self._opening = Opening(way, hosts, deadline, advice, self._hanging, writing=writing)
                 with self._engine.connect() as connection, connection.begin() as transaction:
-                    if writing and self.driver.begin is not None:
-                        connection.exec_driver_sql(self.driver.begin)
+                    if (limit := self.driver.limit(deadline.left)) is not None:
+                        connection.exec_driver_sql(limit)
+                    if (first := self.driver.begin if writing else self.driver.look) is not None:
+                        connection.exec_driver_sql(first)
                     try:
                         yield Session(connection, self.driver, tables, read, opening.host, advice)
                     except DBAPIError as error:
@@ -157,32 +174,34 @@ class Database:
                         raise
                     if not writing:
                         transaction.rollback()
-            except TroubleError:
-                raise
-            except RestlessError as error:
-                raise DatabaseError(Trouble.RESTLESS, advice.told(error, seconds)) from None
-            except SQLAlchemyError as error:
-                raise self._translated(_original(error), deadline, advice) from None
-            except Exception as error:
-                if not isinstance(error, self._library_errors):
-                    raise
-                raise self._translated(error, deadline, advice) from None
-
-    @property
-    def _library_errors(self) -> tuple[type[BaseException], ...]:
-        # What the library raises where it is asked without SQLAlchemy between.
-        return (cast("Any", self._engine.dialect).loaded_dbapi.Error, OSError, UnicodeError)
+        except TroubleError:
+            raise
+        except RestlessError as error:
+            raise DatabaseError(Trouble.RESTLESS, advice.told(error, seconds)) from None
+        except Exception as error:  # noqa: BLE001 - the library's own, and what it lets through from below
+            raise self._translated(error, deadline, advice) from None
 
     def _find_account(self, connection: sa.Connection, error: DBAPIError, advice: Advice) -> None:
         if self.driver.trouble_of(_original(error), connecting=False) is Trouble.NO_PRIVILEGE:
             with contextlib.suppress(DBAPIError):
                 advice.account = self.driver.account(connection)
 
-    def _translated(self, error: BaseException, deadline: Deadline, advice: Advice) -> DatabaseError:
-        trouble = Trouble.TIMED_OUT if deadline.passed else self.driver.trouble_of(error, connecting=False)
-        if isinstance(error, NoSuchTableError):
-            trouble = Trouble.NO_TABLE
-        return DatabaseError(trouble, advice.told(error, deadline.seconds))
+    def _translated(self, raised: Exception, deadline: Deadline, advice: Advice) -> DatabaseError:
+        error = _original(raised) if isinstance(raised, SQLAlchemyError) else raised
+        # What the library raises where it is asked without SQLAlchemy between.
+        known = (SQLAlchemyError, cast("Any", self._engine.dialect).loaded_dbapi.Error, OSError, UnicodeError)
+        told = advice.told(error, round(deadline.waited, 1))
+        if deadline.passed:
+            trouble = Trouble.TIMED_OUT
+        elif isinstance(error, NoSuchTableError):
+            # All that it says is the name.
+            trouble, told["error"] = Trouble.NO_TABLE, "there is none of that name"
+        elif isinstance(raised, known):
+            trouble = self.driver.trouble_of(error, connecting=False)
+        else:
+            # A library meets what it was not made for. That is no reason to leave the members' requests lying.
+            trouble, told["error"] = Trouble.UNFORESEEN, f"{type(error).__name__}, {told['error']}, at {_where(error)}"
+        return DatabaseError(trouble, told)
 
     def _open(self) -> Any:
         if self._opening is None:
@@ -192,3 +211,8 @@ class Database:
 
 def _original(error: SQLAlchemyError) -> BaseException:
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def _where(error: BaseException) -> str:
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{os.path.basename(last.filename)}:{last.lineno}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -24,17 +24,25 @@ class Driver(Protocol):
         url: how SQLAlchemy calls it.
         options: of its engine.
         begin: the statement that begins a transaction for writing, where the library does not.
+        look: the statement after which nothing can be written by a connection that only looks.
     """
 
     url: str
     options: Mapping[str, Any]
     begin: str | None
+    look: str
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Any:
         """A connection of the library to *host*, or to a file; it may take so many *seconds* at most."""
 
     def descriptor(self, connection: Any) -> int | None:
         """The connection's socket."""
+
+    def limit(self, seconds: float) -> str | None:
+        """The statement after which the server itself gives up what has waited for so long.
+
+        One that is in the middle of a statement may not notice that nobody listens any more.
+        """
 
     def read_only(self, connection: Any) -> str | None:
         """Why nothing can be written there, as the end of a sentence; `None` where it can."""
@@ -63,6 +71,16 @@ class Driver(Protocol):
 
     def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
         """The table's engine, where it is one without transactions."""
+
+
+def named(connection: sa.Connection, table: sa.TableClause, columns: Iterable[str]) -> str:
+    """*table* and its *columns* for an INSERT that the library is given without parameters.
+
+    With parameters each percent sign would have to be doubled, which SQLAlchemy has done by then.
+    """
+    quote = connection.dialect.identifier_preparer
+    names = ", ".join(map(quote.quote, columns))
+    return f"{quote.format_table(table)} ({names})".replace("%%", "%")
 
 
 def driver_of(kind: SqlType, path: str) -> Driver:

@@ -11,13 +11,17 @@ from sqlalchemy.schema import CreateTable
 
 from schemas.sql_map import SqlHost, SqlMap
 from schemas.text import printable
+from watcher.publish.sql import sentences
 from watcher.publish.sql.tables import Tables
 from watcher.publish.sql.troubles import said
+from watcher.publish.sql.work import Work
 
 _WIDTH = 255
 """Of a column that is made for addresses."""
+_USER = re.compile(r"[^:]+://([^/@:]+)(?::[^/@]*)?@")
 _SEQUENCE = re.compile(r"permission denied for sequence (\S+)")
-_LOGIN = re.compile(r"[^:]+://[^/@]*?:([^/@]*)@")
+_ENDS = re.compile("[@/:#]")
+"""Where a connection string is taken apart."""
 
 
 class Advice:
@@ -26,12 +30,14 @@ class Advice:
     Attributes:
         host: where it happened.
         account: whom a GRANT has to name, where that is not just the user.
+        work: what is being written.
         secrets: what no message may repeat.
     """
 
     def __init__(self, way: SqlMap, tables: Tables, dialect: sa.Dialect) -> None:
         self.host: SqlHost | None = None
         self.account: str | None = None
+        self.work = Work()
         self._way = way
         self._tables = tables
         self._dialect = dialect
@@ -43,15 +49,31 @@ class Advice:
         return {
             "path": printable(way.path),
             "host": printable(self.host.text) if self.host else printable(way.dbpath or ""),
-            "user": printable(way.user or "this account"),
+            "user": printable(self._user or "this account"),
             "database": printable(way.dbname or way.dbpath or ""),
             "table": printable(tables.name),
             "statement": self._grants(error),
             "making": self._make_table(),
             "listing": self._spelt(listing.model()) if listing else "",
+            "longest": self._longest(),
             "seconds": seconds,
             "error": "" if error is None else said(error, self.secrets),
         }
+
+    def _longest(self) -> str:
+        written = self.work.added | {alias: goto for alias, (_, goto) in self.work.changed.items()}
+        if not written:
+            return ""
+        alias = max(written, key=lambda alias: len(written[alias]))
+        return sentences.LONGEST.format(alias=printable(alias), destination=printable(written[alias]))
+
+    @property
+    def _user(self) -> str | None:
+        # A connection string has an account of its own, and the map's counts for nothing beside it.
+        if self.host is None or self.host.uri is None:
+            return self._way.user
+        found = _USER.match(self.host.uri.value)
+        return unquote(found[1]) if found else None
 
     def _make_table(self) -> str:
         target = self._tables.target
@@ -69,7 +91,7 @@ class Advice:
         names = [self._tables.name, *([listing.name] if listing is not None else [])]
         if self._dialect.name == "mysql" and way.dbname:
             names = [name if "." in name else f"{way.dbname}.{name}" for name in names]
-        account = printable(self.account or way.user or "...")
+        account = printable(self.account or self._user or "...")
         grants = [f"GRANT SELECT, INSERT, UPDATE, DELETE ON {printable(name)} TO {account};" for name in names]
         if (sequence := _SEQUENCE.search(str(error))) is not None:
             grants.insert(0, f"GRANT USAGE ON SEQUENCE {printable(sequence[1])} TO {account};")
@@ -82,5 +104,18 @@ def _secrets(way: SqlMap) -> Iterator[str]:
     for host in way.hosts:
         if host.uri is not None:
             yield host.uri.value
-            if (login := _LOGIN.match(host.uri.value)) is not None:
-                yield from {login[1], unquote(login[1])}
+            for part in _parts(host.uri.value):
+                yield from {part, unquote(part)}
+
+
+def _parts(uri: str) -> Iterator[str]:
+    # Also of one that is not understood, and where the password is taken for a name or a port.
+    place, _, parameters = uri.partition("://")[2].partition("?")
+    login, _, _ = place.rpartition("@")
+    _, _, password = login.partition(":")
+    yield password
+    yield from _ENDS.split(password)
+    for parameter in parameters.split("&"):
+        name, _, value = parameter.partition("=")
+        if "pass" in name:
+            yield value

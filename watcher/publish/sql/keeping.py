@@ -21,7 +21,7 @@ from watcher.publish.sql.proof import MOST, Proof
 from watcher.publish.sql.replicas import Replicas
 from watcher.publish.sql.troubles import DatabaseError
 from watcher.publish.sql.work import Work, work_for
-from watcher.publish.sql.writing import write
+from watcher.publish.sql.writing import RestlessError
 
 BY_KEY_SECONDS = 5.0
 """How long that may take, since requests wait for it."""
@@ -55,6 +55,7 @@ class Keeper:
         self._database = Database.of(config)
         self._wanted: Mapping[str, str] | None = None
         self._version: object = None
+        self._place: object = None
         self._conflicts: dict[str, Conflict] = {}
         self._elsewhere_told = False
         self.known = False
@@ -67,12 +68,12 @@ class Keeper:
         """The aliases that are left out since somebody else's row holds them, in their order."""
         return [self._conflicts[alias] for alias in sorted(self._conflicts)]
 
-    def follow_up(self) -> None:
-        """Ask the replicas that are behind, when it is time for that, and what could not be proved for them."""
+    def follow_up(self, *, asked: bool) -> None:
+        """Ask the replicas that are behind, if *asked* or it is time, and prove what could not be proved for them."""
         was_in_line = self.replicas.in_line
-        self.replicas.ask_if_due()
+        self.replicas.ask(all_of_them=asked)
         if self.replicas.in_line and not was_in_line:
-            self.proof.of({})
+            self.proof.of({}, {})
 
     def differing(self, registry: Registry) -> list[str] | None:
         """The aliases in which *registry* differs from the last one; `None` where the rows are not known."""
@@ -92,13 +93,16 @@ class Keeper:
         try:
             seconds = min(BY_KEY_SECONDS, patience.left)
             with self._database.session(seconds, writing=True) as session:
+                if _place_of(session) != self._place:
+                    # The map leads elsewhere by now, where nobody has looked at anything.
+                    raise RestlessError
                 view = look_at(session.connection, session.driver, session.tables, registry.domain, keys)
                 work = work_for(view, wanted, keys, listing=session.tables.listing is not None)
-                write(session.connection, session.driver, session.tables, work)
+                session.write(work)
         except DatabaseError as error:
             if not error.trouble.of_the_moment:
                 raise
-            return self.by_look(registry, forced=True)
+            return self.by_look(registry, forced=False)
         for alias in keys:
             self._conflicts.pop(alias, None)
         self._version = registry.version
@@ -120,7 +124,8 @@ class Keeper:
         wanted, domain = registry.rows(), registry.domain
         with self._database.session(patience.left, writing=True) as session:
             made = session.make_listing()
-            if self._wanted is None:
+            first = self._wanted is None or _place_of(session) != self._place
+            if first:
                 # What is not permitted is told when the watcher starts, and not when the first alias is approved.
                 for statement in session.tables.rehearsal():
                     session.connection.execute(statement)
@@ -130,16 +135,15 @@ class Keeper:
             plan = work.plan(len(published))
             if not forced:
                 # What was left there in line is put back whatever happened to it: only the registry's changes count.
-                guarded = plan if self._wanted is None else make_plan(self._wanted, wanted)
+                guarded = plan if first else make_plan(self._wanted or {}, wanted)
                 refuse_mass_change(guarded, registry, self._approvals)
-            write(session.connection, session.driver, session.tables, work)
+            session.write(work)
             self._tell_elsewhere(session, domain)
         if made is not None:
             log.info(sentences.LOG_LIST_MADE.format(listing=made, table=session.tables.name))
         drifted = [alias for alias in work.keys if alias not in self._conflicts]
         if drifted and wanted is self._wanted:
             log.warning(sentences.LOG_DRIFT.format(table=session.tables.name, count=len(drifted)))
-        first = self._wanted is None
         self._conflicts = {}
         changed: dict[str, str | None] = {alias: wanted.get(alias) for alias in work.keys[-MOST:]}
         self._version = registry.version
@@ -159,19 +163,27 @@ class Keeper:
         self, session: Session, wanted: Mapping[str, str], work: Work, expected: Mapping[str, str | None]
     ) -> None:
         """The transaction is committed: ask those who read it."""
-        self.table = session.tables.name
+        self.table, self._place = session.tables.name, _place_of(session)
         self._conflicts.update(work.conflicts)
         self._wanted = wanted
         self.known = True
         if not work.empty:
             aliases = len(wanted) - len(self._conflicts)
             log.info(told_of(work.plan(0), self._config.map_path, aliases))
-        asked = {alias: goto for alias, goto in expected.items() if alias not in self._conflicts}
-        self.proof.forget(self._conflicts)
+        # What is answered for these is not for us to say.
+        others = self._conflicts.keys() | work.shared
+        asked = {alias: goto for alias, goto in expected.items() if alias not in others}
+        self.proof.forget(others)
+        self.replicas.forget(others)
         if asked:
             self.replicas.changed(asked, session.read_map, session.host)
         # A host that is behind would answer as before, and Postfix asks any of them.
-        self.proof.of(asked if self.replicas.in_line else {})
+        self.proof.of(asked if self.replicas.in_line else {}, work.removed)
+
+
+def _place_of(session: Session) -> object:
+    read = session.read_map
+    return session.tables.target, read.hosts, read.dbname, read.dbpath
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str], touched: Collection[str] | None) -> list[str]:

@@ -44,12 +44,15 @@ class Listing:
 
     def listed(self, addresses: Iterable[str] | None, domain: str) -> sa.Select[Any]:
         """What it says of *addresses*, or of the whole *domain*."""
-        columns = self.table.c
-        pair = (self._driver.text(columns.address).label("a"), self._driver.text(columns.destination).label("g"))
-        query = sa.select(*pair).where(self._here())
-        if addresses is None:
-            return query.where(columns.address.like(plain(f"%@{domain}")))
-        return query.where(among(columns.address, addresses))
+        address = self.table.c.address
+        return self._pairs().where(
+            address.like(plain(f"%@{domain}")) if addresses is None else among(address, addresses)
+        )
+
+    @cached_property
+    def of_one(self) -> sa.Select[Any]:
+        """What it says of the address that is given as `key`, as `Tables.of_one`."""
+        return self._pairs().where(self.table.c.address == sa.bindparam("key", type_=PLAIN))
 
     def unlist(self, addresses: Iterable[str]) -> sa.Delete:
         """A statement that takes *addresses* out of it."""
@@ -69,6 +72,11 @@ class Listing:
             mysql_charset="ascii",
             mysql_collate="ascii_bin",
         )
+
+    def _pairs(self) -> sa.Select[Any]:
+        columns = self.table.c
+        pair = (self._driver.text(columns.address).label("a"), self._driver.text(columns.destination).label("g"))
+        return sa.select(*pair).where(self._here())
 
     def _here(self) -> sa.ColumnElement[bool]:
         return self.table.c.table_name == plain(self.constants["table_name"])

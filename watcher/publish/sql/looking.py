@@ -20,6 +20,8 @@ AT_ONCE = 500
 
 # An address of these characters alone is equal to no other one under any collation that tells letters apart.
 _PLAIN = re.compile("[!-@\\[-~]*")
+# What no collation can be told beforehand to tell from another letter, or from nothing.
+_FOREIGN = re.compile("[^ -~]")
 
 
 Found = tuple[Old, int]
@@ -102,8 +104,13 @@ def _listed(
 ) -> dict[str, str]:
     if tables.listing is None:
         return {}
-    query = tables.listing.listed(keys, domain)
-    found = driver.all_rows(connection, query) if keys is None else connection.execute(query)
+    found: Iterable[Sequence[Any]]
+    if keys is None:
+        found = driver.all_rows(connection, tables.listing.listed(None, domain))
+    elif len(keys) == 1:
+        found = connection.execute(tables.listing.of_one, {"key": keys[0]})
+    else:
+        found = connection.execute(tables.listing.listed(keys, domain))
     return {text_of(address) or "": text_of(goto) or "" for address, goto in found}
 
 
@@ -139,14 +146,18 @@ def _view(
             several[address].append(((address, goto), mark))
         else:
             single[address] = goto
-    _place_odd(connection, tables, odd, several, wanted, ending, whole=whole)
+    if odd:
+        # A row of ours may be odd by now, and its alias may have left the registry.
+        _place_odd(connection, tables, odd, several, {**listed, **wanted}, ending, whole=whole)
+    # A question about a domain finds a few rows besides, of names that go on after it.
     for alias, found in several.items():
+        if not alias.rstrip().lower().endswith(ending):
+            continue
         if (goto := single.pop(alias, None)) is not None:
             found.insert(0, ((alias, goto), OURS))
         held = _by_list(found, listed.get(alias)) if by_list else _by_mark(found)
         if held.own or held.doubled or alias in wanted:
             view.special[alias] = held
-    # A question about a domain finds a few rows besides.
     for alias in [alias for alias in single if not alias.endswith(ending)]:
         del single[alias]
     return view
@@ -157,23 +168,21 @@ def _place_odd(
     tables: Tables,
     odd: Sequence[Found],
     several: defaultdict[str, list[Found]],
-    wanted: Mapping[str, str],
+    aliases: Mapping[str, str],
     ending: str,
     *,
     whole: bool,
 ) -> None:
     """Put each row of an odd address where the database's own equality says that it belongs."""
-    if not odd:
-        return
     # Bytes that are no text are equal to no alias, and could not be asked for.
     addresses = sorted({address for (address, _), _ in odd if is_text(address)})
-    keys: Sequence[str] = list(wanted)
+    keys: Sequence[str] = list(aliases)
     if whole:
-        likely = {fold for address in addresses for fold in _folded(address) if fold in wanted}
-        foreign = [address for address in addresses if not address.isascii()]
+        likely = {fold for address in addresses for fold in _folded(address) if fold in aliases}
+        foreign = [address for address in addresses if _FOREIGN.search(address)]
         for begin in range(0, len(foreign), AT_ONCE):
             found = connection.execute(tables.of_addresses(foreign[begin : begin + AT_ONCE]))
-            likely.update(text for row in found if (text := text_of(row[0]) or "") in wanted)
+            likely.update(text for row in found if (text := text_of(row[0]) or "") in aliases)
         keys = sorted(likely)
     belongs: dict[str, str] = {}
     for begin in range(0, len(addresses), AT_ONCE):
@@ -186,7 +195,8 @@ def _place_odd(
         alias = belongs.get(address)
         if alias is None:
             # Nobody's alias, but of ours if it bears our mark.
-            if mark == OTHERS or tables.listing is not None or not address.rstrip().lower().endswith(ending):
+            ours = mark != OTHERS and tables.listing is None
+            if not ours or not is_text(address) or not address.rstrip().lower().endswith(ending):
                 continue
             alias = address
         several[alias].append(((address, goto), mark))
@@ -200,12 +210,24 @@ def same(one: str | None, other: str | None) -> bool:
     """Whether a database might take two destinations for the same."""
     if one is None or other is None:
         return one is other
-    return one.casefold().rstrip() == other.casefold().rstrip()
+    first, second = one.lower().rstrip(), other.lower().rstrip()
+    if not _FOREIGN.search(first + second):
+        return first == second
+    # What stands before the first of such letters, and after the last one, has to be the same as far as both have it.
+    (begin, end), (start, finish) = _edges(first), _edges(second)
+    heads = begin.startswith(start) or start.startswith(begin)
+    return heads and (end.endswith(finish) or finish.endswith(end))
+
+
+def _edges(text: str) -> tuple[str, str]:
+    parts = _FOREIGN.split(text)
+    return parts[0], parts[-1]
 
 
 def _folded(address: str) -> set[str]:
     low = address.casefold().strip()
-    bare = "".join(each for each in unicodedata.normalize("NFKD", low) if not unicodedata.combining(each))
+    letters = unicodedata.normalize("NFKD", low)
+    bare = "".join(each for each in letters if each.isprintable() and not unicodedata.combining(each))
     return {address.lower().rstrip(), low, bare}
 
 

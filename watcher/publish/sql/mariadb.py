@@ -13,13 +13,16 @@ import sqlalchemy as sa
 from pymysql.connections import Connection
 from pymysql.constants import CLIENT, ER
 
-from schemas.sql_map import SqlHost, SqlMap, SqlMapError, Tls
-from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows
+from schemas.errors import reason
+from schemas.sql_map import Secret, SqlHost, SqlMap, SqlMapError, Tls
+from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows, named
 from watcher.publish.sql.plain import plain, table_of
 from watcher.publish.sql.troubles import Trouble
 
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - never made by us
 _BARE = re.compile(r"[A-Za-z0-9@._+-]*")
+# A server that is not strict would cut a destination off that its column has no room for, and mail would go elsewhere.
+_BEGINNING = "SET autocommit = 0, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
 _AT_ONCE = 1000
 """How many rows a statement takes: far below max_allowed_packet, whose least default is a megabyte."""
 
@@ -57,6 +60,7 @@ class MariaDB:
     url = "mysql+pymysql://"
     options: Mapping[str, Any] = {}
     begin: str | None = None
+    look = "START TRANSACTION READ ONLY"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Connection[Any]:
         """A connection; one that is left to the library's defaults is to the socket, as libmariadb has it."""
@@ -72,18 +76,23 @@ class MariaDB:
         if sql_map.option_file is not None:
             place["read_default_file"] = sql_map.option_file
             place["read_default_group"] = sql_map.option_group or "client"
+        tls = _tls(sql_map.tls)
+        patience = max(1, round(min(seconds, CONNECT_SECONDS)))
         try:
-            return pymysql.connect(
+            connection = pymysql.connect(
                 user=sql_map.user,
-                password=sql_map.password.value if sql_map.password else "",
+                password=_octets(sql_map.password),
                 database=sql_map.dbname,
                 charset="utf8mb4",
-                connect_timeout=max(1, round(min(seconds, CONNECT_SECONDS))),
-                read_timeout=max(1, round(seconds)),
-                write_timeout=max(1, round(seconds)),
+                connect_timeout=patience,
+                read_timeout=patience,
+                write_timeout=patience,
                 # Rows that an UPDATE finds count, though they may be as they should be already.
                 client_flag=CLIENT.FOUND_ROWS,
-                ssl=_tls(sql_map.tls),
+                ssl=tls,
+                init_command=_BEGINNING,
+                # The newest library reads every certificate of the machine otherwise, for a socket that needs none.
+                ssl_disabled=tls is None and "unix_socket" in place,
                 **place,
             )
         except configparser.Error:
@@ -91,11 +100,25 @@ class MariaDB:
                 f"The option file {sql_map.option_file} that {sql_map.path} names cannot be read: sections of lines "
                 "`name = value` were expected. Mend it, or write what it says into the map file."
             ) from None
+        except OSError as error:
+            # What the network says of itself is an error of the library's own.
+            raise SqlMapError(
+                f"The files that `tls_CAfile` and its like in {sql_map.path} name cannot be used: {reason(error)}. "
+                "Name files with certificates there, or take these lines out."
+            ) from None
+        if self.descriptor(connection) is not None:
+            # A statement may take longer than a server to let us in; whoever guards the socket knows how long.
+            vars(connection).update(_read_timeout=None, _write_timeout=None)
+        return connection
 
     def descriptor(self, connection: Any) -> int | None:
         """The connection's socket; PyMySQL has no public name for it, and its own time-outs hold without it."""
         kept = getattr(connection, "_sock", None)
         return None if kept is None else int(kept.fileno())
+
+    def limit(self, seconds: float) -> str | None:
+        """Only waits for locks have one that MySQL knows, too; by default they last a minute, and for a table a day."""
+        return f"SET innodb_lock_wait_timeout = {round(seconds) + 1}, lock_wait_timeout = {round(seconds) + 1}"
 
     def read_only(self, connection: Any) -> str | None:
         """A replica is commonly read_only; an account with the privilege to write there all the same should not."""
@@ -138,14 +161,13 @@ class MariaDB:
     ) -> None:
         """In statements of many rows, spelt here: the library takes longer for that than the server for the rest."""
         raw: Any = connection.connection.driver_connection
-        quote = connection.dialect.identifier_preparer
-        names = ", ".join(map(quote.quote, [*columns, *constants]))
+        place = named(connection, table, [*columns, *constants])
         always = "".join(f", {raw.escape(value)}" for value in constants.values())
         spelt = [f"({_literal(raw, alias)}, {_literal(raw, goto)}{always})" for alias, goto in rows.items()]
         with raw.cursor() as cursor:
             for begin in range(0, len(spelt), _AT_ONCE):
                 values = ",".join(spelt[begin : begin + _AT_ONCE])
-                cursor.execute(f"INSERT INTO {quote.format_table(table)} ({names}) VALUES {values}")  # noqa: S608
+                cursor.execute(f"INSERT INTO {place} VALUES {values}")  # noqa: S608
 
     def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
         """What information_schema says, where it is one without transactions."""
@@ -171,6 +193,11 @@ def _names_socket(path: str | None) -> bool:
             return re.search(r"(?m)^\s*socket\s*=", file.read()) is not None
     except OSError:
         return False
+
+
+def _octets(password: Secret | None) -> bytes:
+    # As they stand in the file: a text would be sent as latin-1.
+    return password.value.encode("utf-8", "surrogateescape") if password else b""
 
 
 def _tls(tls: Tls) -> dict[str, Any] | None:

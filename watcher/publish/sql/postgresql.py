@@ -14,7 +14,7 @@ from psycopg.abc import Buffer
 from psycopg.types.string import TextLoader
 
 from schemas.sql_map import SqlHost, SqlMap
-from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows
+from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows, named
 from watcher.publish.sql.plain import plain
 from watcher.publish.sql.troubles import Trouble
 
@@ -40,12 +40,14 @@ _STATES = {
     "28": Trouble.PASSWORD,
     "08": Trouble.LOST,
     "57P": Trouble.LOST,
-    "53": Trouble.UNREACHABLE,
+    "53300": Trouble.UNREACHABLE,
 }
 # libpq gives no code for a connection that was turned down, only words, and those in the server's language.
 _TURNED_DOWN = (
+    (re.compile("Peer authentication failed"), Trouble.PEER),
     (re.compile(r"password|authentication|pg_hba|role .* does not exist|not permitted to log in"), Trouble.PASSWORD),
-    (re.compile(r"database .* does not exist|permission denied for database"), Trouble.NO_DATABASE),
+    (re.compile(r"permission denied for database"), Trouble.PASSWORD),
+    (re.compile(r"database .* does not exist"), Trouble.NO_DATABASE),
 )
 
 
@@ -67,6 +69,7 @@ class PostgreSQL:
     # Looking for hstore would cost a question at each connection.
     options: Mapping[str, Any] = {"use_native_hstore": False}
     begin: str | None = None
+    look = "SET TRANSACTION READ ONLY"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> psycopg.Connection[Any]:
         """A connection; a server behind a pooler keeps no prepared statement for us, so there are none."""
@@ -95,6 +98,10 @@ class PostgreSQL:
     def descriptor(self, connection: psycopg.Connection[Any]) -> int | None:
         """The connection's socket."""
         return connection.fileno()
+
+    def limit(self, seconds: float) -> str | None:
+        """For this transaction alone, since a pooler gives the session to others."""
+        return f"SET LOCAL statement_timeout = {round(seconds * 1000) + 500}"
 
     def read_only(self, connection: psycopg.Connection[Any]) -> str | None:
         """A standby says so by itself since PostgreSQL 14; earlier ones are asked."""
@@ -152,12 +159,12 @@ class PostgreSQL:
         columns: Sequence[str],
         constants: Mapping[str, Any],
     ) -> None:
-        """By COPY, which takes no longer than the server does; a view takes one statement from one JSON text."""
+        """By COPY, which takes no longer than the server does; what takes none, one statement from one JSON text."""
         try:
             with connection.begin_nested():
                 _copy(connection, table, rows, columns, constants)
-        except psycopg.errors.WrongObjectType:
-            # So it says of a view. It takes no COPY, though it may take an INSERT.
+        except (psycopg.errors.WrongObjectType, psycopg.errors.FeatureNotSupported):
+            # So it says of a view, and of a table with policies for rows. They may take an INSERT.
             text = msgspec.json.encode(list(rows.items())).decode()
             each = sa.func.json_array_elements(plain(text)).table_valued("value", name="r")
             pair: list[sa.ColumnElement[Any]] = [sa.literal_column(f"r.value ->> {place}") for place in (0, 1)]
@@ -176,12 +183,11 @@ def _copy(
     columns: Sequence[str],
     constants: Mapping[str, Any],
 ) -> None:
-    quote = connection.dialect.identifier_preparer
-    names = ", ".join(map(quote.quote, [*columns, *constants]))
+    place = named(connection, table, [*columns, *constants])
     always = "".join(f"\t{_escaped(value)}" for value in constants.values())
     lines = [f"{_escaped(alias)}\t{_escaped(goto)}{always}\n" for alias, goto in rows.items()]
     raw: Any = connection.connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(f"COPY {quote.format_table(table)} ({names}) FROM STDIN") as copy:
+    with raw.cursor() as cursor, cursor.copy(f"COPY {place} FROM STDIN") as copy:
         for begin in range(0, len(lines), _AT_ONCE):
             copy.write("".join(lines[begin : begin + _AT_ONCE]))
 

@@ -84,7 +84,7 @@ class SqlPublisher:
         if self._keeper is None or not self._keeper.known:
             self._whole = True
             return True
-        self._keeper.follow_up()
+        self._keeper.follow_up(asked=asked)
         self._whole = asked
         self._due = self._pace.wanted()
         return asked or self._due
@@ -140,7 +140,7 @@ def _signature(path: str) -> Signature | None:
 
 def _told(conflicts: Sequence[Conflict], table: str) -> str:
     named = "; ".join(
-        sentences.CONFLICT_ONE.format(
+        (sentences.CONFLICT_SAME if each.same else sentences.CONFLICT_ONE).format(
             alias=each.alias,
             destination=each.destination or sentences.NOWHERE,
             held=", ".join(held or sentences.NOWHERE for held in each.held[:_NAMED]),
@@ -149,4 +149,5 @@ def _told(conflicts: Sequence[Conflict], table: str) -> str:
     )
     if len(conflicts) > _NAMED:
         named = sentences.AND_MORE.format(named=named, count=len(conflicts) - _NAMED)
-    return sentences.CONFLICT.format(count=len(conflicts), table=table, named=named)
+    sentence = sentences.CONFLICT if len(conflicts) == 1 else sentences.CONFLICTS
+    return sentence.format(count=len(conflicts), table=table, named=named)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from schemas.errors import TroubleError
@@ -21,6 +21,10 @@ GRACE_SECONDS = 5.0
 """A replica that is behind for no longer is nothing to act on."""
 ASK_SECONDS = 2.0
 """How long a replica may take to answer."""
+ROUND_SECONDS = 5.0
+"""How long a pass asks them: those for whom no time is left come first in the next round."""
+LONGEST_SECONDS = 4.0
+"""One that answers, and is behind, is asked again no later than that."""
 _PORTS = {"pgsql": 5432, "mysql": 3306, "sqlite": 0}
 
 
@@ -32,6 +36,7 @@ class _Followed:
     seconds: float | None = None
     trouble: str | None = None
     caught_up: bool = False
+    asked_at: float = 0.0
 
 
 class Replicas:
@@ -45,16 +50,16 @@ class Replicas:
         self._database = database
         self._path = path
         self._clock = clock
-        self._retry = Retry(first=0.25, clock=clock)
-        self._changed_at = clock()
-        self._expected: dict[str, str | None] = {}
+        self._behind = Retry(first=0.25, longest=LONGEST_SECONDS, clock=clock)
+        self._away = Retry(clock=clock)
+        self._expected: dict[str, tuple[str | None, float]] = {}
         self._followed: list[_Followed] = []
         self._map: SqlMap | None = None
 
     @property
     def due(self) -> float | None:
         """The moment, on the monotonic clock, when those that are behind are asked again."""
-        return self._retry.due
+        return min((each.due for each in (self._behind, self._away) if each.due is not None), default=None)
 
     @property
     def in_line(self) -> bool:
@@ -97,30 +102,44 @@ class Replicas:
         if not others:
             self._followed = []
             return
-        self._changed_at = self._clock()
-        self._expected = dict(list({**self._expected, **expected}.items())[-MOST:])
-        self._followed = [_Followed(host) for host in others]
-        self._retry.worked()
-        self.ask()
-
-    def ask(self) -> None:
-        """Ask those that are not known to have the latest change."""
+        moment = self._clock()
+        newest = {alias: (goto, moment) for alias, goto in expected.items()}
+        earlier = {alias: each for alias, each in self._expected.items() if alias not in newest}
+        self._expected = dict(list({**earlier, **newest}.items())[-MOST:])
+        before = {each.host: each for each in self._followed}
+        self._followed = [before.get(host) or _Followed(host) for host in others]
         for each in self._followed:
-            if not each.caught_up:
-                self._ask(each)
-        if self.in_line:
-            self._retry.worked()
-        else:
-            self._retry.failed()
+            each.caught_up = False
+        self._behind.worked()
+        # One that nobody reached a moment ago must not hold up every change.
+        self._ask_all([each for each in self._followed if each.trouble is None or self._away.is_due])
 
-    def ask_if_due(self) -> None:
-        """Likewise, when it is time for that."""
-        if self._retry.due is not None and self._clock() >= self._retry.due:
-            self.ask()
+    def forget(self, aliases: Container[str]) -> None:
+        """Expect nothing of *aliases* any more."""
+        self._expected = {alias: each for alias, each in self._expected.items() if alias not in aliases}
 
-    def _ask(self, each: _Followed) -> None:
+    def ask(self, *, all_of_them: bool) -> None:
+        """Ask those that are not known to have the latest change: those whose time has come, or *all_of_them*."""
+        behind, away = (all_of_them or each.is_due for each in (self._behind, self._away))
+        if behind or away:
+            followed = [each for each in self._followed if not each.caught_up]
+            self._ask_all([each for each in followed if (away if each.trouble is not None else behind)])
+
+    def _ask_all(self, followed: list[_Followed]) -> None:
+        until = self._clock() + ROUND_SECONDS
+        for each in sorted(followed, key=lambda each: each.asked_at):
+            if (moment := self._clock()) >= until:
+                break
+            each.asked_at = moment
+            self._ask(each, min(ASK_SECONDS, until - moment))
+        away = any(each.trouble is not None for each in self._followed)
+        behind = any(each.trouble is None and not each.caught_up for each in self._followed)
+        for retry, failed in ((self._behind, behind), (self._away, away)):
+            (retry.failed if failed else retry.worked)()
+
+    def _ask(self, each: _Followed, seconds: float) -> None:
         try:
-            with self._database.session(ASK_SECONDS, writing=False, by=self._map, at=each.host) as session:
+            with self._database.session(seconds, writing=False, by=self._map, at=each.host) as session:
                 rows = session.connection.execute(session.tables.answers(list(self._expected))).all()
         except TroubleError as error:
             each.trouble, each.seconds = str(error), None
@@ -129,12 +148,14 @@ class Replicas:
         for address, goto in rows:
             found.setdefault((text_of(address) or "").lower().rstrip(), set()).add(text_of(goto))
         each.trouble = None
-        each.caught_up = all(
-            goto in found.get(alias, ()) if goto is not None else alias not in found
-            for alias, goto in self._expected.items()
-        )
+        lacking = [
+            moment
+            for alias, (goto, moment) in self._expected.items()
+            if (goto not in found.get(alias, ()) if goto is not None else alias in found)
+        ]
+        each.caught_up = not lacking
         # 0 says that it has it: whoever reads that must not be told so of one that has been behind for a moment.
-        each.seconds = 0.0 if each.caught_up else max(0.001, self._clock() - self._changed_at)
+        each.seconds = max(0.001, self._clock() - min(lacking)) if lacking else 0.0
 
 
 def _place(host: SqlHost, sql_map: SqlMap) -> object:

@@ -3,7 +3,7 @@
 # What stands in the way of a connection.
 NO_LIBRARY = (
     "The library {library}, which leads to the database of {path}, is not installed. Install it: "
-    "`apt install {package}`, then `systemctl restart runv-email-alias-watcher`."
+    "`apt install {package}`; it is tried again by itself."
 )
 NO_HOSTS = "The map file {path} names no host. Give `hosts`."
 NOT_THERE = (
@@ -17,6 +17,10 @@ NO_WRITABLE = (
 NOT_LET_IN = (
     "The database {host} does not let {user} in: {error}. Mend `user` and `password` in {path}, or the account; the "
     "file is watched, so it is tried again at once."
+)
+NOT_THE_PEER = (
+    "The database {host} does not let {user} in: {error}. By its socket it lets in only the account of the same name. "
+    "Give `hosts = 127.0.0.1` in {path}, or let {user} in by its password in pg_hba.conf; it is tried again by itself."
 )
 NO_DATABASE = "The server {host} has no database {database}: {error}. Mend `dbname` in {path}, or make it."
 NO_FILE = "The database file {database} of {path} cannot be opened: {error}. Make it, or mend `dbpath`."
@@ -33,7 +37,8 @@ NO_TABLE = (
 )
 NO_COLUMN = (
     "The table {table} in the database {database} of {path} lacks a column: {error}. Mend `address_column`, "
-    "`goto_column`, `managed_column` and `constants` in the configuration."
+    "`goto_column`, `managed_column` and `constants` in the configuration; without `managed_column`, a table of ours "
+    "lists the rows."
 )
 NO_PRIVILEGE = (
     "The database {host} does not permit {user} to keep the table {table}: {error}. Have an administrator of the "
@@ -49,8 +54,9 @@ NO_DEFAULT = (
 )
 BAD_VALUE = (
     "The table {table} does not take a value: {error}. Make the column wide enough, or mend `constants` and "
-    "`managed_value` in the configuration."
+    "`managed_value` in the configuration.{longest}"
 )
+LONGEST = " The longest destination that waits is {destination}; revoke {alias} if it is that which has no room."
 NOT_UNIQUE = (
     "The table {table} does not take a row, since another one holds what has to be unique in it: {error}. Look at its "
     "unique keys and at `constants` in the configuration."
@@ -61,6 +67,10 @@ REFERENCE = (
 )
 BUSY = "Other transactions on the table {table} at {host} came in the way: {error}. It is tried again by itself."
 REFUSED = "The database {host} of {path} refused to keep the table {table} in line: {error}. Mend what it complains of."
+UNFORESEEN = (
+    "The database {host} of {path} said what its library does not understand: {error}. See that nothing but a database "
+    "listens there, and what its own log says; it is tried again by itself."
+)
 RESTLESS = (
     "The rows of the table {table} were changed by somebody else while they were being brought into line. It is tried "
     "again by itself."
@@ -73,15 +83,20 @@ NO_LIST = (
 
 # Problems that leave the published rows in place.
 CONFLICT = (
+    "An alias is not published, since a row of somebody else in {table} holds its address: {named}. Remove that row, "
+    "or revoke the alias, then run `runv-admin-email-alias sync`."
+)
+CONFLICTS = (
     "{count} aliases are not published, since rows of somebody else in {table} hold their addresses: {named}. Remove "
     "those rows, or revoke the aliases, then run `runv-admin-email-alias sync`."
 )
 CONFLICT_ONE = "{alias} should go to {destination} and goes to {held}"
+CONFLICT_SAME = "{alias} goes to {destination}, but by a row that would stay when the alias is revoked"
 AND_MORE = "{named}; and {count} more"
 NOWHERE = "nowhere"
 NOT_PUBLISHED = "nothing of ours"
 WRONG_ANSWER = (
-    "The row is in the table, but the map {map} answers {found} for {alias}, where {expected} was expected{more}. See "
+    "The table is in line, but the map {map} answers {found} for {alias}, where {expected} was expected{more}. See "
     "whether `query` in {path} wants something that `constants` of the configuration does not give, whether `domain` "
     "leaves the address out, and whether all of its hosts have the same rows."
 )
@@ -100,7 +115,7 @@ UNREACHABLE = (
 # The journal.
 LOG_DRIFT = "Rows of ours in {table} were changed by somebody else ({count}); they are put right."
 LOG_ELSEWHERE = (
-    "The table {table} holds {count} rows under our mark at other domains than {domain}, such as {named}. They are "
+    "The table {table} holds rows under our mark at other domains than {domain} ({count}), such as {named}. They are "
     "left alone; remove them if nobody keeps them in line."
 )
 LOG_LIST_MADE = "Made the table {listing}, which lists the rows of ours in {table}."

@@ -44,6 +44,7 @@ class SQLite:
     options: Mapping[str, Any] = {}
     # Taken at once, so that no other writer comes between what is read and what is written.
     begin: str | None = "BEGIN IMMEDIATE"
+    look = "PRAGMA query_only = ON"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> sqlite3.Connection:
         """A connection to a file that is there: a missing one is not made, since its table would be missing, too."""
@@ -52,12 +53,18 @@ class SQLite:
             uri=True,
             timeout=min(seconds, CONNECT_SECONDS),
             isolation_level=None,
+            # It is opened in a thread of its own, as every other, and used in none but ours.
+            check_same_thread=False,
         )
         connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
         return connection
 
     def descriptor(self, connection: sqlite3.Connection) -> int | None:
         """There is none; waits for locks have a limit of their own."""
+        return None
+
+    def limit(self, seconds: float) -> str | None:
+        """The connection has its own, and there is no server."""
         return None
 
     def read_only(self, connection: sqlite3.Connection) -> str | None:

@@ -17,6 +17,7 @@ class Trouble(Enum):
     UNREACHABLE = sentences.NOT_THERE
     NOT_WRITABLE = sentences.NO_WRITABLE
     PASSWORD = sentences.NOT_LET_IN
+    PEER = sentences.NOT_THE_PEER
     NO_DATABASE = sentences.NO_DATABASE
     NO_FILE = sentences.NO_FILE
     LOST = sentences.LOST
@@ -31,6 +32,7 @@ class Trouble(Enum):
     REFERENCE = sentences.REFERENCE
     BUSY = sentences.BUSY
     REFUSED = sentences.REFUSED
+    UNFORESEEN = sentences.UNFORESEEN
     RESTLESS = sentences.RESTLESS
     NO_LIST = sentences.NO_LIST
 
@@ -39,14 +41,8 @@ class Trouble(Enum):
         """Whether a second try, from a new look on, may work at once."""
         return self in _OF_THE_MOMENT
 
-    @property
-    def of_the_host(self) -> bool:
-        """Whether another host may be without it."""
-        return self in _OF_THE_HOST
-
 
 _OF_THE_MOMENT = frozenset({Trouble.NOT_UNIQUE, Trouble.BUSY, Trouble.RESTLESS})
-_OF_THE_HOST = frozenset({Trouble.UNREACHABLE, Trouble.TIMED_OUT, Trouble.LOST, Trouble.READ_ONLY})
 
 
 class DatabaseError(TroubleError):
@@ -70,4 +66,4 @@ def said(error: BaseException, secrets: Iterable[str] = ()) -> str:
         if secret:
             text = text.replace(secret, "***")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return printable("; ".join(lines), 500).rstrip(".") or type(error).__name__
+    return printable("; ".join(lines), 500).rstrip(".?") or type(error).__name__

@@ -10,6 +10,7 @@ from schemas.status import Conflict
 from schemas.text import printable
 from watcher.publish.plan import Plan
 from watcher.publish.sql.looking import Held, View, same
+from watcher.publish.sql.plain import is_text
 from watcher.publish.sql.tables import Old
 
 
@@ -26,6 +27,7 @@ class Work:
         relisted: those of them that are listed otherwise.
         unlists: aliases that go from there.
         conflicts: aliases that are left to somebody else.
+        shared: aliases that the registry lacks, and that somebody else's rows answer for.
     """
 
     inserts: dict[str, str] = field(default_factory=dict)
@@ -36,6 +38,7 @@ class Work:
     relisted: set[str] = field(default_factory=set)
     unlists: list[str] = field(default_factory=list)
     conflicts: dict[str, Conflict] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
     added: dict[str, str] = field(default_factory=dict)
     changed: dict[str, tuple[str, str]] = field(default_factory=dict)
     removed: dict[str, str] = field(default_factory=dict)
@@ -97,11 +100,7 @@ def _bring_into_line(
     if held.doubled:
         return
     if goto is None:
-        for row in held.own:
-            work.deletes[row] += 1
-            work.removed[alias] = row[1] or ""
-        if listed is not None:
-            work.unlists.append(alias)
+        _take_out(work, alias, held, listed)
         return
     if not held.own:
         if not held.others:
@@ -120,12 +119,23 @@ def _bring_into_line(
             work.relisted.add(alias)
 
 
+def _take_out(work: Work, alias: str, held: Held, listed: str | None) -> None:
+    if held.others:
+        work.shared.add(alias)
+    for row in held.own:
+        work.deletes[row] += 1
+        work.removed[alias] = row[1] or ""
+    if listed is not None:
+        work.unlists.append(alias)
+
+
 def _keep_one(work: Work, alias: str, goto: str, held: Held) -> None:
     own = held.own
     kept = next((row for row in own if row[1] == goto), own[0])
     rest = Counter(own)
-    if sum(same(row[1], kept[1]) for row in own) > 1:
-        # Of rows that the database takes for the same none can be spared: all go, and one comes anew.
+    alike = sum(same(row[1], kept[1]) for row in own) > 1
+    if alike or (len(own) > 1 and any(not is_text(destination or "") for _, destination in own)):
+        # Of rows that no condition tells apart none can be spared: all go, and one comes anew.
         work.inserts[alias] = goto
     else:
         del rest[kept]

@@ -27,8 +27,8 @@ class RestlessError(Exception):
 def write(connection: sa.Connection, driver: Driver, tables: Tables, work: Work) -> None:
     """Write *work*.
 
-    The list of ours is written before new rows and after those that go: should the table know no transactions, a row of
-    ours never stands unlisted.
+    Should the table know no transactions, the list alone is rolled back. A new row that stays is somebody else's from
+    then on: better that than a list that claims a row which somebody else got in first.
 
     Raises:
         RestlessError: somebody else changed one of the rows meanwhile; the transaction is to be rolled back.

@@ -1,10 +1,14 @@
 """Whether Postfix's own programs, and its other hosts, have what was written."""
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 
 import pytest
+
+from watcher.publish.sql import replicas
+from watcher.publish.sql.publisher import SqlPublisher
 
 from ....support.mailconfig import MailConfig
 from ....support.needs import require
@@ -47,6 +51,31 @@ def test_what_the_map_does_not_answer_is_told_of_until_it_does(asking: Room) -> 
     asking.write_map()
     asking.publish(registry_of(pablo="p", maria="m"), asked=True)
     assert dict(asking.publisher.problems) == {}
+
+
+@SQLITE
+def test_what_somebody_else_s_row_answers_for_a_revoked_alias_is_no_problem(asking: Room) -> None:
+    asking.add("maria@runv.club", "other@example.net")
+    asking.publish(registry_of(pablo="p", maria="m"))
+    assert set(asking.publisher.problems) == {"alias-conflict"}
+
+    asking.publish(registry_of(pablo="p"))
+
+    assert dict(asking.publisher.problems) == {}
+    assert asking.answers == {"maria": "other@example.net", "pablo": "p"}
+
+
+@SQLITE
+def test_a_catch_all_in_the_query_is_no_wrong_answer_for_a_revoked_alias(asking: Room) -> None:
+    asking.write_map(f"{QUERY} UNION SELECT 'all@example.net' WHERE NOT EXISTS ({QUERY})")
+    asking.publish(registry_of(pablo="p", maria="m"))
+    asking.publish(registry_of(pablo="p"))
+    assert dict(asking.publisher.problems) == {}
+
+    asking.write_map(f"{QUERY} UNION SELECT 'p@example.org' WHERE '%u' = 'pablo'")
+    asking.publish(registry_of())
+    told = asking.publisher.problems["map-answers-wrong"]
+    assert "p@example.org for pablo@runv.club, where nothing was expected" in told
 
 
 @SQLITE
@@ -128,3 +157,64 @@ def test_a_replica_that_cannot_be_asked_is_a_problem_of_its_own(behind: Room, se
     assert behind.answers == {"pablo": "p"}
     assert "inet:127.0.0.1:1" in behind.publisher.problems["replica-unreachable"]
     assert behind.publisher.hosts[0].trouble is not None
+
+
+@PGSQL
+def test_a_replica_is_behind_since_the_first_change_that_it_lacks(behind: Room) -> None:
+    moment = [1000.0]
+    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: moment[0])
+    behind.publish(registry_of(pablo="p"))
+    moment[0] += 100
+
+    behind.publish(registry_of(pablo="p", maria="m"))
+
+    assert behind.publisher.hosts[0].behind_seconds == 100
+    assert "100 seconds" in behind.publisher.problems["replica-behind"]
+
+
+@PGSQL
+def test_a_replica_that_is_behind_is_never_left_unasked_for_long(behind: Room) -> None:
+    moment = [1000.0]
+    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: moment[0])
+    behind.publish(registry_of(pablo="p"))
+
+    for _ in range(8):
+        assert behind.publisher.due is not None
+        assert moment[0] < behind.publisher.due <= moment[0] + 4
+        moment[0] = behind.publisher.due
+        behind.publisher.drifted(asked=False)
+
+
+@PGSQL
+def test_a_replica_that_swallows_everything_does_not_hold_up_every_change(
+    behind: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "ASK_SECONDS", 0.5)
+    address = behind.database.address  # type: ignore[attr-defined]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        behind.write_map(QUERY, hosts=f"{address}, inet:127.0.0.1:{silent.getsockname()[1]}")
+        behind.publish(registry_of(pablo="p"))
+        assert "replica-unreachable" in behind.publisher.problems
+        silent.accept()[0].close()
+
+        silent.setblocking(False)
+        behind.publish(registry_of(pablo="q"))
+
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        assert "replica-unreachable" in behind.publisher.problems
+
+
+@PGSQL
+def test_a_replica_is_not_expected_to_have_what_has_become_somebody_elses(behind: Room) -> None:
+    moment = [1000.0]
+    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: moment[0])
+    behind.publish(registry_of(pablo="p"))
+    behind.database.execute("UPDATE aliases SET owner = 'sales', goto = 's@example.org'")
+
+    behind.publish(registry_of(pablo="p"), asked=True)
+    moment[0] += 5
+    behind.publisher.drifted(asked=False)
+
+    assert [alias for alias, _, _ in behind.conflicts] == ["pablo"]
+    assert behind.publisher.hosts[0].behind_seconds == 0

@@ -7,7 +7,9 @@ import pytest
 from schemas.documents import to_json
 from schemas.registry import Registry
 from watcher.publish.sql.reading import read_published
+from watcher.publish.sql.troubles import DatabaseError
 
+from ....support.mariadb import MariaDB
 from ....support.postgresql import PostgreSQL
 from ....support.servers import Kind
 from .conftest import MARKED, Room, RoomOf, many, registry_of
@@ -65,6 +67,45 @@ def test_a_row_of_ours_in_other_letters_is_kept_in_line_where_it_is_the_same(kin
 
     room.publish(registry_of())
     assert room.answers == {}
+
+
+@MYSQL
+def test_what_mariadb_does_not_see_hides_no_conflict_from_the_first_look(room_of: RoomOf) -> None:
+    room = room_of()
+    room.make("varchar(255) COLLATE utf8mb4_unicode_ci")
+    room.add("pab\x01lo@runv.club", "spy@example.net")
+
+    room.publish(registry_of(pablo="p"))
+
+    assert room.conflicts == [("pablo", "p", ["spy@example.net"])]
+
+
+@MYSQL
+@pytest.mark.parametrize("odd", ["josé@example.org", "jo\x01se@example.org"])
+def test_a_destination_that_mariadb_takes_for_ours_keeps_nobody_waiting(room_of: RoomOf, odd: str) -> None:
+    room = room_of(sql={})
+    room.make(unique=False)
+    room.database.execute("ALTER TABLE aliases MODIFY goto varchar(255) COLLATE utf8mb4_unicode_ci")
+    room.publish(registry_of(pablo="jose"))
+    room.add("pablo@runv.club", odd)
+
+    room.publish(registry_of(pablo="p", maria="m"))
+
+    assert room.answers["maria"] == "m"
+    assert [goto for address, goto, _ in room.rows if address == "pablo"] == ["jose", odd.removesuffix("@example.org")]
+    assert [alias for alias, _, _ in room.conflicts] == ["pablo"]
+
+
+@MYSQL
+def test_a_listed_row_whose_letters_were_changed_goes_with_its_alias(room_of: RoomOf) -> None:
+    room = room_of(sql={})
+    room.make(ANY_LETTER["mysql"])
+    room.publish(registry_of(pablo="p", maria="m"))
+    room.database.execute("UPDATE aliases SET address = 'PABLO@runv.club' WHERE address = 'pablo@runv.club'")
+
+    room.publish(registry_of(maria="m"), asked=True)
+
+    assert room.answers == {"maria": "m"}
 
 
 @MYSQL
@@ -141,6 +182,24 @@ def test_bytes_that_somebody_put_into_a_row_of_ours_are_put_right(marked: Room) 
     assert marked.answers == {"pablo": "p"}
 
 
+@SQLITE
+def test_bytes_under_our_mark_keep_nobody_waiting(room_of: RoomOf) -> None:
+    room = room_of()
+    room.make(unique=False)
+    room.add("pablo@runv.club", "p@example.org", "runv")
+    for address in ("'pablo'", "CAST(X'ff' AS TEXT)"):
+        row = f"{address} || '@runv.club', CAST(X'ff' AS TEXT), 'runv'"
+        room.database.execute(f"INSERT INTO aliases (address, goto, owner) SELECT {row}")
+
+    room.publish(registry_of(pablo="p", maria="m"))
+
+    assert room.database.rows("SELECT address, goto FROM aliases WHERE goto LIKE '%@example.org'") == [
+        ("maria@runv.club", "m@example.org"),
+        ("pablo@runv.club", "p@example.org"),
+    ]
+    assert len(room.database.rows("SELECT CAST(address AS BLOB) FROM aliases")) == 3
+
+
 @PGSQL
 def test_bytes_of_somebody_else_s_are_shown_escaped_in_a_database_that_checks_none(
     room_of: RoomOf, postgresql: PostgreSQL
@@ -175,6 +234,23 @@ def test_words_in_latin_letters_of_somebody_else_are_read_in_mariadb(room_of: Ro
     room.publish(registry_of(pablo="p", jose="j"))
 
     assert ("pablo", "p", ["\\xe9"]) in room.conflicts
+
+
+@MYSQL
+@pytest.mark.parametrize("modes", ["", "NO_BACKSLASH_ESCAPES,ANSI_QUOTES"])
+def test_a_destination_is_not_cut_short_by_a_server_that_is_not_strict(
+    room_of: RoomOf, mariadb: MariaDB, modes: str
+) -> None:
+    room = room_of()
+    room.make()
+    room.database.execute("ALTER TABLE aliases MODIFY goto varchar(20)")
+    mariadb.execute(f"SET GLOBAL sql_mode = '{modes}'")
+    try:
+        with pytest.raises(DatabaseError, match="too long"):
+            room.publish(registry_of(pablo="pablo.who.is.forwarded"))
+    finally:
+        mariadb.execute("SET GLOBAL sql_mode = DEFAULT")
+    assert room.rows == []
 
 
 @pytest.mark.parametrize("kind", ["pgsql", "mysql"], indirect=True)

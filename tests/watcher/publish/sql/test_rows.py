@@ -6,7 +6,7 @@ import pytest
 
 from watcher.publish.plan import MassChangeError
 
-from .conftest import MARKED, Room, RoomOf, many, registry_of
+from .conftest import MARKED, TABLE, Room, RoomOf, many, registry_of
 
 
 @pytest.fixture(params=["marked", "listed"])
@@ -116,6 +116,7 @@ def test_a_row_of_somebody_else_is_left_alone_and_the_others_are_published(room:
     assert room.answers == {"pablo": "info@example.net", "maria": "m", "else@example.com": "e@example.net"}
     assert room.conflicts == [("pablo", "p", ["info@example.net"])]
     told = room.publisher.problems["alias-conflict"]
+    assert told.startswith("An alias is not published, since a row of somebody else in aliases holds its address: ")
     assert "pablo@runv.club should go to p@example.org and goes to info@example.net" in told
 
     room.publish(registry_of(maria="m"))
@@ -211,6 +212,19 @@ def test_rows_under_our_mark_at_another_domain_are_told_of_and_left_alone(
     assert caplog.text.count("under our mark") == 1
 
 
+def test_no_other_domain_s_rows_are_touched_whose_name_begins_with_ours(room_of: RoomOf) -> None:
+    """Another watcher may keep them, by the same mark and with constants of its own."""
+    room = room_of(sql={**MARKED, "constants": {"note": "runv.club"}})
+    room.make(unique=False)
+    for goto in ("p@example.org", "q@example.org"):
+        room.add("pablo@runv.club.example", goto, "runv")
+
+    room.publish(registry_of(pablo="p"))
+
+    assert [address for address, _, _ in room.rows] == ["pablo", *["pablo@runv.club.example"] * 2]
+    assert room.database.rows("SELECT DISTINCT note FROM aliases WHERE address LIKE '%e'") == [("as new",)]
+
+
 def test_rows_that_were_listed_for_another_table_are_nobody_s_business(room_of: RoomOf) -> None:
     room = room_of(sql={})
     room.make()
@@ -250,3 +264,25 @@ def test_constants_for_many_rows_are_no_mass_change(room_of: RoomOf) -> None:
     room.publish(many(20))
 
     assert room.database.rows("SELECT DISTINCT note FROM aliases") == [("live",)]
+
+
+@pytest.mark.parametrize("one_more", [{}, {"zoe": "z"}], ids=["as-before", "with-a-change"])
+def test_a_map_that_leads_to_another_table_is_as_if_the_watcher_had_just_started(
+    room: Room, one_more: dict[str, str]
+) -> None:
+    """What is under our mark there may be all that its own registry has."""
+    room.publish(registry_of(pablo="p"))
+    room.database.execute(TABLE.format(kind="varchar(255)", unique="").replace("aliases", "newer"))
+    room.database.execute("INSERT INTO newer SELECT * FROM aliases")
+    for number in range(20):
+        row = f"('member{number}@runv.club', 'x@example.org', 'runv')"
+        room.database.execute(f"INSERT INTO newer (address, goto, owner) VALUES {row}")
+    room.write_map("SELECT goto FROM newer WHERE address = '%s'")
+
+    if room.config.database.managed_column is not None:
+        with pytest.raises(MassChangeError):
+            room.publish(registry_of(pablo="p", **one_more), asked=not one_more)
+    else:
+        room.publish(registry_of(pablo="p", **one_more), asked=not one_more)
+        assert room.conflicts == [("pablo", "p", ["p@example.org"])]
+    assert room.database.rows("SELECT count(*) FROM newer WHERE owner = 'runv'")[0][0] >= 20
