@@ -20,7 +20,7 @@ from cli.setup import sentences as setup_sentences
 
 if TYPE_CHECKING:
     from cli.database.naming import NamedMap
-    from schemas.config import Settings
+    from schemas.settings import Settings
 
 _json = click.option("--json", "as_json", is_flag=True, help=sentences.JSON_HELP)
 _no_wait = click.option("--no-wait", is_flag=True, help=sentences.NO_WAIT_HELP)
@@ -34,7 +34,7 @@ def admin_command() -> None:
 
 
 def _settings(path: str | None = None) -> Settings:
-    from schemas.config import load_settings  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
 
     return load_settings(path)
 
@@ -142,7 +142,7 @@ def discover(map_file: str | None, as_json: bool) -> int:
 
         return command.discover(as_json=as_json)
     from cli.discover.map_command import discover_map  # noqa: PLC0415
-    from schemas.config import load_settings  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
 
     return discover_map(_named_map(map_file), load_settings(may_be_absent=True), as_json=as_json)
 
@@ -182,7 +182,7 @@ def setup(
         raise click.UsageError(setup_sentences.YES_ALONE, click.get_current_context())
     from cli.setup import command  # noqa: PLC0415
     from cli.setup.group import refusal  # noqa: PLC0415
-    from schemas.config import load_settings  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
 
     if group is not None and (refused := refusal(group)) is not None:
         raise click.UsageError(refused, click.get_current_context())

@@ -58,10 +58,10 @@ def check_since(context: click.Context, parameter: click.Parameter, given: str |
 
 def waiting_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Give the members whose request waits, as far as the one who asks may see them."""
-    from schemas.config import load_settings  # noqa: PLC0415
     from schemas.errors import TroubleError  # noqa: PLC0415
     from schemas.names import USERNAME  # noqa: PLC0415
     from schemas.records import RecordFolders  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
 
     try:
         records = RecordFolders(load_settings().requests)
@@ -74,9 +74,9 @@ def waiting_users(context: click.Context, parameter: click.Parameter, incomplete
 def active_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Give the members whose alias is active, likewise."""
     from cli.registry_file import read_registry  # noqa: PLC0415
-    from schemas.config import load_settings  # noqa: PLC0415
     from schemas.errors import TroubleError  # noqa: PLC0415
     from schemas.names import USERNAME  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
 
     try:
         entries = read_registry(load_settings()).whole().entries

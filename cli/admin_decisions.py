@@ -13,13 +13,13 @@ from cli.output import complain, fill, moment, prose, tell
 from cli.registry_file import read_registry
 from cli.watcher_state import conflict_of
 from cli.who import operator
-from schemas.config import Settings
 from schemas.decisions import Decision
 from schemas.errors import RegistryError, StateError, TroubleError
 from schemas.names import USERNAME, alias_of
 from schemas.records import RecordFolders
 from schemas.registry import Entry
 from schemas.requests import RequestRecord
+from schemas.settings import Settings
 from schemas.times import now
 
 

@@ -13,7 +13,7 @@ import msgspec
 from cli import admin_sentences as sentences
 from cli import exits
 from cli.output import Prose, counted, fill, moment, paint, prose, tell_json, tell_lines, wrapped
-from schemas.config import Settings
+from schemas.settings import Settings
 from schemas.status import Host, Status, is_running, read_status
 
 _SHOWN = 20

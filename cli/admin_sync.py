@@ -31,8 +31,8 @@ from cli.output import Prose, complain, counted, fill, table, tell, tell_json, t
 from cli.published import read_published
 from cli.registry_file import read_registry
 from cli.who import operator
-from schemas.config import Settings
 from schemas.decisions import Decision
+from schemas.settings import Settings
 from schemas.status import Conflict
 from schemas.times import now
 

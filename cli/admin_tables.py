@@ -28,10 +28,10 @@ from cli.deciding import open_records, reading
 from cli.output import Prose, complain, fill, prose, short_date, short_moment, table, tell, tell_json, tell_lines
 from cli.registry_file import RegistrySnapshot, read_registry
 from cli.sentences import NOTHING
-from schemas.config import Settings
 from schemas.errors import RegistryError, StateError
 from schemas.registry import ACTIVE, Entry
 from schemas.requests import RequestRecord
+from schemas.settings import Settings
 
 _COLOURS = {ACTIVE: "green", "revoked": "red", "orphaned": "red"}
 

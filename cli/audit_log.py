@@ -19,10 +19,10 @@ from cli.access import access
 from cli.output import Prose, complain, counted, fill, hanging, prose, short_moment, tell, tell_json, tell_lines
 from cli.sentences import NOTHING
 from schemas.audit import LINE_LIMIT, AuditLine, parse_line, to_plain
-from schemas.config import Settings
 from schemas.documents import NotJsonError, ShapeError
 from schemas.errors import StateError, UnsafeFileError
 from schemas.rotated import RotatedLog
+from schemas.settings import Settings
 
 _NAME_ROOM = 12
 _WHAT_ROOM = max(map(len, sentences.LOG_WHAT.values()))

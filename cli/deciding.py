@@ -10,12 +10,12 @@ from cli import admin_sentences as sentences
 from cli import exits, waiting
 from cli.access import access
 from cli.output import fill, prose
-from schemas.config import Settings
 from schemas.decisions import Decision, FailedDecision, marker_name
 from schemas.documents import NotJsonError, ShapeError, parse_record, to_json
 from schemas.errors import StateError, TroubleError
 from schemas.files import Directory
 from schemas.records import RecordFolders
+from schemas.settings import Settings
 
 _FAILED = "failed"
 _FAILED_LIMIT = 64 * 1024

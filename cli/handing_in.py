@@ -13,13 +13,13 @@ from cli import waiting
 from cli.access import access, is_missing
 from cli.output import fill
 from cli.who import Member
-from schemas.config import Settings
 from schemas.documents import to_json
 from schemas.errors import StateError
 from schemas.files import Directory, signature_of, temporary_name
 from schemas.queue import QueueFile
 from schemas.records import RecordFolders
 from schemas.requests import FOLDERS, Folder, RequestId, RequestRecord, request_id
+from schemas.settings import Settings
 
 
 class Verdict(NamedTuple):

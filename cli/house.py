@@ -11,10 +11,10 @@ import pwd
 import stat
 from typing import Literal, NamedTuple
 
-from schemas.config import Settings
 from schemas.errors import StateError
 from schemas.mounts import all_mounts
 from schemas.requests import FOLDERS
+from schemas.settings import Settings
 from watcher.audit.log import GROUP as LOG_GROUP
 from watcher.intake.place import members_may_mount
 from watcher.publish.postmap import SUFFIXES

@@ -10,8 +10,8 @@ from cli import admin_sentences as sentences
 from cli import exits, waiting
 from cli.output import Prose, complain, fill, prose, tell
 from cli.registry_file import RegistrySnapshot, read_registry
-from schemas.config import Settings
 from schemas.errors import RegistryError
+from schemas.settings import Settings
 from schemas.status import Conflict, Problem, Status, read_status
 
 PUBLISH_CODES = "publish"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cli.host.postfix import Postfix, lookup
-from schemas.config import Settings
 from schemas.errors import TroubleError, reason
 from schemas.files import read_plain
+from schemas.settings import Settings
 from schemas.text import printable
 from watcher.publish.commands import CommandError
 from watcher.publish.mapcheck import names_map, split, with_map

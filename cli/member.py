@@ -31,7 +31,7 @@ def member_command() -> None:
 def request(destination: str, no_wait: bool) -> int:
     """Ask for the alias or another destination."""
     from cli import member_requests  # noqa: PLC0415
-    from schemas.config import load_settings  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings()
     member = _member()
@@ -44,7 +44,7 @@ def request(destination: str, no_wait: bool) -> int:
 def cancel(active: bool, no_wait: bool) -> int:
     """Withdraw, or switch off."""
     from cli import member_requests  # noqa: PLC0415
-    from schemas.config import load_settings  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings()
     member = _member()
@@ -56,7 +56,7 @@ def cancel(active: bool, no_wait: bool) -> int:
 def status(as_json: bool) -> int:
     """Show how things stand."""
     from cli import member_status  # noqa: PLC0415
-    from schemas.config import load_settings  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings()
     member = _member()

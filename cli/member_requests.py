@@ -13,12 +13,12 @@ from cli.registry_file import read_registry
 from cli.watcher_state import conflict_of, is_down
 from cli.who import Member
 from schemas.addresses import DestinationRefusedError, check_destination
-from schemas.config import Settings
 from schemas.errors import RegistryError
 from schemas.names import NameRefusedError, alias_of, check_username
 from schemas.queue import QueueFile
 from schemas.registry import Entry
 from schemas.requests import RequestRecord
+from schemas.settings import Settings
 
 
 def request(settings: Settings, member: Member, destination: str, *, wait: bool) -> int:

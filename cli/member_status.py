@@ -31,11 +31,11 @@ from cli.member_requests import own_entry
 from cli.output import Prose, complain, counted, fill, moment, prose, tell, tell_json
 from cli.watcher_state import conflict_of, is_down, is_waiting
 from cli.who import Member
-from schemas.config import Settings
 from schemas.errors import TroubleError
 from schemas.names import alias_of
 from schemas.registry import Entry
 from schemas.requests import Folder, RequestRecord
+from schemas.settings import Settings
 
 _OFF = {"revoked": sentences.REVOKED, "cancelled": sentences.CANCELLED, "orphaned": sentences.ORPHANED}
 _ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli.output import Prose, prose
-from schemas.config import Settings
 from schemas.errors import TroubleError
 from schemas.registry import Draft, Registry
+from schemas.settings import Settings
 from schemas.status import is_running, read_status
 
 if TYPE_CHECKING:

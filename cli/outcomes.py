@@ -11,7 +11,7 @@ from cli.deciding import Desk, worst
 from cli.mail_flow import tell_problems
 from cli.output import complain, fill, tell
 from cli.watcher_state import is_down
-from schemas.config import Settings
+from schemas.settings import Settings
 
 
 class Case(NamedTuple):

@@ -154,6 +154,17 @@ def _colourful(stream: object) -> bool:
     return _terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def spaced(blocks: Iterable[Iterable[str]]) -> Iterator[str]:
+    """The lines of *blocks* with an empty one between two; a block without lines is left out."""
+    begun = False
+    for block in blocks:
+        lines = list(block)
+        if lines and begun:
+            yield ""
+        yield from lines
+        begun = begun or bool(lines)
+
+
 def table(
     headings: Sequence[str],
     rows: Iterable[Sequence[str]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from schemas.config import Settings
+from schemas.settings import Settings
 from schemas.status import Conflict
 
 

@@ -10,11 +10,11 @@ import msgspec
 
 from cli import sentences
 from cli.output import fill, prose
-from schemas.config import Settings
 from schemas.digest import sha256
 from schemas.errors import RegistryError, TroubleError
 from schemas.files import read_plain
 from schemas.registry import SIZE_LIMIT, Entry, Registry, parse_registry
+from schemas.settings import Settings
 
 _RAWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from cli import sentences
 from cli.output import Prose, fill, prose
-from schemas.config import Settings
 from schemas.documents import NotJsonError, ShapeError, parse_object
 from schemas.errors import StateError, TroubleError, reason
 from schemas.files import read_plain
 from schemas.names import NameRefusedError, check_username
+from schemas.settings import Settings
 from watcher.accounts import Accounts, GroupMissingError
 
 SIZE_LIMIT = 16 * 1024 * 1024

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.config import Settings
 from schemas.errors import StateError
+from schemas.settings import Settings
 from schemas.status import Conflict, Status, is_running, read_status
 
 _STUCK = frozenset({"publish-failed", "publish-held"})

@@ -1,11 +1,9 @@
-"""The configuration file and what it says once the environment has had its word."""
+"""The configuration file, `/etc/runv-member-mail.json`."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
-import os
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal, TypeGuard, get_args
 
@@ -14,12 +12,9 @@ from msgspec import Meta
 
 from schemas.database import AbsolutePath, Database, as_meant, contradictions, trouble_of
 from schemas.documents import NotJsonError, ShapeError, parse_object
-from schemas.errors import ConfigError, TroubleError
-from schemas.files import read_plain
+from schemas.errors import ConfigError
 from schemas.text import printable
 
-DEFAULT_PATH = "/etc/runv-member-mail.json"
-PATH_VARIABLE = "RUNV_MEMBER_MAIL_CONFIG"
 SIZE_LIMIT = 1024 * 1024
 _TOLD = 50
 
@@ -37,7 +32,7 @@ SQL_TYPES = frozenset({"mysql", "pgsql", "sqlite"})
 """The types of lookup tables that are kept in a database."""
 Command = Annotated[list[Annotated[str, Meta(pattern="^[^\\0]*$")]], Meta(min_length=1)]
 
-_DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?!\n)$"
+DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?!\n)$"
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,7 +80,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     )
     runtime_dir: Annotated[AbsolutePath, Meta(description="Where the status file lives.")] = "/run/runv-email-alias"
     group: Annotated[str, Meta(min_length=1, description="The members' group.")] = "runv-members"
-    domain: Annotated[str, Meta(pattern=_DOMAIN, description="The alias domain, in lower case.")] = "runv.club"
+    domain: Annotated[str, Meta(pattern=DOMAIN, description="The alias domain, in lower case.")] = "runv.club"
     reserved: Annotated[
         list[str], Meta(description="Names no member may have as an alias, besides the built-in ones.")
     ] = msgspec.field(default_factory=list)
@@ -147,63 +142,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def mode(self) -> int:
         """`file_mode` as a number."""
         return int(self.file_mode.removeprefix("0o"), 8)
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """A config together with the paths that it and the environment lead to."""
-
-    config: Config
-    path: str
-    domain: str
-    registry: str
-    lock: str
-    queue: str
-
-    @property
-    def requests(self) -> str:
-        """The folder of the request records."""
-        return os.path.join(self.config.state_dir, "email-alias-requests")
-
-    @property
-    def decisions(self) -> str:
-        """The folder of the administrator's markers."""
-        return os.path.join(self.config.state_dir, "email-alias-decisions")
-
-    @property
-    def audit(self) -> str:
-        """The audit log."""
-        return os.path.join(self.config.state_dir, "email-alias-audit.jsonl")
-
-
-def load_settings(
-    path: str | None = None, environment: Mapping[str, str] = os.environ, *, may_be_absent: bool = False
-) -> Settings:
-    """Read the config and apply the overrides of the environment.
-
-    Args:
-        path: the config file; else the one that `RUNV_MEMBER_MAIL_CONFIG` names; else the default, which may be absent.
-        environment: where `RUNV_EMAIL_ALIASES_PATH`, `RUNV_EMAIL_ALIASES_LOCK_PATH`, `RUNV_EMAIL_ALIAS_QUEUE_DIR` and
-            `RUNV_EMAIL_ALIAS_DOMAIN` are looked up.
-        may_be_absent: whether a file that was named may be missing too; the defaults hold then.
-
-    Raises:
-        ConfigError: everything that is wrong with the file, in one message, one line each.
-    """
-    given = path or environment.get(PATH_VARIABLE)
-    place = given or DEFAULT_PATH
-    named = given and not may_be_absent
-    try:
-        data = read_plain(place, SIZE_LIMIT).data
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if named:
-            raise ConfigError(f"The config file {place} is not there. Make it, or name another.") from error
-        data = b"{}"
-    except (OSError, TroubleError) as error:
-        if isinstance(error.__cause__, FileNotFoundError) and not named:
-            data = b"{}"
-        else:
-            raise ConfigError(f"The config file {place} cannot be read: {error}") from error
-    return _with_environment(parse_config(data, place), place, environment)
 
 
 def parse_config(data: bytes, place: str) -> Config:
@@ -284,24 +222,3 @@ def _trouble(key: str, value: object, kind: object) -> str | None:
 def _unknown(key: str, known: Collection[str], within: str = "") -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0)
     return f"The key `{within}{printable(key)}` is not known; the nearest known one is `{within}{near[0]}`."
-
-
-def _with_environment(config: Config, place: str, environment: Mapping[str, str]) -> Settings:
-    def override(variable: str, otherwise: str) -> str:
-        value = environment.get(variable) or otherwise
-        if not value.startswith("/"):
-            raise ConfigError(
-                f"The environment variable {variable} is {printable(value)!r}; a path from / was expected."
-            )
-        return value
-
-    domain = environment.get("RUNV_EMAIL_ALIAS_DOMAIN") or config.domain
-    if not re.fullmatch(_DOMAIN, domain):
-        raise ConfigError(
-            f"The environment variable RUNV_EMAIL_ALIAS_DOMAIN is {printable(domain)!r}; a domain in lower case was "
-            "expected."
-        )
-    registry = override("RUNV_EMAIL_ALIASES_PATH", os.path.join(config.state_dir, "email-aliases.json"))
-    lock = override("RUNV_EMAIL_ALIASES_LOCK_PATH", os.path.join(config.state_dir, "email-aliases.lock"))
-    queue = override("RUNV_EMAIL_ALIAS_QUEUE_DIR", os.path.join(config.state_dir, "email-alias-queue"))
-    return Settings(config=config, path=place, domain=domain, registry=registry, lock=lock, queue=queue)

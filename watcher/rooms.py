@@ -6,8 +6,8 @@ import fcntl
 from contextlib import ExitStack
 from typing import Self
 
-from schemas.config import Settings
 from schemas.errors import TroubleError
+from schemas.settings import Settings
 from schemas.times import iso
 from watcher import sentences
 from watcher.account_files import AccountFiles

@@ -10,8 +10,8 @@ import time
 from types import FrameType
 
 from schemas.addresses import warm_up
-from schemas.config import Settings, load_settings
 from schemas.errors import ConfigError, StateError, reason
+from schemas.settings import Settings, load_settings
 from schemas.status import Published
 from schemas.times import now
 from watcher import sentences

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from schemas.config import Config, Settings
+from schemas.config import Config
 from schemas.requests import FOLDERS
+from schemas.settings import Settings
 from watcher.account_files import AccountFiles
 from watcher.ears import Watch
 from watcher.intake.place import foreign

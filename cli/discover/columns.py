@@ -9,7 +9,7 @@ from cli.discover.inventory import Inventory
 from cli.discover.ours import Ours
 from cli.discover.places import Place
 from cli.discover.stack import PostfixStack, Service
-from cli.output import fill, hanging, prose, table, wrapped
+from cli.output import fill, hanging, prose, spaced, table, wrapped
 from cli.sentences import NOTHING
 
 _COLOURS = {"active": "green", "failed": "red"}
@@ -18,21 +18,15 @@ _SUFFIX = ".service"
 
 def columns(inventory: Inventory) -> Iterator[str]:
     """Lay *inventory* out. A block of which nothing could be asked is left out; the last one says why."""
-    blocks = [
+    blocks = (
         _packages(inventory),
         _services(inventory.services),
         _postfix(inventory.postfix),
         table(sentences.FILE_HEADINGS, map(_file, inventory.files), whole=True),
         _ours(inventory.ours),
         _not_asked(inventory),
-    ]
-    begun = False
-    for block in blocks:
-        lines = list(block)
-        if lines and begun:
-            yield ""
-        yield from lines
-        begun = begun or bool(lines)
+    )
+    return spaced(blocks)
 
 
 def _packages(inventory: Inventory) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from cli.discover import sentences
 from cli.discover.maps import MapFile, MapView
-from cli.output import Prose, fill, hanging, prose, table, wrapped
+from cli.output import Prose, fill, hanging, prose, spaced, table, wrapped
 from cli.sentences import NOTHING
 
 _VALUE_LIMIT = 60
@@ -15,14 +15,7 @@ _VALUE_LIMIT = 60
 
 def map_columns(view: MapView) -> Iterator[str]:
     """Lay *view* out, but for its trouble."""
-    blocks = [_file(view), _table(view), _rows(view), _open(view), _block(view)]
-    begun = False
-    for block in blocks:
-        lines = list(block)
-        if lines and begun:
-            yield ""
-        yield from lines
-        begun = begun or bool(lines)
+    return spaced([_file(view), _table(view), _rows(view), _open(view), _block(view)])
 
 
 def _file(view: MapView) -> Iterator[str]:

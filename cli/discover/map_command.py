@@ -12,7 +12,7 @@ from cli.database.naming import NamedMap
 from cli.discover.map_columns import map_columns
 from cli.discover.maps import view_map
 from cli.output import complain, prose, tell_json, tell_lines
-from schemas.config import Settings
+from schemas.settings import Settings
 
 
 def discover_map(named: NamedMap, settings: Settings, *, as_json: bool) -> int:

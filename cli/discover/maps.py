@@ -16,9 +16,10 @@ from cli.database.naming import NamedMap
 from cli.discover import sentences
 from cli.house import group_name, user_name
 from cli.output import fill
-from schemas.config import Config, Settings
+from schemas.config import Config
 from schemas.database import Database, Value
 from schemas.errors import TroubleError
+from schemas.settings import Settings
 from schemas.sql_map import SqlMap, SqlMapError, read_sql_map
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import msgspec
 from cli.discover import sentences
 from cli.discover.unasked import NotAsked, asked
 from cli.registry_file import read_registry
-from schemas.config import DEFAULT_PATH, PATH_VARIABLE, Config, Settings, load_settings
+from schemas.config import Config
+from schemas.settings import DEFAULT_PATH, PATH_VARIABLE, Settings, load_settings
 from schemas.status import is_running, read_status
 from watcher.publish.postmap import SUFFIXES
 from watcher.version import VERSION

@@ -35,7 +35,7 @@ from cli.doctor import (
 from cli.doctor.context import Context
 from cli.doctor.verdicts import Check, Grade, Verdict, examine
 from cli.output import Prose, counted, fill, hanging, paint, tell_json, tell_lines
-from schemas.config import Settings
+from schemas.settings import Settings
 
 CHECKS: Sequence[Check] = (
     *registry.CHECKS,

@@ -10,9 +10,9 @@ from cli.host.postfix import Postfix
 from cli.mail_side import MailSide, look
 from cli.published import Published, read_published
 from cli.registry_file import read_registry
-from schemas.config import Settings
 from schemas.errors import RegistryError, StateError, TroubleError, reason
 from schemas.registry import Registry
+from schemas.settings import Settings
 from schemas.status import Status, is_running, read_status
 from watcher.publish.commands import CommandError
 

@@ -13,9 +13,9 @@ from cli.doctor.verdicts import Check, Verdict, command, command_line
 from cli.host.systemd import unit as find_unit
 from cli.mail_flow import find_flow
 from cli.output import Prose, fill, moment, prose
-from schemas.config import Settings
 from schemas.errors import StateError, TroubleError
 from schemas.files import Directory
+from schemas.settings import Settings
 from schemas.status import Status
 from schemas.times import iso
 from watcher.version import VERSION

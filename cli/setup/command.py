@@ -12,8 +12,8 @@ from cli.database.naming import NamedMap
 from cli.output import Prose, complain, fill, prose, tell
 from cli.setup import group, members, moving, overrides, publishing, sentences, tree
 from cli.setup.steps import Plan, Progress, Remark
-from schemas.config import Settings
 from schemas.errors import TroubleError, reason
+from schemas.settings import Settings
 
 
 def setup(

@@ -14,9 +14,10 @@ from cli.output import fill
 from cli.published import read_published
 from cli.setup import sentences
 from cli.setup.walls import hidden
-from schemas.config import Config, Settings
+from schemas.config import Config
 from schemas.database import Database
 from schemas.errors import TroubleError
+from schemas.settings import Settings
 from schemas.sql_map import read_sql_map
 
 

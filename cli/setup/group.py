@@ -11,7 +11,7 @@ from cli.setup import sentences
 from cli.setup.config_file import set_key
 from cli.setup.steps import Plan, Remark, Step
 from cli.users_file import accounts_of, is_member
-from schemas.config import Settings
+from schemas.settings import Settings
 from watcher.accounts import Accounts
 from watcher.publish.commands import run_well
 from watcher.registry_store import RegistryStore

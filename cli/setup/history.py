@@ -13,13 +13,13 @@ from typing import Literal
 
 from cli import house
 from schemas.addresses import ADDRESS_OCTETS
-from schemas.config import Settings
 from schemas.documents import NotJsonError, ShapeError, parse_object
 from schemas.errors import TroubleError
 from schemas.files import Directory
 from schemas.names import USERNAME, alias_of
 from schemas.pinned import FoundFile
 from schemas.requests import RequestId, RequestRecord, has_record, request_id
+from schemas.settings import Settings
 from schemas.text import printable
 from schemas.times import iso, stamp
 

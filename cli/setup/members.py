@@ -7,8 +7,8 @@ from cli.output import Prose, fill, prose
 from cli.setup import sentences
 from cli.setup.steps import Plan, Remark, Step
 from cli.users_file import Joining, UsersFile, read_users, users_path, who_joins
-from schemas.config import Settings
 from schemas.errors import StateError
+from schemas.settings import Settings
 from watcher.publish.commands import run_well
 
 _TOLD = 20

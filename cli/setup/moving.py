@@ -13,13 +13,13 @@ from cli import house
 from cli.output import Prose, fill, prose
 from cli.setup import history, old_folders, sentences, waiting_requests
 from cli.setup.steps import Plan, Remark, Step
-from schemas.config import Settings
 from schemas.documents import to_json
 from schemas.errors import RegistryError, StateError, reason
 from schemas.files import Directory
 from schemas.mounts import mounted_over
 from schemas.records import RecordFolders
 from schemas.requests import FOLDERS, RequestRecord, record_name
+from schemas.settings import Settings
 from schemas.status import is_running, read_status
 from watcher.intake.place import foreign
 from watcher.records import MODE

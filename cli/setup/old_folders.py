@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from cli import house
 from cli.output import Prose, fill
 from cli.setup import sentences
-from schemas.config import Settings
 from schemas.digest import sha256
 from schemas.errors import StateError
 from schemas.files import Directory
 from schemas.mounts import mounted_over
+from schemas.settings import Settings
 
 HISTORY = ("approved", "rejected", "cancelled")
 WAITING = "pending"

@@ -17,9 +17,10 @@ from cli.host import systemd
 from cli.output import Prose, fill
 from cli.setup import sentences, walls
 from cli.setup.steps import Plan, Remark, Step
-from schemas.config import Config, Settings
+from schemas.config import Config
 from schemas.errors import StateError, TroubleError, UnsafeFileError
 from schemas.files import Directory, read_plain
+from schemas.settings import Settings
 from schemas.status import is_running, read_status
 from watcher.publish.commands import run_well
 

@@ -25,9 +25,9 @@ from cli.setup.database import prepare
 from cli.setup.steps import Plan, Progress
 from cli.watcher_state import is_down
 from cli.who import operator
-from schemas.config import Settings
 from schemas.decisions import Decision
 from schemas.errors import TroubleError, reason
+from schemas.settings import Settings
 from schemas.status import read_status
 from schemas.times import now
 from watcher.publish.commands import CommandError, run_well

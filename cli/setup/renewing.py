@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from cli import house
 from cli.waiting import wait_for
 from schemas.config import SIZE_LIMIT as CONFIG_LIMIT
-from schemas.config import Settings
 from schemas.files import Directory
 from schemas.registry import SIZE_LIMIT as REGISTRY_LIMIT
+from schemas.settings import Settings
 from watcher.registry_store import RegistryLock
 
 _LOCK_SECONDS = 1.0

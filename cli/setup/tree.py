@@ -11,11 +11,11 @@ from cli.output import Prose, fill, prose
 from cli.published import read_published
 from cli.setup import renewing, sentences
 from cli.setup.steps import Plan, Remark, Step
-from schemas.config import Settings
 from schemas.errors import StateError, TroubleError
 from schemas.files import Directory, read_plain
 from schemas.registry import SIZE_LIMIT as REGISTRY_LIMIT
 from schemas.requests import FOLDERS
+from schemas.settings import Settings
 from watcher.registry_store import RegistryLock
 
 _UNTOUCHED = {"link", "kind"}

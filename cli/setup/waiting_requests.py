@@ -19,12 +19,12 @@ import msgspec
 from cli import house
 from cli.output import Prose, fill, prose
 from cli.setup import old_folders, sentences
-from schemas.config import Settings
 from schemas.documents import NotJsonError, ShapeError
 from schemas.errors import StateError, TroubleError, reason
 from schemas.files import Directory
 from schemas.mounts import mounted_over
 from schemas.queue import NAME, SIZE_LIMIT, parse_queue_file
+from schemas.settings import Settings
 from watcher.accounts import Accounts
 from watcher.intake.census import Item
 from watcher.intake.judge import Judge, Verdict

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from cli.host.postfix import Postfix
 from cli.mail_side import MailSide, edit_line, look
-from schemas.config import Settings, load_settings, parse_config
+from schemas.config import parse_config
+from schemas.settings import Settings, load_settings
 from tests.support.mailconfig import MailConfig
 from tests.support.needs import require
 

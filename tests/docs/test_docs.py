@@ -84,7 +84,7 @@ def test_the_administrators_guide_explains_every_config_key_with_its_default() -
 
 def test_the_administrators_guide_names_the_environment_variables_and_no_others() -> None:
     pattern = r"RUNV_\w+"
-    assert set(re.findall(pattern, ADMINISTRATOR)) == set(re.findall(pattern, read("schemas/config.py")))
+    assert set(re.findall(pattern, ADMINISTRATOR)) == set(re.findall(pattern, read("schemas/settings.py")))
 
 
 def test_the_example_configuration_is_one() -> None:

@@ -162,7 +162,7 @@ def test_the_exit_statuses_on_the_pages_are_those_of_the_code() -> None:
 
 
 def test_the_environment_variables_on_the_pages_are_those_of_the_code() -> None:
-    ours = set(re.findall(r"RUNV_\w+", read("schemas/config.py")))
+    ours = set(re.findall(r"RUNV_\w+", read("schemas/settings.py")))
     terminal, postfix = {"COLUMNS", "NO_COLOR"}, {"MAIL_CONFIG"}
     systemd = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"}
     expected = [

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas import config
-from schemas.config import Settings, load_settings
+from schemas.config import SIZE_LIMIT, Config
 from schemas.errors import ConfigError
+from schemas.settings import Settings, load_settings
 
 
 def named(path: Path, text: str = "{}") -> str:
@@ -68,7 +68,7 @@ def test_the_file_that_is_named_comes_before_the_environments_and_that_before_th
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (named(tmp_path / name, f'{{"group": "{name}"}}') for name in ("first", "second", "third"))
-    monkeypatch.setattr(config, "DEFAULT_PATH", third)
+    monkeypatch.setattr("schemas.settings.DEFAULT_PATH", third)
     variable = {"RUNV_MEMBER_MAIL_CONFIG": second}
 
     def group(settings: Settings) -> str:
@@ -82,9 +82,9 @@ def test_the_file_that_is_named_comes_before_the_environments_and_that_before_th
 @pytest.mark.parametrize("folder", [".", "nowhere"])
 def test_the_default_file_may_be_absent(tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     absent = str(tmp_path / folder / "absent.json")
-    monkeypatch.setattr(config, "DEFAULT_PATH", absent)
+    monkeypatch.setattr("schemas.settings.DEFAULT_PATH", absent)
     settings = load_settings(None, {})
-    assert (settings.config, settings.path) == (config.Config(), absent)
+    assert (settings.config, settings.path) == (Config(), absent)
 
 
 @pytest.mark.parametrize("folder", [".", "nowhere"])
@@ -99,11 +99,11 @@ def test_a_file_that_was_named_may_not_be_absent(tmp_path: Path, folder: str) ->
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
-    large = named(tmp_path / "large", " " * (config.SIZE_LIMIT + 1))
+    large = named(tmp_path / "large", " " * (SIZE_LIMIT + 1))
     for path in (str(tmp_path / "folder"), str(tmp_path / "link"), large):
         with pytest.raises(ConfigError, match=rf"^The config file {path} cannot be read: "):
             load_settings(path, {})
-        monkeypatch.setattr(config, "DEFAULT_PATH", path)
+        monkeypatch.setattr("schemas.settings.DEFAULT_PATH", path)
         with pytest.raises(ConfigError, match=rf"^The config file {path} cannot be read: "):
             load_settings(None, {})
 
@@ -117,6 +117,6 @@ def test_a_file_that_is_wrong_is_named(tmp_path: Path) -> None:
 def test_a_file_that_was_named_may_be_absent_where_it_is_about_to_be_made(tmp_path: Path) -> None:
     missing = str(tmp_path / "config.json")
     settings = load_settings(environment={"RUNV_MEMBER_MAIL_CONFIG": missing}, may_be_absent=True)
-    assert (settings.path, settings.config) == (missing, config.Config())
+    assert (settings.path, settings.config) == (missing, Config())
     with pytest.raises(ConfigError):
         load_settings(named(tmp_path / "broken.json", "["), {}, may_be_absent=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from cli.house import places
-from schemas.config import Config, Settings, load_settings
+from schemas.config import Config
 from schemas.documents import parse_record
+from schemas.settings import Settings, load_settings
 from watcher import daemon
 from watcher.audit.log import GROUP as LOG_GROUP
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from schemas.config import Settings, load_settings
+from schemas.settings import Settings, load_settings
 from watcher.accounts import Account, Accounts, GroupMissingError
 from watcher.audit.log import Audit
 from watcher.decide.decide import Decide

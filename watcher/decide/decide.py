@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from schemas.config import Settings
 from schemas.errors import RegistryError
 from schemas.registry import Draft, Entry, Registry
+from schemas.settings import Settings
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts

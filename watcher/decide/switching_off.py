@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from schemas.config import Settings
 from schemas.errors import RegistryBusyError
 from schemas.registry import Draft, Registry
+from schemas.settings import Settings
 from schemas.times import stamp
 from watcher import sentences
 from watcher.account_files import (

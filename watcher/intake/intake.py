@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from schemas.config import Settings
 from schemas.errors import StateError, reason
 from schemas.files import Directory
 from schemas.requests import RequestRecord
+from schemas.settings import Settings
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts

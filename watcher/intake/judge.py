@@ -10,7 +10,6 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from schemas.addresses import DestinationRefusedError, check_destination
-from schemas.config import Settings
 from schemas.documents import NotJsonError, ShapeError
 from schemas.errors import TooLargeError, UnsafeFileError
 from schemas.files import Directory, signature_of
@@ -18,6 +17,7 @@ from schemas.names import NameRefusedError, alias_of, check_username
 from schemas.pinned import FoundFile, Pinned
 from schemas.queue import NAME, SIZE_LIMIT, QueueFile, parse_queue_file
 from schemas.requests import RequestId, RequestRecord, has_record, request_id
+from schemas.settings import Settings
 from schemas.text import printable
 from schemas.times import now
 from watcher import sentences

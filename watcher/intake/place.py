@@ -14,9 +14,9 @@ import pwd
 import stat
 from contextlib import ExitStack
 
-from schemas.config import Settings
 from schemas.files import Directory
 from schemas.mounts import MountChanges, all_mounts, mount_of, mounted_over
+from schemas.settings import Settings
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import Accounts, GroupMissingError

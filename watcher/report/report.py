@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.config import Settings
 from schemas.documents import to_json
 from schemas.errors import StateError
 from schemas.files import Directory
+from schemas.settings import Settings
 from schemas.status import Conflict, Host, Published, Status, start_time
 from schemas.times import now
 from watcher import sentences

@@ -218,7 +218,7 @@ def test_a_socket_is_out_of_reach_of_a_chroot_and_a_host_elsewhere_of_the_unit(
     clinic.programs.make("systemctl", "printf 'IPAddressDeny=0.0.0.0/0\\nIPAddressAllow=127.0.0.0/8\\n'")
     stage.configure(sql={**stage.config["sql"], "write_map_file": str(stage.map_file)})
     code = "import json, msgspec\nfrom cli.doctor import walls\nfrom cli.doctor.context import Context\n"
-    code += "from schemas.config import load_settings\ncontext = Context(load_settings())\n"
+    code += "from schemas.settings import load_settings\ncontext = Context(load_settings())\n"
     code += "print(json.dumps([list(each) for each in walls._unit(context)]))"
     found = stage.run([str(stage.installation.bin / "python"), "-c", code], env=clinic.path())
     ((code_, verdict, told, mend),) = json.loads(found.stdout)

@@ -8,7 +8,7 @@ from cli.doctor import kernel
 from cli.doctor.context import Context
 from cli.doctor.verdicts import Check, Verdict, examine
 from cli.output import prose
-from schemas.config import Settings, load_settings
+from schemas.settings import Settings, load_settings
 from tests.support.layout import Layout
 
 INOTIFY, DISK = kernel.CHECKS

@@ -7,7 +7,7 @@ from cli.doctor.context import Context
 from cli.doctor.paths import CHECKS
 from cli.doctor.verdicts import Verdict, examine
 from cli.output import prose
-from schemas.config import load_settings
+from schemas.settings import load_settings
 from tests.cli.doctor.conftest import Clinic
 
 SETUP = "runv-admin-email-alias setup"

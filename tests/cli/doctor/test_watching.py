@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cli.doctor.context import Context
 from cli.doctor.watching import _overdue
-from schemas.config import load_settings
+from schemas.settings import load_settings
 from tests.cli.doctor.conftest import UNIT, Clinic
 from tests.support.layout import put
 

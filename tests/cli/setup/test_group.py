@@ -8,7 +8,7 @@ import pytest
 
 from cli.setup import overrides
 from cli.setup.overrides import USUAL
-from schemas.config import load_settings
+from schemas.settings import load_settings
 
 from .conftest import Ground
 

@@ -7,7 +7,7 @@ import shutil
 import stat
 
 from cli.house import places
-from schemas.config import load_settings
+from schemas.settings import load_settings
 
 from .conftest import Ground
 
