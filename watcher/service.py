@@ -31,6 +31,8 @@ CHECK_SECONDS = 30.0
 MISSING_SECONDS = 10.0
 """How long a missing directory is waited for before the process ends, for systemd to start it afresh."""
 MISSING_INTERVAL = 0.5
+DYING_SECONDS = 1.0
+"""How long a thread that ends by a fault may take for that."""
 
 log = logging.getLogger("runv.watcher")
 
@@ -53,6 +55,7 @@ class Service:
         self._wake = Wake()
         self._stopping = False
         self._reload_asked = False
+        self._dying: list[threading.Thread | None] = []
         self._config_trouble: dict[str, str] = {}
         self._ears: Ears | None = None
         self._rooms: Rooms | None = None
@@ -113,6 +116,8 @@ class Service:
 
     def _on_dead_thread(self, arguments: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(arguments)
+        # It is still alive while it says this itself, and nothing else tells of its end.
+        self._dying.append(arguments.thread)
         # Nothing is heard through it any more; the pass is followed by a look at the threads.
         self._wake.now()
 
@@ -165,6 +170,9 @@ class Service:
         self._troubled = bool(result.problems)
 
     def _listen(self) -> None:
+        while self._dying:
+            if (thread := self._dying.pop()) is not None:
+                thread.join(DYING_SECONDS)
         # In this order: the ears ask the queue who it is, which what is mounted over it may never answer.
         try:
             replaced = self._rooms is not None and self._rooms.intake.place.replaced()

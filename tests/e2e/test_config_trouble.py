@@ -13,7 +13,10 @@ from .acts import ask, await_problem, await_well, entry, problems, publish, sett
 
 STILL_HOLDS = "The configuration was changed to something that cannot be used; the earlier one still holds. "
 NOT_THERE = "The directory {} is not there. Make it with the owner and mode that the administrator's guide tells."
-BACKENDS = "postfix-hash, postfix-btree, postfix-lmdb, postfix-cdb, postfix-texthash"
+BACKENDS = (
+    "postfix-hash, postfix-btree, postfix-lmdb, postfix-cdb, postfix-texthash, postfix-mysql, postfix-pgsql, "
+    "postfix-sqlite"
+)
 WRONG = {
     "no json": (b"{enabled}", "The config file {path} was expected to be one JSON object. It is not JSON: "),
     "a list": (

@@ -73,6 +73,8 @@ def test_the_status_tells_who_is_at_work_and_what_was_done(site: Site, watcher: 
         "refused": 0,
         "left_alone": 0,
         "problems": [],
+        "conflicts": [],
+        "hosts": [],
     }
     assert status["started_at"] <= status["published"]["at"] <= status["updated_at"]
     found = site.paths.status.stat()

@@ -7,7 +7,7 @@ from ..support.site import Site
 
 # A watcher in which one call of one thread fails as soon as a certain file is there.
 _FAULTY = """
-import importlib, os, sys
+import importlib, os, sys, threading, time
 module, owner, method, flag, _, *sys.argv[1:] = sys.argv[1:]
 owner = getattr(importlib.import_module(module), owner)
 real = getattr(owner, method)
@@ -19,6 +19,15 @@ def faulty(self, *arguments, **options):
     return result
 
 setattr(owner, method, faulty)
+end = threading.Thread._delete
+
+def slowly(self):
+    if os.path.exists(flag):
+        time.sleep(0.5)
+    end(self)
+
+# It is alive for a while after it has told that it ends.
+threading.Thread._delete = slowly
 from watcher.daemon import main
 main()
 """

@@ -72,8 +72,9 @@ def test_only_the_writer_of_a_database_may_write(database: ServerDatabase) -> No
             with psycopg.connect(place, user=login.user, password=login.password) as connection:
                 _write(lambda: connection.execute("INSERT INTO numbers VALUES (2)"), may=may)
         elif isinstance(server, MariaDB):
+            password = login.password.encode()
             other = pymysql.connect(
-                host="127.0.0.1", port=server.port, database=database.name, user=login.user, password=login.password
+                host="127.0.0.1", port=server.port, database=database.name, user=login.user, password=password
             )
             with other, other.cursor() as cursor:
                 _write(lambda: cursor.execute("INSERT INTO numbers VALUES (2)"), may=may)

@@ -49,6 +49,11 @@ class Machine:
         try:
             if self._container is not None:
                 self.power_off()
+        except (AssertionError, subprocess.TimeoutExpired) as trouble:
+            if error is None:
+                raise
+            # What went wrong first is what has to be read.
+            error.add_note(str(trouble))
         finally:
             shutil.rmtree(self._home)
 
@@ -90,9 +95,9 @@ class Machine:
         container = self._container
         if container is None:
             return
-        if self._first:
-            self._enter("systemctl", "poweroff")
         try:
+            if self._first:
+                self._enter("systemctl", "poweroff")
             container.wait(_WAY_DOWN)
         except subprocess.TimeoutExpired:
             container.kill()
