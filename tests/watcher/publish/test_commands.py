@@ -56,6 +56,16 @@ def test_a_program_that_may_not_or_cannot_be_executed_is_named(tmp_path: Path) -
         run([str(path)])
 
 
+@pytest.mark.needs("postfix-mysql")
+def test_a_line_of_a_file_that_postfix_complains_of_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "aliases.cf"
+    path.write_text("hosts = 127.0.0.1\npassword s3cret\n")
+    os.utime(path, (0, 0))  # Postfix reads a fresh file again and again
+    with pytest.raises(CommandError, match=rf"{path}, line 2: ") as raised:
+        run_well(["postmap", "-q", "pablo", f"mysql:{path}"])
+    assert "s3cret" not in str(raised.value)
+
+
 def test_few_variables_reach_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LD_PRELOAD", "POSTFIX_SECRET", "LC_MESSAGES", "NOTIFY_SOCKET"):
         monkeypatch.setenv(name, "")
