@@ -65,7 +65,7 @@ class Client(ABC):
     def options(self) -> dict[str, Any]:
         """How the library connects to it, as the account that writes."""
         writer = self.database.writer
-        login = {"user": writer.user, "password": writer.password}
+        login = {"user": writer.user, "password": self._spelt(writer.password)}
         return {"host": "127.0.0.1", "port": self.database.server.port, **login, self._named: self.database.name}
 
     def block(self, map_file: str) -> dict[str, Any]:
@@ -99,6 +99,9 @@ class Client(ABC):
         with contextlib.closing(self.connect()) as connection:
             self._see_commits(connection)
             yield RowObserver(connection)
+
+    def _spelt(self, password: str) -> str:
+        return password
 
     @property
     @abstractmethod
@@ -137,6 +140,10 @@ class MariaDBClient(Client):
     name = "MariaDB"
     _named = "database"
     _side_table = "SELECT table_name FROM information_schema.tables WHERE table_name = 'runv_email_alias_rows'"
+
+    def _spelt(self, password: str) -> str:
+        # The library sends a text as latin-1, whatever the server was told.
+        return password.encode().decode("latin-1")
 
     def _see_commits(self, connection: Any) -> None:
         connection.autocommit(True)
