@@ -38,6 +38,10 @@ class UnsafeFileError(TroubleError):
     """What stands under a name is not one plain file: a link, a FIFO, a device, a file with two names."""
 
 
+class BeingWrittenError(TroubleError):
+    """Somebody has a file open for writing, so that what can be read of it may be half old and half new."""
+
+
 class TooLargeError(TroubleError):
     """A file holds more than its kind may."""
 

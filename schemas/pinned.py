@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import signal
 import stat
 from collections.abc import Callable
 from functools import cached_property
@@ -11,7 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from schemas.birth import birth_ns
-from schemas.errors import StateError, TooLargeError, UnsafeFileError
+from schemas.errors import BeingWrittenError, StateError, TooLargeError, UnsafeFileError
 from schemas.mounts import mount_of
 
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -68,18 +70,28 @@ class Pinned:
         """Its status when it was first asked for. Raises OSError."""
         return os.fstat(self._fd)
 
-    def read(self, limit: int) -> FoundFile:
+    def read(self, limit: int, *, at_rest: bool = False) -> FoundFile:
         """Read it, if it is a plain file of one name and at most *limit* octets.
+
+        Args:
+            limit: of its size, in octets.
+            at_rest: whether it is only read while nobody writes it, as far as the file system can tell.
 
         Raises:
             UnsafeFileError: it is no regular file, or has more than one name.
+            BeingWrittenError: somebody has it open for writing, and it was to be *at_rest*.
             TooLargeError: it holds more than *limit* octets.
             BlockingIOError: its owner has put a lease on it, F_SETLEASE in fcntl(2), or it changed under the reading.
             OSError: it cannot be read.
         """
         self._refuse_unless_plain()
+        if self.status.st_size > limit:
+            # Before anybody is waited for who still writes it.
+            raise self._too_large(limit)
         fd = self._open()
         try:
+            if at_rest:
+                self._keep_writers_out(fd)
             born_ns = birth_ns(fd) if self.status.st_mtime_ns > self.status.st_ctime_ns else None
             data = self._read_all(fd, limit)
             # What is told of the file must hold of what was read: who owns it, who may write it, and since when.
@@ -107,6 +119,20 @@ class Pinned:
             error.filename = self._place()
             raise
 
+    def _keep_writers_out(self, fd: int) -> None:
+        # A read lease, F_SETLEASE in fcntl(2): there is none while anybody has the file open for writing, and whoever
+        # opens it so waits until *fd* is closed. Nothing less tells: a write(2) sets the mtime before it copies.
+        # Of who waits a signal tells, whose default would end us, were it not one that is ignored.
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError as error:
+            raise BeingWrittenError(f"{self._place()} is being written. It can be read once it is closed.") from error
+        except OSError as error:
+            # The file system has no leases, or we have no CAP_LEASE.
+            if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM}:
+                raise
+
     def _read_all(self, fd: int, limit: int) -> bytes:
         pieces: list[bytes] = []
         left = limit + 1
@@ -114,8 +140,11 @@ class Pinned:
             pieces.append(piece)
             left -= len(piece)
         if left <= 0:
-            raise TooLargeError(f"{self._place()} holds more than {limit} octets.")
+            raise self._too_large(limit)
         return b"".join(pieces)
+
+    def _too_large(self, limit: int) -> TooLargeError:
+        return TooLargeError(f"{self._place()} holds more than {limit} octets.")
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:

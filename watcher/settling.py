@@ -20,6 +20,7 @@ class _Unfinished:
     owner: int
     first: float
     changed: float
+    opened: bool
 
     @property
     def due(self) -> float:
@@ -27,28 +28,42 @@ class _Unfinished:
 
 
 class Settling:
-    """Remembers the files of one directory that did not parse, by this process's own clock: no member sets that."""
+    """Remembers the unfinished files of one directory, by this process's own clock: no member sets that.
+
+    Unfinished is what did not parse, and what somebody has open for writing.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._files: dict[str, _Unfinished] = {}
 
     def waits(self, name: str, signature: Signature) -> bool:
-        """Whether *name* is known to be unfinished, has not changed since, and is not due: no need to look."""
-        found = self._files.get(name)
-        return found is not None and found.signature == signature and self._clock() < found.due
+        """Whether *name* is known to be unfinished, has not changed since, and is not due: no need to look.
 
-    def hopeless(self, name: str, signature: Signature, owner: int = 0) -> bool:
-        """Note that *name* does not parse; say whether it has had its time, or its *owner* has too many such files."""
+        Of one that was opened for writing nothing but another look tells whether it has been closed.
+        """
+        found = self._files.get(name)
+        return found is not None and not found.opened and found.signature == signature and self._clock() < found.due
+
+    def hopeless(self, name: str, signature: Signature, owner: int = 0, *, opened: bool = False) -> bool:
+        """Note that *name* is unfinished; say whether it has had its time, or its *owner* has too many such files.
+
+        Args:
+            name: of the file.
+            signature: of the file.
+            owner: its uid.
+            opened: whether what says so is that somebody has it open for writing.
+        """
         now = self._clock()
         found = self._files.get(name)
         if found is None or found.signature.inode != signature.inode:
             if found is None and sum(file.owner == owner for file in self._files.values()) >= UNFINISHED_AT_ONCE:
                 return True
-            found = self._files[name] = _Unfinished(signature, owner, now, now)
+            found = self._files[name] = _Unfinished(signature, owner, now, now, opened)
         elif found.signature != signature:
             found.signature = signature
             found.changed = now
+        found.opened = opened
         return now >= found.due
 
     def forget_all_but(self, names: Container[str]) -> None:

@@ -1,6 +1,8 @@
 """Reading what a member could have made: only one plain file, never a way to somewhere else, never without end."""
 
+import contextlib
 import fcntl
+import mmap
 import os
 import signal
 import socket
@@ -8,11 +10,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from schemas.errors import StateError, TooLargeError, UnsafeFileError
+from schemas.errors import BeingWrittenError, StateError, TooLargeError, UnsafeFileError
 from schemas.files import Directory, read_plain, signature_of
 
 SECRET = b"not for members"
@@ -130,6 +133,71 @@ def test_a_file_that_changes_between_the_look_and_the_end_of_the_reading_is_not_
         change(path)
         with pytest.raises(BlockingIOError, match="It changed while it was read"):
             held.read(100)
+
+
+def mapped(path: Path) -> AbstractContextManager[object]:
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), 0)
+
+
+def appended(path: Path) -> AbstractContextManager[object]:
+    return path.open("ab")
+
+
+@pytest.mark.parametrize("writing", [mapped, appended])
+def test_a_file_that_is_open_for_writing_is_not_read_at_rest(
+    folder: Path, writing: Callable[[Path], AbstractContextManager[object]]
+) -> None:
+    path = folder / "ask.json"
+    path.write_bytes(PLAIN)
+    with Directory(str(folder)) as queue, queue.pin("ask.json") as held:
+        with writing(path):
+            with pytest.raises(BeingWrittenError, match=r"ask\.json is being written"):
+                held.read(100, at_rest=True)
+            assert held.read(100).data == PLAIN
+        with path.open("rb"):
+            assert held.read(100, at_rest=True).data == PLAIN
+
+
+def test_a_file_that_is_written_over_without_end_is_read_whole(folder: Path) -> None:
+    """And the writer, who is made to wait meanwhile, is of no consequence to the reader: F_SETSIG, fcntl(2)."""
+    path = folder / "ask.json"
+    texts = [letter * 8192 for letter in (b"a", b"b")]
+    path.write_bytes(texts[0])
+    script = f"""
+import os
+while True:
+    for letter in (b"b", b"a"):
+        descriptor = os.open({str(path)!r}, os.O_WRONLY)
+        os.write(descriptor, letter * 8192)
+        os.close(descriptor)
+"""
+    writer = subprocess.Popen([sys.executable, "-c", script])
+    seen: list[bytes] = []
+    try:
+        with Directory(str(folder)) as queue:
+            while len(seen) < 500 or set(seen) != set(texts):
+                with queue.pin("ask.json") as held, contextlib.suppress(BeingWrittenError, BlockingIOError):
+                    seen.append(held.read(8192, at_rest=True).data)
+                    assert seen[-1] in texts
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+@pytest.mark.needs("root")
+def test_without_the_right_to_lease_others_files_they_are_read_all_the_same(folder: Path) -> None:
+    path = folder / "ask.json"
+    path.write_bytes(PLAIN)
+    os.chown(path, 65534, 65534)
+    reader = f"""
+from schemas.files import Directory
+with Directory({str(folder)!r}) as queue, queue.pin("ask.json") as held:
+    print(held.read(100, at_rest=True).data)
+"""
+    # CAP_LEASE, capabilities(7), is not among what a container is given as a rule.
+    command = ["setpriv", "--bounding-set=-lease", sys.executable, "-c", reader]
+    assert subprocess.check_output(command, timeout=60) == f"{PLAIN!r}\n".encode()
 
 
 def test_a_lease_keeps_no_reader_waiting(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What the service's sandbox lets through and what it stops, tried from within; run by systemd on the machine."""
 
+import fcntl
 import json
 import os
 import socket
@@ -12,6 +13,11 @@ STATE = "/var/lib/runv"
 
 def _reads_a_members_private_file() -> None:
     Path(STATE, "email-alias-queue/.private").read_text()
+
+
+def _keeps_its_writers_out() -> None:
+    with Path(STATE, "email-alias-queue/.private").open() as file:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
 
 
 def _speaks_smtp() -> None:
@@ -87,6 +93,7 @@ def _mounts() -> None:
 
 _LET_THROUGH: tuple[Callable[[], None], ...] = (
     _reads_a_members_private_file,
+    _keeps_its_writers_out,
     _speaks_smtp,
     _speaks_tcp_over_ipv6,
     _speaks_over_a_unix_socket,

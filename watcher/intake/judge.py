@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from schemas.addresses import DestinationRefusedError, check_destination
 from schemas.documents import NotJsonError, ShapeError
-from schemas.errors import TooLargeError, UnsafeFileError
+from schemas.errors import BeingWrittenError, TooLargeError, UnsafeFileError
 from schemas.files import Directory, signature_of
 from schemas.names import NameRefusedError, alias_of, check_username
 from schemas.pinned import FoundFile, Pinned
@@ -95,7 +95,9 @@ class Judge:
         if self._settling.waits(name, signature_of(status)):
             return None
         try:
-            found = held.read(SIZE_LIMIT)
+            found = self._read(name, held)
+        except BeingWrittenError:
+            return None
         except BlockingIOError:
             if not self._settling.hopeless(name, signature_of(status), item.uid):
                 return None
@@ -105,6 +107,15 @@ class Judge:
         except TooLargeError:
             return self._refusal(case, sentences.TOO_LARGE.format(limit=SIZE_LIMIT))
         return self._file(_Case(item, account, found.status, found.born_ns), account, found)
+
+    def _read(self, name: str, held: Pinned) -> FoundFile:
+        try:
+            return held.read(SIZE_LIMIT, at_rest=True)
+        except BeingWrittenError:
+            # A program may keep open what it has long written; of what it still writes it was given time enough.
+            if self._settling.hopeless(name, signature_of(held.status), held.status.st_uid, opened=True):
+                return held.read(SIZE_LIMIT)
+            raise
 
     def _file(self, case: _Case, account: Account, found: FoundFile) -> Verdict | None:
         if self._records.known(case.identifier):

@@ -246,10 +246,10 @@ def unreadable(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Files whose mode is 0400 cannot be read."""
     read = Pinned.read
 
-    def refuse(held: Pinned, limit: int) -> FoundFile:
+    def refuse(held: Pinned, limit: int, *, at_rest: bool = False) -> FoundFile:
         if held.status.st_mode & 0o777 == 0o400:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "a file")
-        return read(held, limit)
+        return read(held, limit, at_rest=at_rest)
 
     with monkeypatch.context() as context:
         context.setattr(Pinned, "read", refuse)

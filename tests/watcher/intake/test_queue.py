@@ -60,6 +60,42 @@ def test_a_file_that_is_written_without_end_is_refused_after_a_minute(server: Se
     assert server.queue() == []
 
 
+def test_a_whole_file_is_taken_the_moment_that_it_is_closed(server: Server) -> None:
+    path = server.request(destination="old@example.org")
+    with path.open("r+b") as file:
+        take(server)
+        assert server.found("pending") == []
+        file.write(b'{"destination": "new')
+        file.flush()
+        take(server)
+        assert server.found("pending") == []
+    take(server)
+    assert [found["destination"] for found in server.found("pending")] == ["new@example.org"]
+
+
+def test_a_whole_file_that_stays_open_is_taken_when_it_has_been_quiet(server: Server) -> None:
+    with server.request().open("r+b"):
+        take(server)
+        server.clock.pass_by(1.9)
+        take(server)
+        assert server.found("pending") == []
+        server.clock.pass_by(0.1)
+        take(server)
+    assert len(server.found("pending")) == 1
+    assert server.intake.settling.next_due is None
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"{", "The file was expected"), (b" " * 16385, "The file is larger")])
+def test_an_open_file_that_will_never_do_is_refused(server: Server, content: bytes, reason: str) -> None:
+    with server.drop("pablo", content).open("r+b"):
+        take(server)
+        if len(content) == 1:
+            assert server.queue() == ["ask.json"]
+            server.clock.pass_by(2)
+            take(server)
+    assert (server.queue(), server.found("refused")[0]["reason"].startswith(reason)) == ([], True)
+
+
 def test_an_unfinished_file_keeps_nobody_waiting(server: Server) -> None:
     server.drop("pablo", b"{", "1.json", mtime=time.time() - 5)
     server.request(filename="2.json")
