@@ -10,7 +10,13 @@ from pathlib import Path
 
 from .mailconfig import PATH, MailConfig
 
-_PROGRAMS = {"logrotate": "logrotate", "systemd-tmpfiles": "systemd", "lintian": "lintian", "man": "man-db"}
+_PROGRAMS = {
+    "logrotate": "logrotate",
+    "systemd-tmpfiles": "systemd",
+    "lintian": "lintian",
+    "man": "man-db",
+    "openssl": "openssl",
+}
 """Programs that single tests run, each with its package."""
 
 _SERVERS: dict[str, Callable[[], object]] = {

@@ -60,7 +60,7 @@ class DatabaseServer(ABC):
         self._told = 0
         self._process: subprocess.Popen[bytes] | None = None
         try:
-            for path in (self.data, self.sockets):
+            for path in (self.data, self.sockets, self._temporary):
                 path.mkdir()
                 self._give_away(path)
             self.sockets.chmod(0o755)
@@ -86,6 +86,11 @@ class DatabaseServer(ABC):
     def sockets(self) -> Path:
         """The directory of its unix socket."""
         return self.root / "run"
+
+    @property
+    def _temporary(self) -> Path:
+        # MariaDB removes other servers' files from there when it starts.
+        return self.root / "tmp"
 
     @property
     def running(self) -> bool:
@@ -228,7 +233,7 @@ class DatabaseServer(ABC):
         if os.geteuid() == 0:
             account = pwd.getpwnam(self.account)
             become = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": str(self.root)}
+        environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": str(self.root), "TMPDIR": str(self._temporary)}
         return {"env": environment, "cwd": "/", "stdin": subprocess.DEVNULL, **become}
 
     @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import pymysql
 import sqlalchemy as sa
 from pymysql.connections import Connection
-from pymysql.constants import CLIENT, ER
+from pymysql.constants import CLIENT, CR, ER
 
 from schemas.errors import reason
 from schemas.sql_map import Secret, SqlHost, SqlMap, SqlMapError, Tls
@@ -37,6 +37,7 @@ _CODES: Mapping[Trouble, Iterable[int]] = {
         2059,
         2061,
     ),
+    Trouble.NOT_ENCRYPTED: (2026, 3159),
     Trouble.NO_DATABASE: (ER.BAD_DB_ERROR,),
     Trouble.NO_TABLE: (ER.NO_SUCH_TABLE,),
     Trouble.NO_COLUMN: (ER.BAD_FIELD_ERROR,),
@@ -52,6 +53,17 @@ _CODES: Mapping[Trouble, Iterable[int]] = {
     Trouble.LOST: (0, 2006, 2013, 1053, 1927, 1152, 1158, 1159, 1160, 1161, 1047),
 }
 _TROUBLES = {code: trouble for trouble, codes in _CODES.items() for code in codes}
+
+
+class _Connection(Connection):
+    """One that is not made in the clear where it was to be encrypted, as the library did before its version 1.2."""
+
+    def _get_server_information(self) -> None:
+        super()._get_server_information()  # type: ignore[misc]
+        # Before anything is said of who we are. Newer ones also try it where nobody asked for it.
+        known = vars(self)
+        if known.get("_ssl_required", known["ssl"]) and not known["server_capabilities"] & CLIENT.SSL:
+            raise pymysql.OperationalError(CR.CR_SSL_CONNECTION_ERROR, "The server does not speak TLS")
 
 
 class MariaDB:
@@ -76,10 +88,9 @@ class MariaDB:
         if sql_map.option_file is not None:
             place["read_default_file"] = sql_map.option_file
             place["read_default_group"] = sql_map.option_group or "client"
-        tls = _tls(sql_map.tls)
         patience = max(1, round(min(seconds, CONNECT_SECONDS)))
         try:
-            connection = pymysql.connect(
+            connection = _Connection(
                 user=sql_map.user,
                 password=_octets(sql_map.password),
                 database=sql_map.dbname,
@@ -89,10 +100,10 @@ class MariaDB:
                 write_timeout=patience,
                 # Rows that an UPDATE finds count, though they may be as they should be already.
                 client_flag=CLIENT.FOUND_ROWS,
-                ssl=tls,
+                ssl=_tls(sql_map.tls),
                 init_command=_BEGINNING,
-                # The newest library reads every certificate of the machine otherwise, for a socket that needs none.
-                ssl_disabled=tls is None and "unix_socket" in place,
+                # What goes to a socket does not leave the machine, and no certificate is for its name.
+                ssl_disabled="unix_socket" in place,
                 **place,
             )
         except configparser.Error:
@@ -137,6 +148,9 @@ class MariaDB:
         number = error.args[0] if error.args else None
         if "timed out" in str(error) or isinstance(error, TimeoutError):
             return Trouble.TIMED_OUT
+        # In the words of Python's ssl: the library gives it the number of any server that cannot be reached.
+        if connecting and "[SSL" in str(error):
+            return Trouble.NOT_ENCRYPTED
         if isinstance(number, int) and (trouble := _TROUBLES.get(number)) is not None:
             return Trouble.UNREACHABLE if connecting and trouble is Trouble.LOST else trouble
         if connecting and isinstance(error, pymysql.OperationalError | RuntimeError | OSError):

@@ -44,6 +44,7 @@ _STATES = {
 }
 # libpq gives no code for a connection that was turned down, only words, and those in the server's language.
 _TURNED_DOWN = (
+    (re.compile(r"SSL error|does not support SSL|certificate"), Trouble.NOT_ENCRYPTED),
     (re.compile("Peer authentication failed"), Trouble.PEER),
     (re.compile(r"password|authentication|pg_hba|role .* does not exist|not permitted to log in"), Trouble.PASSWORD),
     (re.compile(r"permission denied for database"), Trouble.PASSWORD),

@@ -22,6 +22,11 @@ NOT_THE_PEER = (
     "The database {host} does not let {user} in: {error}. By its socket it lets in only the account of the same name. "
     "Give `hosts = 127.0.0.1` in {path}, or let {user} in by its password in pg_hba.conf; it is tried again by itself."
 )
+NOT_ENCRYPTED = (
+    "The connection to the database {host} of {path} cannot be encrypted as that file asks: {error}. See what "
+    "certificate the server has and whose signature is on it, then mend `sslmode` and `sslrootcert` of PostgreSQL's "
+    "connection string, or the lines `tls_...` of MariaDB; it is tried again by itself."
+)
 NO_DATABASE = "The server {host} has no database {database}: {error}. Mend `dbname` in {path}, or make it."
 NO_FILE = "The database file {database} of {path} cannot be opened: {error}. Make it, or mend `dbpath`."
 LOST = "The connection to the database {host} of {path} was lost: {error}. It is tried again by itself."

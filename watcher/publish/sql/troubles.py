@@ -18,6 +18,7 @@ class Trouble(Enum):
     NOT_WRITABLE = sentences.NO_WRITABLE
     PASSWORD = sentences.NOT_LET_IN
     PEER = sentences.NOT_THE_PEER
+    NOT_ENCRYPTED = sentences.NOT_ENCRYPTED
     NO_DATABASE = sentences.NO_DATABASE
     NO_FILE = sentences.NO_FILE
     LOST = sentences.LOST
