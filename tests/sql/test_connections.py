@@ -72,6 +72,21 @@ def test_mariadb_is_found_by_its_socket(stage: Stage, on_server: ServerDatabase,
     assert stage.map_lookup("member00@runv.club") == "member00@example.org"
 
 
+@on("mysql")
+def test_what_an_option_file_says_counts_as_it_does_for_postfix(
+    stage: Stage, on_server: ServerDatabase, mariadb: MariaDB
+) -> None:
+    own = stage.paths.postfix / "my.cnf"
+    own.write_text(f"[client]\nsocket = {mariadb.socket}\nuser = nobody\n[mail]\nuser = '{on_server.writer.user}'\n")
+    elsewhere = {"hosts": "localhost", "user": "", "option_file": str(own), "option_group": "mail"}
+    on_server.write_map(stage.map_file, MARKED.query, **elsewhere)
+    stage.start_watcher()
+
+    publish(stage, entries(1))
+
+    assert stage.map_lookup("member00@runv.club") == "member00@example.org"
+
+
 def test_postgresql_is_found_by_the_directory_of_its_socket(
     installation: Installation, by_name_alone: PostgreSQL
 ) -> None:

@@ -79,8 +79,8 @@ class RunningWatcher:
         self.process.wait()
         self.notify.close()
 
-    def wait_quiet(self, timeout: float = 20.0) -> None:
-        """Return when it has slept for half a second: nothing is on its way to it any more.
+    def wait_quiet(self, seconds: float = 0.5, *, timeout: float = 20.0) -> None:
+        """Return when it has slept for so many *seconds*: nothing is on its way to it any more.
 
         What it writes itself wakes it once more, a quarter of a second later.
         """
@@ -89,7 +89,7 @@ class RunningWatcher:
         while before != now:
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {timeout:g} s in vain for the watcher to sleep; its log:\n{self.log}")
-            time.sleep(0.5)
+            time.sleep(seconds)
             before, now = now, self._woken()
 
     def _woken(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,8 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT, CR, ER
 
 from schemas.errors import reason
-from schemas.sql_map import Secret, SqlHost, SqlMap, SqlMapError, Tls
+from schemas.option_file import options_of
+from schemas.sql_map import SqlHost, SqlMap, SqlMapError, Tls
 from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows, named
 from watcher.publish.sql.plain import plain, table_of
 from watcher.publish.sql.troubles import Trouble
@@ -76,23 +76,21 @@ class MariaDB:
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Connection[Any]:
         """A connection; one that is left to the library's defaults is to the socket, as libmariadb has it."""
+        options = options_of(sql_map)
         place: dict[str, Any] = {}
         if host is not None and host.socket is not None:
             place["unix_socket"] = host.socket
         elif host is not None and host.name not in {None, "localhost"}:
             place["host"] = host.name
-        elif not _names_socket(sql_map.option_file):
-            place["unix_socket"] = next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
-        if host is not None and host.port is not None:
-            place["port"] = host.port
-        if sql_map.option_file is not None:
-            place["read_default_file"] = sql_map.option_file
-            place["read_default_group"] = sql_map.option_group or "client"
+        else:
+            place["unix_socket"] = options.get("socket") or next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
+        if host is not None and (port := host.port or options.get("port")):
+            place["port"] = int(port)
         patience = max(1, round(min(seconds, CONNECT_SECONDS)))
         try:
             connection = _Connection(
-                user=sql_map.user,
-                password=_octets(sql_map.password),
+                user=sql_map.user or options.get("user"),
+                password=_octets(sql_map.password.value if sql_map.password else options.get("password", "")),
                 database=sql_map.dbname,
                 charset="utf8mb4",
                 connect_timeout=patience,
@@ -100,17 +98,12 @@ class MariaDB:
                 write_timeout=patience,
                 # Rows that an UPDATE finds count, though they may be as they should be already.
                 client_flag=CLIENT.FOUND_ROWS,
-                ssl=_tls(sql_map.tls),
+                ssl=_tls(sql_map.tls, options),
                 init_command=_BEGINNING,
                 # What goes to a socket does not leave the machine, and no certificate is for its name.
                 ssl_disabled="unix_socket" in place,
                 **place,
             )
-        except configparser.Error:
-            raise SqlMapError(
-                f"The option file {sql_map.option_file} that {sql_map.path} names cannot be read: sections of lines "
-                "`name = value` were expected. Mend it, or write what it says into the map file."
-            ) from None
         except OSError as error:
             # What the network says of itself is an error of the library's own.
             raise SqlMapError(
@@ -199,22 +192,12 @@ def _literal(connection: Any, text: str) -> str:
     return f"'{text}'" if _BARE.fullmatch(text) else str(connection.escape(text))
 
 
-def _names_socket(path: str | None) -> bool:
-    if path is None:
-        return False
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return re.search(r"(?m)^\s*socket\s*=", file.read()) is not None
-    except OSError:
-        return False
-
-
-def _octets(password: Secret | None) -> bytes:
+def _octets(password: str) -> bytes:
     # As they stand in the file: a text would be sent as latin-1.
-    return password.value.encode("utf-8", "surrogateescape") if password else b""
+    return password.encode("utf-8", "surrogateescape")
 
 
-def _tls(tls: Tls) -> dict[str, Any] | None:
+def _tls(tls: Tls, options: Mapping[str, str]) -> dict[str, Any] | None:
     files = {
         "ca": tls.ca_file,
         "capath": tls.ca_directory,
@@ -222,7 +205,9 @@ def _tls(tls: Tls) -> dict[str, Any] | None:
         "key": tls.key,
         "cipher": tls.ciphers,
     }
-    given: dict[str, Any] = {name: value for name, value in files.items() if value is not None}
-    if not given and not tls.verify:
+    wanted = {name: value or options.get(f"ssl_{name}") for name, value in files.items()}
+    given: dict[str, Any] = {name: value for name, value in wanted.items() if value}
+    verify = tls.verify or options.get("ssl_verify_server_cert", "off").lower() not in {"0", "off", "false"}
+    if not given and not verify:
         return None
-    return {**given, "check_hostname": tls.verify, "verify_mode": "required" if tls.verify else "none"}
+    return {**given, "check_hostname": verify, "verify_mode": "required" if verify else "none"}

@@ -1,0 +1,71 @@
+"""MariaDB's option files, of which a map of Postfix may name one: `option_file` in mysql_table(5).
+
+Their form is on the page "Configuring MariaDB with Option Files" of MariaDB's manual. The client library of the watcher
+reads one group of them alone, and sends a password as Latin-1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from schemas.errors import reason
+from schemas.sql_map import SqlMap, SqlMapError
+
+_GROUPS = frozenset({"client", "client-server", "client-mariadb"})
+"""What every client of MariaDB's own library reads, besides the group that it is told of."""
+_GROUP = re.compile(r"\[([^]]*)\]")
+_ESCAPE = re.compile(r"""\\([btnrs"'\\])""")
+_ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " "}
+
+
+def options_of(sql_map: SqlMap) -> Mapping[str, str]:
+    """What the option file of *sql_map* says to a client; the names have underscores. Without a file it is nothing.
+
+    Raises:
+        SqlMapError: it cannot be read. What stands in it is not repeated: that may be a password.
+    """
+    path = sql_map.option_file
+    if path is None:
+        return {}
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return dict(_options(file, _GROUPS | {sql_map.option_group}))
+    except _NotUnderstoodError as error:
+        raise SqlMapError(
+            f"The option file {path} that {sql_map.path} names is not understood in line {error}: groups of lines "
+            "`name = value` were expected, and none that include other files. Mend it, or write what it says into the "
+            "map file."
+        ) from None
+    except OSError as error:
+        raise SqlMapError(
+            f"The option file {path} that {sql_map.path} names cannot be read: {reason(error)}. Mend `option_file`, or "
+            "write what it says into the map file."
+        ) from None
+
+
+class _NotUnderstoodError(Exception):
+    pass
+
+
+def _options(lines: Iterable[str], groups: Iterable[str | None]) -> Iterable[tuple[str, str]]:
+    # In the order of the file, whichever group they are in: the last one counts.
+    group = None
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line or line[0] in "#;":
+            continue
+        if (begun := _GROUP.match(line)) is not None:
+            group = begun[1].rstrip()
+        elif group is None or line[0] in "![":
+            raise _NotUnderstoodError(number)
+        elif group in groups:
+            name, _, value = line.partition("=")
+            yield name.strip().lower().replace("-", "_"), _value(value)
+
+
+def _value(written: str) -> str:
+    value = written.strip()
+    # As the library has it that Postfix uses; MariaDB's own programs take what follows a # for a comment besides.
+    if value[:1] in {"'", '"'}:
+        value = value[1:-1] if value[1:].endswith(("'", '"')) else value[1:]
+    return _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), value)
