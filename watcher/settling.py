@@ -66,6 +66,11 @@ class Settling:
         found.opened = opened
         return now >= found.due
 
+    def due(self, name: str) -> bool:
+        """Whether *name* is known to be unfinished and has had its time, though it may have changed since."""
+        found = self._files.get(name)
+        return found is not None and self._clock() >= found.due
+
     def forget_all_but(self, names: Container[str]) -> None:
         """Only *names* are still files that may be looked at: of no other will anybody say what became of it."""
         for name in [name for name in self._files if name not in names]:

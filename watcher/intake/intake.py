@@ -85,6 +85,7 @@ class Intake:
         self._census = Census()
         self._look_owed = False
         self._more = False
+        self._waited_for: list[Item] = []
         self._stuck: dict[str, Item] = {}
         self._why_stuck: str | None = None
         self.settling = Settling(clock)
@@ -130,6 +131,7 @@ class Intake:
         self.tally.settle()
         if not self._more:
             self._unstick()
+        self._line_up_again(all_of_them=look or not self._more)
         self._more = False
         # The look takes longest of all in a flood, so it may wait for decisions, though never twice in a row.
         wanted = look or self._look_owed
@@ -164,6 +166,7 @@ class Intake:
         spent: list[Verdict] = []
         refused: dict[str, list[Verdict]] = {}
         waiting: set[int] = set()
+        came_to_nothing: set[str] = set()
         try:
             stuck_before = len(self._stuck)
             for item in self._census.in_turn(lambda: self._clock() > deadline):
@@ -173,6 +176,9 @@ class Intake:
                     continue
                 verdict = self._judged(item)
                 if verdict is None:
+                    if self._stuck.get(item.name) is not item:
+                        self._waited_for.append(item)
+                        came_to_nothing.add(item.name)
                     continue
                 if verdict.active_cancel:
                     # What its owner wrote after it waits for it, or it would come out of order.
@@ -189,20 +195,17 @@ class Intake:
                 self._record(verdict)
                 spent.append(verdict)
             if self._census.waiting:
-                if spent or refused or len(self._stuck) > stuck_before:
-                    result.more = True
-                elif result.active_cancels:
+                if result.active_cancels and not (spent or refused or len(self._stuck) > stuck_before):
                     result.more_after_cancels = True
                 else:
-                    # With nothing done in all that time, it may be their own clock that the entries wait for.
-                    result.more = self.settling.next_due is None
+                    result.more = True
             for owner, verdicts in refused.items():
                 self._refusing.record(owner, verdicts, more=result.more)
                 spent += verdicts
         finally:
             # Also when a write failed half way: what was recorded is done with, and what was not stays in the queue.
             result.handled = len(spent)
-            self._done(given, spent)
+            self._done([item for item in given if item.name not in came_to_nothing], spent)
 
     def _done(self, given: list[Item], spent: list[Verdict]) -> None:
         done: set[str] = set()
@@ -231,6 +234,16 @@ class Intake:
             # It is the retry that it waits for now.
             self.settling.forget(item.name)
             return None
+
+    def _line_up_again(self, *, all_of_them: bool) -> None:
+        # What is still being written, and whatever else came to nothing, has one turn until something happens or its
+        # time is over: else the same few would be looked at in slice after slice, and those behind them never.
+        waited_for, self._waited_for = self._waited_for, []
+        for item in waited_for:
+            if all_of_them or self.settling.due(item.name):
+                self._census.put_back(item)
+            else:
+                self._waited_for.append(item)
 
     def _unstick(self) -> None:
         # Only at the beginning of a backlog: within one they would be tried for ever, and keep others from their turn.

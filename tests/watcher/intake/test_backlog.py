@@ -241,6 +241,36 @@ def test_an_unfinished_file_takes_nobodys_turn_though_each_takes_longer_than_a_s
     assert server.queue() == ["half.json"]
 
 
+@pytest.mark.usefixtures("patient")
+def test_behind_many_that_are_waited_for_nothing_is_left_lying(server: Server) -> None:
+    """What is whole behind them is told of by no event any more, and by no clock."""
+    server.clock = HeldUp()
+    moment = time.time() - 60
+    for number in range(20):
+        server.drop("pablo", b"{", f"{number}.json", mtime=moment + number)
+    server.request("pablo", filename="whole.json")
+    work_off(server, 60)
+    assert pending(server) == {"pablo"}
+    assert len(server.queue()) == 20
+
+
+def test_what_is_waited_for_has_another_turn_amid_a_backlog_when_something_is_heard(flooded: Server) -> None:
+    with flooded.request("maria", filename="maria.json").open("ab"):
+        assert flooded.intake.take().more
+    assert flooded.intake.take(look=False).more
+    assert pending(flooded) == set()
+    assert flooded.intake.take(look=True).more
+    assert pending(flooded) == {"maria"}
+
+
+def test_what_is_waited_for_has_another_turn_amid_a_backlog_when_its_time_is_over(flooded: Server) -> None:
+    flooded.drop("maria", b"{", "half.json")
+    assert flooded.intake.take().more
+    flooded.clock.pass_by(2)
+    assert flooded.intake.take(look=False).more
+    assert "half.json" not in flooded.queue()
+
+
 @pytest.fixture
 def unreadable(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Files whose mode is 0400 cannot be read."""
