@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -30,6 +31,17 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None) -> i
             # A terminal in a Latin-1 or plain ASCII locale cannot show every letter: an escape is better than no line.
             stream.reconfigure(errors="backslashreplace")
     try:
+        status = _status(command, name, arguments)
+    except OSError:
+        # Standard error cannot be used either, so nobody can be told.
+        status = exits.FAILED
+    for stream in (sys.stdout, sys.stderr):
+        _give_up_what_cannot_be_written(stream)
+    return status
+
+
+def _status(command: click.Command, name: str, arguments: Sequence[str] | None) -> int:
+    try:
         status = command.main(
             args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
         )
@@ -50,6 +62,19 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None) -> i
         complain(fill(sentences.OUTPUT_TROUBLE, why=str(error)))
         return exits.FAILED
     return status if isinstance(status, int) else exits.DONE
+
+
+def _give_up_what_cannot_be_written(stream: TextIO | None) -> None:
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        # On a full disk, say. The interpreter would try once more at its end, complain in words of its own, and exit
+        # with 120, which is none of our statuses.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def version_option(program: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

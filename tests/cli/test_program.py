@@ -109,6 +109,39 @@ def test_what_a_person_or_the_system_does_is_a_sentence(
     assert "\x1b" not in err
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    ("arguments", "streams", "status"),
+    [
+        (["--version"], "out", exits.FAILED),
+        (["--version"], "out err", exits.FAILED),
+        (["--help"], "out err", exits.FAILED),
+        (["nonsense"], "err", exits.FAILED),
+        (["--version"], "err", exits.DONE),
+    ],
+)
+def test_on_a_full_disk_the_exit_status_is_one_of_ours(
+    name: str, arguments: list[str], streams: str, status: int
+) -> None:
+    """And there is no complaint of the interpreter's, whose own status would be 120."""
+    module = "admin" if name == "runv-admin-email-alias" else "member"
+    script = f"import sys; from cli.{module} import main; sys.exit(main())"
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            stdout=full if "out" in streams else subprocess.DEVNULL,
+            stderr=full if "err" in streams else subprocess.PIPE,
+            cwd=Path(cli.__file__).parents[1],
+            # With PYTHONUNBUFFERED nothing would be left for the end.
+            env={"LC_ALL": "C.UTF-8"},
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == status
+    assert done.stderr in (None, "A file or the output cannot be used: [Errno 28] No space left on device.\n")
+
+
 def test_a_terminal_that_cannot_show_a_letter_gets_an_escape(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
