@@ -25,6 +25,7 @@ GAP = "  "
 _CELL_LIMIT = 400
 _PROSE_LIMIT = 4000
 _NARROWEST_COLUMN = 8
+_NARROWEST_TEXT = 20
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z", re.ASCII)
 
 
@@ -122,9 +123,14 @@ def wrapped(text: str, indent: str = "", later: str | None = None) -> list[str]:
 
 
 def hanging(head: str, text: str) -> list[str]:
-    """Give *head* and *text* behind it, which goes on below itself where a terminal has no room for it all."""
+    """Give *head* and *text* behind it, which goes on below itself where a terminal has no room for it all.
+
+    Where there is next to none behind *head*, all of it stands below.
+    """
     if not _terminal(sys.stdout):
         return [(head + text).rstrip()]
+    if width() - len(head) < _NARROWEST_TEXT:
+        return [head.rstrip(), *wrapped(text, "    ")]
     first, *rest = wrapped(text, " " * len(head)) or [""]
     return [(head + first[len(head) :]).rstrip(), *rest]
 

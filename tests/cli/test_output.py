@@ -54,6 +54,31 @@ def test_colour_can_be_declined(terminal: Terminal, monkeypatch: pytest.MonkeyPa
     assert terminal(show_table) == "NAME  STATUS\nana   active\n"
 
 
+def show_hanging() -> None:
+    head = f"2026-11-23 05:26  failed     {'maria'.ljust(12)}  "
+    output.tell_lines(output.hanging(head, "a decision of root: maria has no pending request"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (
+            "80",
+            [
+                "2026-11-23 05:26  failed     maria         a decision of root: maria has no",
+                " " * 43 + "pending request",
+            ],
+        ),
+        ("40", ["2026-11-23 05:26  failed     maria", "    a decision of root: maria has no", "    pending request"]),
+    ],
+)
+def test_text_behind_a_head_goes_below_it_where_a_terminal_has_no_room(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, columns: str, shown: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert terminal(show_hanging).splitlines() == shown
+
+
 def test_an_empty_no_color_declines_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "")
     assert "\x1b[32m" in terminal(show_table)
