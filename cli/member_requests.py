@@ -10,7 +10,7 @@ from cli import member_sentences as sentences
 from cli.handing_in import Counter, HandedIn, Verdict, open_counter
 from cli.output import complain, fill, moment, prose, tell
 from cli.registry_file import read_registry
-from cli.watcher_state import conflict_of, is_down
+from cli.watcher_state import conflict_of, is_down, map_follows
 from cli.who import Member
 from schemas.addresses import DestinationRefusedError, check_destination
 from schemas.errors import RegistryError
@@ -79,9 +79,9 @@ def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
             return exits.FAILED
 
         # The watcher tells of conflicts of active aliases alone.
-        is_held = conflict_of(settings, alias) is not None
+        sentence = sentences.SWITCHED_OFF if conflict_of(settings, alias) is None else sentences.SWITCHED_OFF_BUT_HELD
         handed_in = counter.hand_in(QueueFile(action="cancel", scope="active"))
-        return _follow(counter, handed_in, partial(_tell_switched_off, is_held=is_held), wait=wait)
+        return _follow(counter, handed_in, partial(_tell_switched_off, settings, sentence), wait=wait)
 
 
 def own_entry(settings: Settings, member: Member) -> Entry | None:
@@ -152,10 +152,12 @@ def _tell_cancel(verdict: RequestRecord) -> int:
     return exits.DONE
 
 
-def _tell_switched_off(verdict: RequestRecord, *, is_held: bool) -> int:
+def _tell_switched_off(settings: Settings, sentence: str, verdict: RequestRecord) -> int:
     if verdict.status != "cancelled":
         return _tell_refusal(verdict, sentences.CANCEL_REFUSED)
-    tell(fill(sentences.SWITCHED_OFF_BUT_HELD if is_held else sentences.SWITCHED_OFF, alias=verdict.alias))
+    if not map_follows(settings):
+        sentence = sentences.SWITCHED_OFF_BUT_BEHIND
+    tell(fill(sentence, alias=verdict.alias))
     return exits.DONE
 
 

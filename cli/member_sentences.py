@@ -97,6 +97,10 @@ SWITCHED_OFF_BUT_HELD = (
     "{alias} is switched off, but something else on the server holds the address and may go on taking mail for it. Ask "
     "an administrator."
 )
+SWITCHED_OFF_BUT_BEHIND = (
+    "{alias} is switched off, but the mail server does not follow at the moment, and may go on taking mail for it "
+    "until an administrator has put that right."
+)
 CANCEL_REFUSED = "The cancel was refused: {reason}"
 
 # status
@@ -113,6 +117,10 @@ ACTIVE = "Mail to {alias} goes to {destination}, since {since}."
 HELD_UP = (
     "{alias} -> {destination} is approved, since {since}, but does not work yet: something on the server is in its "
     "way. The administrators are told of it."
+)
+NOT_PUBLISHED = (
+    "{alias} -> {destination} is approved, since {since}, but may not work yet: an administrator has switched "
+    "publishing off on this server."
 )
 PENDING = "Your request for {alias} -> {destination} waits for an administrator, since {since}."
 CHANGE_PENDING = (

@@ -9,7 +9,7 @@ The JSON object has these keys, always all of them; a moment is `YYYY-MM-DDTHH:M
                       registry); unknown where the registry or the records cannot be read
     active            null, or {destination, since}: what is forwarded now
     held_up           whether something on the server keeps the active alias from working, which an administrator has
-                      to put right
+                      to put right, or may keep it: publishing is switched off
     pending           null, or {request_id, destination, since}: what waits for an administrator
     ended             null, or {status, at, reason}: the registry's entry, where there is one that is not active
     last              null, or {request_id, action, status, destination, at, reason}: the newest request or cancel
@@ -29,7 +29,7 @@ from cli import member_sentences as sentences
 from cli.handing_in import Counter, open_counter
 from cli.member_requests import own_entry
 from cli.output import Prose, complain, counted, fill, moment, prose, tell, tell_json
-from cli.watcher_state import conflict_of, is_down, is_waiting
+from cli.watcher_state import conflict_of, is_down, is_waiting, publishes
 from cli.who import Member
 from schemas.errors import TroubleError
 from schemas.names import alias_of
@@ -53,6 +53,7 @@ class Standing:
     queued: int = 0
     watcher_running: bool = False
     obstructed: bool = False
+    publishing: bool = True
     problems: list[Prose] = field(default_factory=list)
 
     @property
@@ -62,8 +63,8 @@ class Standing:
 
     @property
     def held_up(self) -> bool:
-        """Whether the alias is active and cannot work."""
-        return self.obstructed and self.active is not None
+        """Whether the alias is active and cannot work, as far as is known."""
+        return (self.obstructed or not self.publishing) and self.active is not None
 
     @property
     def turned_down(self) -> RequestRecord | None:
@@ -123,6 +124,7 @@ def find_standing(settings: Settings, member: Member) -> Standing:
     # Whose row is in the way, and where it leads, is no business of a member's.
     conflict = conflict_of(settings, standing.alias)
     standing.obstructed = conflict is not None and not conflict.same
+    standing.publishing = publishes(settings)
     if standing.active is not None:
         standing.obstructed |= is_waiting(settings, standing.active.updated_at)
     return standing
@@ -137,12 +139,11 @@ def _last(counter: Counter) -> RequestRecord | None:
 def _sentences(standing: Standing) -> Iterator[str]:
     alias, active, pending, entry = standing.alias, standing.active, standing.pending, standing.entry
     if active:
-        yield fill(
-            sentences.HELD_UP if standing.held_up else sentences.ACTIVE,
-            alias=alias,
-            destination=active.destination,
-            since=_since(active),
-        )
+        sentence = sentences.HELD_UP if standing.held_up else sentences.ACTIVE
+        if not standing.publishing:
+            # What the map held when that was switched off goes on working, and which that was is not told.
+            sentence = sentences.NOT_PUBLISHED
+        yield fill(sentence, alias=alias, destination=active.destination, since=_since(active))
     elif entry:
         yield _inactive(alias, entry)
     if pending:

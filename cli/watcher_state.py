@@ -23,8 +23,23 @@ def is_waiting(settings: Settings, changed_at: str | None) -> bool:
     found = _status(settings)
     if found is None or found.published is None or changed_at is None:
         return False
-    stuck = any(problem.code in _STUCK for problem in found.problems)
-    return stuck and changed_at > found.published.at
+    return _is_stuck(found) and changed_at > found.published.at
+
+
+def publishes(settings: Settings) -> bool:
+    """Whether the watcher publishes; where nothing is known of that, it does."""
+    found = _status(settings)
+    return found is None or found.enabled
+
+
+def map_follows(settings: Settings) -> bool:
+    """Whether the watcher tells of nothing that keeps the map from following the registry."""
+    found = _status(settings)
+    return found is None or (found.enabled and not _is_stuck(found))
+
+
+def _is_stuck(status: Status) -> bool:
+    return any(problem.code in _STUCK for problem in status.problems)
 
 
 def conflict_of(settings: Settings, alias: str) -> Conflict | None:

@@ -79,6 +79,25 @@ def test_switching_off_does_not_claim_that_mail_stops_where_something_else_holds
     )
 
 
+@pytest.mark.parametrize(
+    ("problems", "enabled"),
+    [([], False), ([("publish-failed", "The disk is full.")], True), ([("publish-held", "It is too much.")], True)],
+)
+def test_switching_off_does_not_claim_that_mail_stops_where_the_mail_server_does_not_follow(
+    server: Server, problems: list[tuple[str, str]], enabled: bool
+) -> None:
+    server.status(*problems, enabled=enabled)
+    server.registry(pablo=entry())
+    with server.played(lambda watcher: watcher.take_in("cancelled")):
+        outcome = server.member("cancel", "--active")
+    assert outcome == (
+        0,
+        "pablo@runv.club is switched off, but the mail server does not follow at the moment, and may go on taking mail "
+        "for it until an administrator has put that right.\n",
+        "",
+    )
+
+
 def test_switching_off_asks_for_just_that(server: Server) -> None:
     server.registry(pablo=entry())
     assert server.member("cancel", "--active").status == 75

@@ -86,6 +86,18 @@ def test_an_alias_that_could_not_be_published_is_told_of(server: Server) -> None
     assert server.member("status").out.startswith("Mail to pablo@runv.club goes to p@example.org")
 
 
+def test_nothing_is_claimed_of_an_alias_while_publishing_is_switched_off(server: Server) -> None:
+    server.status(enabled=False)
+    server.registry(pablo=entry(updated_at=LATER))
+    assert server.member("status") == (
+        0,
+        "pablo@runv.club -> p@example.org is approved, since 2026-06-01 08:00 UTC, but may not work yet: an "
+        "administrator has switched publishing off on this server.\n",
+        "",
+    )
+    assert server.member("status", "--json").json["held_up"] is True
+
+
 def test_change_pending(server: Server) -> None:
     server.status()
     server.registry(pablo=entry())
