@@ -15,12 +15,15 @@ from schemas.sql_map import SqlMap, SqlMapError
 _GROUPS = frozenset({"client", "client-server", "client-mariadb"})
 """What every client of MariaDB's own library reads, besides the group that it is told of."""
 _GROUP = re.compile(r"\[([^]]*)\]")
+_SECOND_NAME = re.compile("^tls_(ca|capath|cert|key|cipher|enforce)$")
 _ESCAPE = re.compile(r"""\\([btnrs"'\\])""")
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " "}
 
 
 def options_of(sql_map: SqlMap) -> Mapping[str, str]:
     """What the option file of *sql_map* says to a client; the names have underscores. Without a file it is nothing.
+
+    What has two names in the library, `tls_ca` and `ssl_ca`, is given the one that begins with `ssl_`.
 
     Raises:
         SqlMapError: it cannot be read. What stands in it is not repeated: that may be a password.
@@ -44,6 +47,12 @@ def options_of(sql_map: SqlMap) -> Mapping[str, str]:
         ) from None
 
 
+def host_of(options: Mapping[str, str]) -> str | None:
+    """The host that *options* lead to where the map names none, or `localhost`; `None`: the socket."""
+    host = options.get("host", "")
+    return host if host.lower() not in {"", "localhost"} else None
+
+
 class _NotUnderstoodError(Exception):
     pass
 
@@ -60,7 +69,12 @@ def _options(lines: Iterable[str], groups: Iterable[str | None]) -> Iterable[tup
             raise _NotUnderstoodError(number)
         elif group in groups:
             name, _, value = line.partition("=")
-            yield name.strip().lower().replace("-", "_"), _value(value)
+            yield _name(name), _value(value)
+
+
+def _name(written: str) -> str:
+    name = written.strip().lower().replace("-", "_")
+    return "ssl_verify_server_cert" if name == "tls_verify_peer" else _SECOND_NAME.sub(r"ssl_\1", name)
 
 
 def _value(written: str) -> str:

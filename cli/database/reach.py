@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 
 from schemas.config import Config
+from schemas.option_file import host_of, options_of
 from schemas.sql_map import SqlMap, SqlType, read_sql_map
 
 
@@ -34,7 +35,11 @@ class Reach(NamedTuple):
 
 
 def reach_of(*maps: SqlMap) -> Reach:
-    """What the connections of *maps* have to reach."""
+    """What the connections of *maps* have to reach.
+
+    Raises:
+        SqlMapError: an option file that one of them names cannot be used.
+    """
     hosts = [host for each in maps for host in _hosts(each)]
     names = frozenset(host for host in hosts if host and not _is_here(host))
     return Reach(
@@ -66,9 +71,11 @@ def _hosts(sql_map: SqlMap) -> Iterator[str]:
     for host in sql_map.hosts:
         if host.uri is not None:
             yield from _of_uri(host.uri.value)
-        elif host.name is None or (sql_map.kind == "mysql" and host.name.lower() == "localhost"):
-            # For MariaDB's library that name is another word for its socket.
+        elif host.name is None:
             yield ""
+        elif sql_map.kind == "mysql" and host.name.lower() == "localhost":
+            # For MariaDB's library that name is another word for its socket, unless its own file says otherwise.
+            yield host_of(options_of(sql_map)) or ""
         else:
             yield host.name
 

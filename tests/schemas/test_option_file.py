@@ -79,6 +79,20 @@ def test_the_last_of_several_groups_counts_as_with_mariadb(tmp_path: Path, text:
     assert read(path, "mail") == understood(path, *every, "mail")
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("tls-ca = /x", "ssl_ca"),
+        ("TLS_CAPATH = /x", "ssl_capath"),
+        ("tls-enforce = /x", "ssl_enforce"),
+        ("tls-verify-peer = /x", "ssl_verify_server_cert"),
+        ("tls-version = /x", "tls_version"),
+    ],
+)
+def test_what_has_two_names_is_given_one(tmp_path: Path, line: str, name: str) -> None:
+    assert read(written(tmp_path, f"[client]\nssl-ca = /y\n{line}\n")) == {"ssl_ca": "/y"} | {name: "/x"}
+
+
 def test_without_a_file_it_says_nothing() -> None:
     assert options_of(SqlMap("/map.cf", "mysql")) == {}
 

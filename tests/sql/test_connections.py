@@ -87,6 +87,18 @@ def test_what_an_option_file_says_counts_as_it_does_for_postfix(
     assert stage.map_lookup("member00@runv.club") == "member00@example.org"
 
 
+@on("mysql")
+def test_the_host_of_an_option_file_is_taken_where_the_map_names_none(stage: Stage, on_server: ServerDatabase) -> None:
+    own = stage.paths.postfix / "my.cnf"
+    own.write_text(f"[client]\nhost = 127.0.0.1\nport = {on_server.server.port}\n")
+    on_server.write_map(stage.map_file, MARKED.query, hosts="", option_file=str(own))
+    stage.start_watcher()
+
+    publish(stage, entries(1))
+
+    assert stage.map_lookup("member00@runv.club") == "member00@example.org"
+
+
 def test_postgresql_is_found_by_the_directory_of_its_socket(
     installation: Installation, by_name_alone: PostgreSQL
 ) -> None:

@@ -122,6 +122,41 @@ def test_a_server_with_somebody_elses_certificate_is_not_believed(
     assert stage.rows == []
 
 
+@on("mysql")
+def test_whom_the_machine_believes_has_to_vouch_for_the_right_server(
+    stage: Stage, on_server: ServerDatabase, believed: Path
+) -> None:
+    """Anybody can have a certificate for a name of their own."""
+    asked = {"tls_verify_cert": "yes"}
+    on_server.write_map(stage.map_file, MARKED.query, hosts=f"{_ELSEWHERE}:{on_server.server.port}", **asked)
+    # Postfix's own program is not told of whom to believe.
+    stage.configure(check_maps=False)
+    stage.start_watcher(env={"SSL_CERT_FILE": str(believed)})
+    write_registry(stage, entries(1))
+
+    assert _TOLD in await_problem(stage, "publish-failed")
+    assert stage.rows == []
+
+    on_server.write_map(stage.map_file, MARKED.query, **asked)
+    await_well(stage)
+    assert len(stage.rows) == 1
+
+
+@on("mysql")
+@pytest.mark.parametrize("line", ["ssl-ca = {authority}", "tls-ca = {authority}", "ssl-enforce = 1", "tls-enforce = 1"])
+def test_encryption_may_be_asked_for_by_an_option_file(
+    stage: Stage, encrypted: ServerDatabase, believed: Path, line: str
+) -> None:
+    own = stage.paths.postfix / "my.cnf"
+    own.write_text(f"[client]\n{line.format(authority=believed)}\n")
+    encrypted.write_map(stage.map_file, MARKED.query, option_file=str(own))
+    stage.start_watcher()
+
+    publish(stage, entries(1))
+
+    assert stage.map_lookup("member00@runv.club") == "member00@example.org"
+
+
 @ON_SERVERS
 def test_a_server_that_speaks_in_the_clear_is_told_nothing(
     installation: Installation, authority: Authority, kind: str, tmp_path: Path

@@ -1,5 +1,7 @@
 """What the connections of a map have to reach."""
 
+from pathlib import Path
+
 import pytest
 
 from cli.database.reach import Reach, reach_of
@@ -31,6 +33,13 @@ def reach(kind: SqlType, text: str) -> Reach:
 def test_hosts_and_sockets(kind: SqlType, hosts: str, names: set[str], sockets: bool, loopback: bool) -> None:
     found = reach(kind, f"hosts = {hosts}\nuser = u\npassword = p\ndbname = mail\n")
     assert found == Reach(frozenset(names), sockets, loopback, None)
+
+
+def test_an_option_file_may_name_the_host(tmp_path: Path) -> None:
+    own = tmp_path / "my.cnf"
+    own.write_text("[client]\nhost = 10.0.0.4\n")
+    found = reach("mysql", f"hosts = localhost 10.0.0.2\ndbname = mail\noption_file = {own}\n")
+    assert found == Reach(frozenset({"10.0.0.2", "10.0.0.4"}), sockets=False, loopback=False, file=None)
 
 
 def test_addresses_are_told_only_where_every_host_is_one() -> None:

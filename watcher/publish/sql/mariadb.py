@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT, CR, ER
 
 from schemas.errors import reason
-from schemas.option_file import options_of
+from schemas.option_file import host_of, options_of
 from schemas.sql_map import SqlHost, SqlMap, SqlMapError, Tls
 from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows, named
 from watcher.publish.sql.plain import plain, table_of
@@ -82,6 +83,8 @@ class MariaDB:
             place["unix_socket"] = host.socket
         elif host is not None and host.name not in {None, "localhost"}:
             place["host"] = host.name
+        elif (name := host_of(options)) is not None:
+            place["host"] = name
         else:
             place["unix_socket"] = options.get("socket") or next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
         if host is not None and (port := host.port or options.get("port")):
@@ -98,10 +101,10 @@ class MariaDB:
                 write_timeout=patience,
                 # Rows that an UPDATE finds count, though they may be as they should be already.
                 client_flag=CLIENT.FOUND_ROWS,
-                ssl=_tls(sql_map.tls, options),
-                init_command=_BEGINNING,
                 # What goes to a socket does not leave the machine, and no certificate is for its name.
+                ssl=None if "unix_socket" in place else _tls(sql_map.tls, options),
                 ssl_disabled="unix_socket" in place,
+                init_command=_BEGINNING,
                 **place,
             )
         except OSError as error:
@@ -197,17 +200,28 @@ def _octets(password: str) -> bytes:
     return password.encode("utf-8", "surrogateescape")
 
 
-def _tls(tls: Tls, options: Mapping[str, str]) -> dict[str, Any] | None:
-    files = {
+def _tls(tls: Tls, options: Mapping[str, str]) -> ssl.SSLContext | None:
+    # Raises OSError. The library makes one as well, but checks no name where nobody says whose signatures are believed.
+    given = {
         "ca": tls.ca_file,
         "capath": tls.ca_directory,
         "cert": tls.certificate,
         "key": tls.key,
         "cipher": tls.ciphers,
     }
-    wanted = {name: value or options.get(f"ssl_{name}") for name, value in files.items()}
-    given: dict[str, Any] = {name: value for name, value in wanted.items() if value}
-    verify = tls.verify or options.get("ssl_verify_server_cert", "off").lower() not in {"0", "off", "false"}
-    if not given and not verify:
+    wanted = {name: value or options.get(f"ssl_{name}") or None for name, value in given.items()}
+    verify = tls.verify or _is_on(options, "ssl_verify_server_cert")
+    if not verify and not any(wanted.values()) and not _is_on(options, "ssl_enforce"):
         return None
-    return {**given, "check_hostname": verify, "verify_mode": "required" if verify else "none"}
+    context = ssl.create_default_context(cafile=wanted["ca"], capath=wanted["capath"])
+    context.check_hostname = verify
+    context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    if wanted["cert"] is not None:
+        context.load_cert_chain(wanted["cert"], wanted["key"])
+    if wanted["cipher"] is not None:
+        context.set_ciphers(wanted["cipher"])
+    return context
+
+
+def _is_on(options: Mapping[str, str], name: str) -> bool:
+    return options.get(name, "off").lower() not in {"0", "off", "false"}
