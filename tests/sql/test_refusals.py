@@ -1,5 +1,7 @@
 """What a database refuses: each with the next step in words, and published as soon as that was taken."""
 
+import re
+
 import pytest
 
 from ..e2e.acts import activate, await_problem, await_well, entries, publish, write_registry
@@ -87,6 +89,57 @@ def test_a_list_of_our_rows_that_we_may_not_make_is_told_of_with_what_makes_it(
 
 
 @on("mysql")
+def test_a_list_of_our_rows_is_told_of_to_an_account_that_has_single_tables(
+    set_up: SetUp, on_server: ServerDatabase
+) -> None:
+    """To such an account MariaDB does not say whether there is one."""
+    stage = set_up(UNMARKED)
+    user = on_server.writer.user
+    on_server.server.execute(f"REVOKE ALL PRIVILEGES ON {on_server.name}.* FROM {user}")
+    on_server.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {on_server.name}.aliases TO {user}")
+    stage.start_watcher()
+    write_registry(stage, entries(1))
+
+    on_server.execute(*_statements(await_problem(stage, "publish-failed")))
+
+    await_well(stage)
+    assert len(stage.rows) == 1
+    on_server.execute(f"REVOKE ALL PRIVILEGES ON {on_server.name}.runv_email_alias_rows FROM {user}")
+    said = stage.admin("sync", "--dry-run").stderr
+    on_server.execute(*_statements(said))
+    assert stage.admin("sync").returncode == 0
+
+
+@ON_SERVERS
+def test_what_is_to_be_granted_can_be_typed_whatever_the_names_are(stage: Stage, on_server: ServerDatabase) -> None:
+    server, user, mark = on_server.server, f"e-mail {on_server.name}", {"mysql": "`", "pgsql": '"'}[on_server.kind]
+    server.make_user(user, on_server.writer.password)
+    try:
+        names = ["Our-Schema", "order"] if on_server.kind == "pgsql" else ["our-order"]
+        table = ".".join(f"{mark}{name}{mark}" for name in names)
+        if on_server.kind == "pgsql":
+            on_server.execute('CREATE SCHEMA "Our-Schema"')
+        on_server.execute(f"CREATE TABLE {table} (address varchar(99) PRIMARY KEY, goto varchar(99), owner varchar(9))")
+        query = f"SELECT goto FROM {table} WHERE address = '%s'"
+        on_server.write_map(stage.map_file, query, user=user)
+        if on_server.kind == "mysql":
+            on_server.execute(f"GRANT SELECT (goto) ON {table} TO {mark}{user}{mark}")
+        stage.start_watcher()
+        write_registry(stage, entries(1))
+
+        on_server.execute(*_statements(await_problem(stage, "publish-failed")))
+
+        await_well(stage)
+        assert stage.map_lookup("member00@runv.club") == "member00@example.org"
+    finally:
+        for watcher in stage.watchers:
+            watcher.kill()
+        if on_server.kind == "pgsql":
+            on_server.execute(f'DROP OWNED BY "{user}"')
+        server.execute({"mysql": f"DROP USER `{user}`", "pgsql": f'DROP ROLE "{user}"'}[on_server.kind])
+
+
+@on("mysql")
 def test_a_column_without_a_default_is_named_with_the_key_that_fills_it(set_up: SetUp) -> None:
     stage = set_up(POSTFIXADMIN)
     stage.configure(sql={"map_file": str(stage.map_file)})
@@ -169,3 +222,8 @@ def _between(text: str, first: str, last: str) -> str:
     """From where *first* begins in *text* to the end of the *last* after it, as somebody copies it."""
     start = text.index(first)
     return text[start : text.index(last, start) + len(last)]
+
+
+def _statements(text: str) -> list[str]:
+    """What *text* says is to be run, as somebody copies it."""
+    return re.findall("((?:CREATE|GRANT) [^;]+);", text)

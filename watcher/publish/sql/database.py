@@ -56,9 +56,19 @@ class Session:
         self._advice = advice
 
     def has_listing(self) -> bool:
-        """Whether the table that lists ours is there, or none is needed."""
+        """Whether the table that lists ours is there, or none is needed.
+
+        Raises:
+            DatabaseError: the server does not say so to this account; the message has the statements.
+        """
         listing = self.tables.listing
-        return listing is None or sa.inspect(self.connection).has_table(listing.table.name, schema=listing.schema)
+        try:
+            return listing is None or sa.inspect(self.connection).has_table(listing.table.name, schema=listing.schema)
+        except DBAPIError as error:
+            # MariaDB says the same of a table that is not there, to an account that has nothing but single tables.
+            if self.driver.trouble_of(_original(error), connecting=False) is not Trouble.NO_PRIVILEGE:
+                raise
+            raise self._no_list(error) from None
 
     def make_listing(self) -> str | None:
         """Make the table that lists ours, where it is missing; give its name then.
@@ -71,11 +81,13 @@ class Session:
         try:
             self.connection.execute(CreateTable(self.tables.listing.model()))
         except DBAPIError as error:
-            with contextlib.suppress(DBAPIError):
-                self._advice.account = self.driver.account(self.connection)
-            told = self._advice.told(_original(error), 0)
-            raise DatabaseError(Trouble.NO_LIST, told) from None
+            raise self._no_list(error) from None
         return self.tables.listing.name
+
+    def _no_list(self, error: DBAPIError) -> DatabaseError:
+        with contextlib.suppress(DBAPIError):
+            self._advice.account = self.driver.account(self.connection)
+        return DatabaseError(Trouble.NO_LIST, self._advice.told(_original(error), 0))
 
     def write(self, work: Work) -> None:
         """Write *work*. Raises what `watcher.publish.sql.writing.write` does."""

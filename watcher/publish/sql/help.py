@@ -19,7 +19,7 @@ from watcher.publish.sql.work import Work
 _WIDTH = 255
 """Of a column that is made for addresses."""
 _USER = re.compile(r"[^:]+://([^/@:]+)(?::[^/@]*)?@")
-_SEQUENCE = re.compile(r"permission denied for sequence (\S+)")
+_SEQUENCE = re.compile("permission denied for sequence ([^\n]+)")
 _ENDS = re.compile("[@/:#]")
 """Where a connection string is taken apart."""
 
@@ -54,7 +54,7 @@ class Advice:
             "table": printable(tables.name),
             "statement": self._grants(error),
             "making": self._make_table(),
-            "listing": self._spelt(listing.model()) if listing else "",
+            "listing": self._spelt(CreateTable(listing.model(), if_not_exists=True)) if listing else "",
             "longest": self._longest(),
             "seconds": seconds,
             "error": "" if error is None else said(error, self.secrets),
@@ -81,21 +81,29 @@ class Advice:
         goto = sa.Column(target.goto_column, sa.String(_WIDTH), nullable=False)
         names = [*target.constants, *([target.managed_column] if target.managed_column else [])]
         more = [sa.Column(name, sa.String(_WIDTH)) for name in names]
-        return self._spelt(sa.Table(target.table, sa.MetaData(), address, goto, *more, schema=target.schema))
+        table = sa.Table(target.table, sa.MetaData(), address, goto, *more, schema=target.schema)
+        return self._spelt(CreateTable(table))
 
-    def _spelt(self, table: sa.Table) -> str:
-        return " ".join(str(CreateTable(table).compile(dialect=self._dialect)).split()) + ";"
+    def _spelt(self, making: CreateTable) -> str:
+        return " ".join(str(making.compile(dialect=self._dialect)).split()) + ";"
 
     def _grants(self, error: BaseException | None) -> str:
-        listing, way = self._tables.listing, self._way
-        names = [self._tables.name, *([listing.name] if listing is not None else [])]
-        if self._dialect.name == "mysql" and way.dbname:
-            names = [name if "." in name else f"{way.dbname}.{name}" for name in names]
-        account = printable(self.account or self._user or "...")
-        grants = [f"GRANT SELECT, INSERT, UPDATE, DELETE ON {printable(name)} TO {account};" for name in names]
+        target, listing = self._tables.target, self._tables.listing
+        names = [target.table, *([listing.table.name] if listing is not None else [])]
+        wanted = [("SELECT, INSERT, UPDATE, DELETE", self._quoted(name)) for name in names]
         if (sequence := _SEQUENCE.search(str(error))) is not None:
-            grants.insert(0, f"GRANT USAGE ON SEQUENCE {printable(sequence[1])} TO {account};")
-        return " ".join(grants)
+            wanted.insert(0, ("USAGE", f"SEQUENCE {self._quoted(sequence[1])}"))
+        if self._dialect.name == "postgresql" and target.schema is not None:
+            # Without it, whatever else is granted in there counts for nothing.
+            wanted.insert(0, ("USAGE", f"SCHEMA {self._dialect.identifier_preparer.quote(target.schema)}"))
+        account = self.account or (self._dialect.identifier_preparer.quote(self._user) if self._user else "...")
+        return " ".join(f"GRANT {rights} ON {printable(what)} TO {printable(account)};" for rights, what in wanted)
+
+    def _quoted(self, name: str) -> str:
+        # As whoever is told of it has to type it, who may be in another database of MariaDB.
+        schema = self._tables.target.schema or (self._way.dbname if self._dialect.name == "mysql" else None)
+        parts = [schema, name] if schema else [name]
+        return ".".join(map(self._dialect.identifier_preparer.quote, parts)).replace("%%", "%")
 
 
 def _secrets(way: SqlMap) -> Iterator[str]:

@@ -82,8 +82,8 @@ RESTLESS = (
 )
 NO_LIST = (
     "The table {table} has no column that marks the rows of ours, so a table of ours has to list them, and {user} may "
-    "not make it: {error}. Have an administrator of the database {database} run: {listing} {statement} Or name a "
-    "column in `managed_column`."
+    "not make or use it: {error}. Have an administrator of the database {database} run: {listing} {statement} Or name "
+    "a column in `managed_column`."
 )
 
 # Problems that leave the published rows in place.
