@@ -155,6 +155,28 @@ def test_a_column_without_a_default_is_named_with_the_key_that_fills_it(set_up: 
     assert stage.map_lookup("member00@runv.club") == "member00@example.org"
 
 
+@ON_SERVERS
+def test_a_row_of_ours_that_another_table_refers_to_is_told_of_with_what_frees_it(
+    stage: Stage, on_server: ServerDatabase
+) -> None:
+    stage.start_watcher()
+    publish(stage, entries(2))
+    on_server.execute(
+        "CREATE TABLE quotas (address varchar(255) REFERENCES aliases (address))",
+        "INSERT INTO quotas VALUES ('member01@runv.club')",
+    )
+
+    write_registry(stage, entries(1))
+
+    problem = await_problem(stage, "publish-failed")
+    assert "quotas" in problem
+    assert "where a row of ours is to go, remove what refers to it" in problem
+    assert len(stage.rows) == 2
+    on_server.execute("DELETE FROM quotas")
+    await_well(stage)
+    assert len(stage.rows) == 1
+
+
 @on("pgsql")
 def test_a_destination_that_does_not_fit_keeps_everything_as_it_was(set_up: SetUp, on_server: ServerDatabase) -> None:
     stage = set_up()

@@ -67,8 +67,9 @@ NOT_UNIQUE = (
     "unique keys and at `constants` in the configuration."
 )
 REFERENCE = (
-    "The table {table} does not take a row that refers to nothing: {error}. Mend `constants` in the configuration, or "
-    "make the row it refers to."
+    "The table {table} does not take a change, since its rows refer to another table, or that to them: {error}. Mend "
+    "`constants` in the configuration, or make the row that is referred to; where a row of ours is to go, remove what "
+    "refers to it."
 )
 BUSY = "Other transactions on the table {table} at {host} came in the way: {error}. It is tried again by itself."
 REFUSED = "The database {host} of {path} refused to keep the table {table} in line: {error}. Mend what it complains of."
