@@ -1,11 +1,14 @@
 import json
 import stat
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import admin_sentences, mail_flow
+from cli.deciding import Desk
 from schemas.decisions import NAME, parse_decision
 from schemas.status import Conflict, Status, read_status
 from tests.cli.conftest import Player, Server, entry
@@ -222,15 +225,23 @@ def test_where_the_map_is_behind_for_a_moment_it_is_waited_for(server: Server, m
     assert outcome == (0, f"{SHOWN}Approved: mail to pablo@runv.club now goes to p@example.org.\n", "")
 
 
-def test_without_a_status_the_way_to_look_is_told(server: Server) -> None:
+def test_without_a_status_the_way_to_look_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.status()
     server.record("pending")
+    awaited, await_gone = threading.Event(), Desk.await_gone
+
+    def begin(desk: Desk, names: Iterable[str]) -> set[str]:
+        awaited.set()
+        return await_gone(desk, names)
 
     def play(watcher: Player) -> None:
         marker = watcher.marker()
+        # Between handing the decision in and waiting, the command looks whether there is a watcher at all.
+        assert awaited.wait(10)
         server.paths.status.unlink()
         marker.unlink()
 
+    monkeypatch.setattr(Desk, "await_gone", begin)
     with server.played(play):
         outcome = server.admin("approve", "pablo")
     assert outcome.status == 1
@@ -255,8 +266,6 @@ def test_a_failure_counts_for_more_than_what_is_kept(server: Server) -> None:
 def test_where_the_map_stays_behind_without_a_reason_that_is_told(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cli.deciding import Desk
-
     server.status(published="0")
     server.record("pending")
     # The watcher has been: only what the status says counts here.
