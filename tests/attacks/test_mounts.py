@@ -188,7 +188,7 @@ def test_what_is_mounted_while_the_kernel_cannot_be_asked_is_found_later(site: S
         with without_descriptors(watcher):
             site.drop("mallory", "mine.json", {"action": "cancel"})
             mounted.enter_context(lying(site, path))
-            wait_for(lambda: "ERROR: " in watcher.log, what="the watcher to tell of the trouble")
+            wait_for(lambda: "ERROR: " in watcher.log, site.root, what="the watcher to tell of the trouble")
             watcher.wait_quiet()
             assert watcher.running
         ask(site, "bob", "bob@example.org")
@@ -243,8 +243,9 @@ def test_a_watcher_that_starts_under_a_mounted_queue_says_so_and_takes_it_up_lat
     with mount(site, site.paths.queue):
         watcher = site.start_watcher()
         assert set(problems(site)) == {"queue-mounted"}
+        before = len(watcher.notify.lines)
         watcher.reload()
-        watcher.notify.wait_for("READY=1", since=len(watcher.notify.lines))
+        watcher.notify.wait_for("READY=1", since=before)
         assert set(problems(site)) == {"queue-mounted"}
 
     await_well(site)
