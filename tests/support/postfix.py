@@ -107,7 +107,7 @@ class PrivatePostfix:
                 start_new_session=True,
             )
             try:
-                wait_for(self._greets, self._log.parent, what="Postfix's banner", process=self._master)
+                wait_for(self._greets, self._log.parent, what="Postfix's banner", timeout=60.0, process=self._master)
             except AssertionError as error:
                 self.stop()
                 # Why it could not start master tells only to syslog: so a taken port is known by who is there, and
@@ -184,7 +184,7 @@ class PrivatePostfix:
         if "daemon started" not in self.log():
             return False
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
                 return connection.recv(4) == b"220 "
         except ConnectionError:
             return False

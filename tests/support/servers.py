@@ -119,7 +119,9 @@ class DatabaseServer(ABC):
             with self._log.open("ab") as log:
                 self._process = self._spawn([*self._command(), *options], log)
             try:
-                wait_for(self._answers, self.root, self.data, self.sockets, what="the server", process=self._process)
+                places = (self.root, self.data, self.sockets)
+                # The journal of one that was killed is read before it answers, on a disk that others may be busy with.
+                wait_for(self._answers, *places, what="the server", timeout=60.0, process=self._process)
             except AssertionError as error:
                 self.kill()
                 if chosen or attempt == 4 or "in use" not in self.log[self._told :]:
