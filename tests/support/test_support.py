@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -287,6 +288,23 @@ def test_a_condition_is_seen_in_a_directory_that_was_made_anew(tmp_path: Path) -
         assert watch.until(look, what="a file in the new directory", timeout=5)
         maker.join()
     assert looks < 10
+
+
+def test_a_condition_is_seen_in_a_directory_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "place" / "queue"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "elsewhere")
+    began = time.monotonic()
+
+    with Watch(link) as watch:
+        maker = threading.Timer(0.05, (link / "wanted").touch)
+        maker.start()
+        assert watch.until((link / "wanted").exists, what="a file behind the link", timeout=30)
+        maker.join()
+
+    # The last look, when the time is over, would find it as well.
+    assert time.monotonic() - began < 20
 
 
 def test_a_condition_that_reads_does_not_wake_itself(tmp_path: Path) -> None:

@@ -144,7 +144,8 @@ class Watch:
             try:
                 for path in wanted:
                     self._armed[path] = os.open(path, os.O_PATH | os.O_DIRECTORY)
-                    self._observer.schedule(self._handler, str(path), event_filter=_CHANGES)
+                    # watchdog 7 watches a link itself, in which nothing ever happens.
+                    self._observer.schedule(self._handler, os.path.realpath(path), event_filter=_CHANGES)
             except FileNotFoundError:
                 continue
 
