@@ -16,6 +16,7 @@ _GROUPS = frozenset({"client", "client-server", "client-mariadb"})
 """What every client of MariaDB's own library reads, besides the group that it is told of."""
 _GROUP = re.compile(r"\[([^]]*)\]")
 _SECOND_NAME = re.compile("^tls_(ca|capath|cert|key|cipher|enforce)$")
+_UNCHECKED = re.compile("(ssl|tls)_(fp|fp_?list|crl|crlpath)")
 _ESCAPE = re.compile(r"""\\([btnrs"'\\])""")
 _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " "}
 
@@ -26,14 +27,15 @@ def options_of(sql_map: SqlMap) -> Mapping[str, str]:
     What has two names in the library, `tls_ca` and `ssl_ca`, is given the one that begins with `ssl_`.
 
     Raises:
-        SqlMapError: it cannot be read. What stands in it is not repeated: that may be a password.
+        SqlMapError: it cannot be read, or wants of the server what cannot be checked here. What stands in it is not
+            repeated: that may be a password.
     """
     path = sql_map.option_file
     if path is None:
         return {}
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return dict(_options(file, _GROUPS | {sql_map.option_group}))
+            found = dict(_options(file, _GROUPS | {sql_map.option_group}))
     except _NotUnderstoodError as error:
         raise SqlMapError(
             f"The option file {path} that {sql_map.path} names is not understood in line {error}: groups of lines "
@@ -45,6 +47,14 @@ def options_of(sql_map: SqlMap) -> Mapping[str, str]:
             f"The option file {path} that {sql_map.path} names cannot be read: {reason(error)}. Mend `option_file`, or "
             "write what it says into the map file."
         ) from None
+    for name in filter(_UNCHECKED.fullmatch, found):
+        # Without it, a server would be believed that is not to be.
+        raise SqlMapError(
+            f"The option file {path} that {sql_map.path} names has a line `{name}`, and neither fingerprints nor "
+            "lists of revoked certificates can be checked here. Name the authority in `ssl_ca`, give "
+            "`ssl_verify_server_cert`, and take that line out."
+        )
+    return found
 
 
 def host_of(options: Mapping[str, str]) -> str | None:

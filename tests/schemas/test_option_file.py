@@ -109,3 +109,10 @@ def test_what_is_not_understood_is_not_repeated(tmp_path: Path, text: str) -> No
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SqlMapError, match=r"absent\.cnf that /map\.cf names cannot be read: No such file"):
         read(tmp_path / "absent.cnf")
+
+
+@pytest.mark.parametrize("name", ["ssl-fp", "tls_fp", "ssl-fplist", "ssl-fp-list", "ssl_crl", "tls-crlpath"])
+def test_what_cannot_be_checked_of_a_server_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SqlMapError, match=rf"has a line `{name.replace('-', '_')}`.*ssl_ca") as raised:
+        read(written(tmp_path, f"[client]\n{name} = geheim\n"))
+    assert "geheim" not in str(raised.value)
