@@ -161,10 +161,11 @@ class Service:
         passes = self._passes
         if passes is None:
             return
-        heard = self._wake.begin_pass()
+        # Before it is listened to again: what came in the meantime is told by nobody, and found by a look alone.
+        heard = self._wake.begin_pass() or self._hushed
         if self._ears is not None:
             self._ears.listen_again(patient=self._more)
-        result = passes.run(self._config_trouble, look=heard or self._hushed or not self._more)
+        result = passes.run(self._config_trouble, look=heard or not self._more)
         self._wake.end_pass(result.changes)
         self._more = result.more
         self._troubled = bool(result.problems)

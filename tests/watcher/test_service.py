@@ -1,0 +1,65 @@
+"""What each pass is asked to do: the rest of the service is tried as a process, in tests/e2e."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from watcher.ears import Ears, Watch
+from watcher.passes import Passes, Result
+from watcher.service import Service
+
+from .server import Server
+
+
+class Recorder(Passes):
+    """Passes that find a backlog each time, and remember whether they were to look for anything new."""
+
+    def __init__(self) -> None:
+        self.looks: list[bool] = []
+
+    def run(self, problems: dict[str, str], *, look: bool = True) -> Result:
+        self.looks.append(look)
+        return Result(problems=problems, more=True)
+
+
+@pytest.fixture
+def passes() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def service(tmp_path: Path, passes: Recorder) -> Iterator[Service]:
+    """One that hears of the queue alone."""
+    server = Server(tmp_path)
+    service = Service(str(server.paths.config))
+    service._passes = passes
+    service._ears = Ears([Watch(str(server.paths.queue), None)], [], service._wake)
+    service._ears.arm()
+    try:
+        yield service
+    finally:
+        service._close()
+
+
+def test_the_pass_that_listens_again_after_a_storm_looks_for_what_nobody_told(
+    service: Service, passes: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears, queue = service._ears, Server(tmp_path).paths.queue
+    assert ears is not None
+    service._pass()
+    number = 0
+    while not ears.hushed:
+        (queue / f"{number}.json").touch()
+        number += 1
+    # What the storm has told has had its pass, and nothing that comes now is told.
+    monkeypatch.setattr(service._wake, "begin_pass", lambda: False)
+
+    service._pass()
+    assert ears.hushed
+    ears._hushed_until = 0.0
+    service._pass()
+    assert not ears.hushed
+    service._pass()
+
+    assert passes.looks == [True, True, True, False]
