@@ -36,9 +36,9 @@ class Refusing:
     def record(self, owner: str, verdicts: list[Verdict], *, more: bool = False) -> None:
         """Record *verdicts* on entries of *owner*; whether *more* entries wait. They are counted by `settle`."""
         records = [record for verdict in verdicts if (record := verdict.record) is not None]
-        self._of_owner[owner] += len(records)
         # Each record is synced. In a flood newer ones come after these, and take their place.
-        most = FLOOD_KEPT if more and self._of_owner[owner] > REFUSED_KEPT else REFUSED_KEPT
+        most = max(FLOOD_KEPT, REFUSED_KEPT - self._of_owner[owner]) if more else REFUSED_KEPT
+        self._of_owner[owner] += len(records)
         kept = sorted(records, key=lambda record: record.request_id)[-most:]
         for record in kept:
             self._records.add(record, self._accounts.gid)

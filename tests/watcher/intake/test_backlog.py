@@ -1,16 +1,18 @@
 """A backlog is worked off in slices: nothing in it is forgotten, and nobody new is overlooked for it."""
 
 import errno
+import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
 from schemas.files import Directory
 from schemas.pinned import FoundFile, Pinned
-from schemas.requests import RequestRecord
+from schemas.requests import REFUSED_KEPT, RequestRecord
 from watcher.intake.intake import SHORT_SLICE_SECONDS, SLICE_SECONDS
 from watcher.intake.removal import Removal
 
@@ -25,6 +27,14 @@ class Busy(Clock):
 
     def __call__(self) -> float:
         self.seconds += 0.01
+        return self.seconds
+
+
+class Brisk(Clock):
+    """A machine on which it comes a thousandth of a second after the last."""
+
+    def __call__(self) -> float:
+        self.seconds += 0.001
         return self.seconds
 
 
@@ -161,6 +171,17 @@ def work_off(server: Server, passes: int = 200) -> None:
         if not server.intake.take(look=False).more:
             return
     raise AssertionError("the backlog never ends")
+
+
+def test_the_first_refusals_of_a_flood_have_lines_of_their_own_wherever_its_slices_end(server: Server) -> None:
+    server.clock = Brisk()
+    for number in range(60):
+        server.drop("pablo", b"[]", f"{number}.json")
+    assert server.intake.take().more
+    assert 0 < len(server.queue()) < REFUSED_KEPT
+    work_off(server)
+    told = [json.loads(line) for line in Path(server.settings.audit).read_bytes().splitlines()]
+    assert sum("count" not in line for line in told) == REFUSED_KEPT
 
 
 def test_abandoned_files_without_number_keep_nobody_waiting(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
