@@ -6,16 +6,16 @@ import contextlib
 from collections.abc import Iterator
 
 from cli import sentences
-from cli.output import fill
+from cli.output import format_message
 from schemas.errors import StateError
 
 
 @contextlib.contextmanager
-def access(place: str, *, denied: str, missing: str) -> Iterator[None]:
-    """Turn trouble with *place* into a `StateError` with a next step.
+def access(path: str, *, denied: str, missing: str) -> Iterator[None]:
+    """Turn trouble with *path* into a `StateError` with a next step.
 
     Args:
-        place: the directory that is used inside.
+        path: the directory that is used inside.
         denied: the whole sentence where the account may not do it.
         missing: the whole sentence where it is not there.
     """
@@ -28,7 +28,7 @@ def access(place: str, *, denied: str, missing: str) -> Iterator[None]:
         if isinstance(cause, FileNotFoundError | NotADirectoryError):
             raise StateError(missing) from error
         if isinstance(error, OSError):
-            raise StateError(fill(sentences.FILE_TROUBLE, place=place, why=error.strerror)) from error
+            raise StateError(format_message(sentences.FILE_TROUBLE, place=path, why=error.strerror)) from error
         raise
 
 

@@ -14,7 +14,7 @@ from cli import admin_sentences as sentences
 from cli.admin_arguments import active_users, check_reason, check_since, waiting_users
 from cli.discover import sentences as discover_sentences
 from cli.doctor import sentences as doctor_sentences
-from cli.output import fill
+from cli.output import format_message
 from cli.program import CONTEXT, run, version_option
 from cli.setup import sentences as setup_sentences
 
@@ -104,7 +104,7 @@ def sync(dry_run: bool, config: str | None, force: bool, no_wait: bool, as_json:
     for option, given in refused.items():
         if given:
             sentence = sentences.NOT_WITH_DRY_RUN if dry_run else sentences.ONLY_WITH_DRY_RUN
-            raise click.UsageError(fill(sentence, option=option), click.get_current_context())
+            raise click.UsageError(format_message(sentence, option=option), click.get_current_context())
     from cli import admin_sync  # noqa: PLC0415
 
     if dry_run:

@@ -7,7 +7,7 @@ import re
 import click
 
 from cli import admin_sentences as sentences
-from cli.output import fill
+from cli.output import format_message
 
 _AGE = re.compile(r"(?P<count>[0-9]{1,9})(?P<unit>[mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -22,7 +22,7 @@ def check_reason(context: click.Context, parameter: click.Parameter, reason: str
         raise click.BadParameter(sentences.REASON_BLANK, context, parameter)
     if len(reason) > REASON_LIMIT:
         raise click.BadParameter(
-            fill(sentences.REASON_LONG, length=len(reason), limit=REASON_LIMIT), context, parameter
+            format_message(sentences.REASON_LONG, length=len(reason), limit=REASON_LIMIT), context, parameter
         )
     import unicodedata  # noqa: PLC0415
 
@@ -53,12 +53,12 @@ def check_since(context: click.Context, parameter: click.Parameter, given: str |
         # Years are written with four digits there, and what is asked for is compared as text.
         return found.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
     except (ValueError, OverflowError):
-        raise click.BadParameter(fill(sentences.BAD_TIME, given=given), context, parameter) from None
+        raise click.BadParameter(format_message(sentences.BAD_TIME, given=given), context, parameter) from None
 
 
 def waiting_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Give the members whose request waits, as far as the one who asks may see them."""
-    from schemas.errors import TroubleError  # noqa: PLC0415
+    from schemas.errors import ExpectedError  # noqa: PLC0415
     from schemas.names import USERNAME  # noqa: PLC0415
     from schemas.records import RecordFolders  # noqa: PLC0415
     from schemas.settings import load_settings  # noqa: PLC0415
@@ -66,7 +66,7 @@ def waiting_users(context: click.Context, parameter: click.Parameter, incomplete
     try:
         records = RecordFolders(load_settings().requests)
         owners = {identifier.owner for identifier in records.ids("pending")}
-    except (TroubleError, OSError):
+    except (ExpectedError, OSError):
         return []
     return _beginning_with(incomplete, {owner for owner in owners if USERNAME.fullmatch(owner)})
 
@@ -74,13 +74,13 @@ def waiting_users(context: click.Context, parameter: click.Parameter, incomplete
 def active_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Give the members whose alias is active, likewise."""
     from cli.registry_file import read_registry  # noqa: PLC0415
-    from schemas.errors import TroubleError  # noqa: PLC0415
+    from schemas.errors import ExpectedError  # noqa: PLC0415
     from schemas.names import USERNAME  # noqa: PLC0415
     from schemas.settings import load_settings  # noqa: PLC0415
 
     try:
         entries = read_registry(load_settings()).whole().entries
-    except (TroubleError, OSError):
+    except (ExpectedError, OSError):
         return []
     return _beginning_with(
         incomplete, {name for name, entry in entries.items() if entry.active and USERNAME.fullmatch(name)}

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from cli import admin_sentences as sentences
 from cli import exits, waiting
-from cli.deciding import Desk, open_desk, open_records, reading, worst
-from cli.mail_flow import Flow, find_flow, tell_flow
-from cli.outcomes import Case, await_applied, sort_out, unless_awaited
-from cli.output import complain, fill, moment, prose, tell
+from cli.deciding import DecisionsDirectory, open_decisions, open_records, reading, worst
+from cli.mail_flow import PublishState, echo_publish_state, find_publish_state
+from cli.outcomes import SubmittedDecision, await_applied, sort_out, unless_awaited
+from cli.output import echo, echo_error, format_message, safe_text, timestamp
 from cli.registry_file import read_registry
 from cli.watcher_state import conflict_of
 from cli.who import operator
 from schemas.decisions import Decision
-from schemas.errors import RegistryError, StateError, TroubleError
+from schemas.errors import ExpectedError, RegistryError, StateError
 from schemas.names import USERNAME, alias_of
 from schemas.records import RecordFolders
 from schemas.registry import Entry
@@ -26,51 +26,53 @@ from schemas.times import now
 def approve(settings: Settings, users: Sequence[str], *, sync_mail: bool, wait: bool) -> int:
     """Approve the waiting request of each of *users*; the trouble of one does not keep the others."""
     statuses: list[int] = []
-    cases: list[Case] = []
-    with open_desk(settings) as desk, open_records(settings) as records:
+    submitted_decisions: list[SubmittedDecision] = []
+    with open_decisions(settings) as directory, open_records(settings) as records:
         for user in dict.fromkeys(users):
             try:
-                cases.append(_approval(settings, desk, records, user))
-            except TroubleError as error:
-                complain(prose(str(error)))
+                submitted_decisions.append(_approval(settings, directory, records, user))
+            except ExpectedError as error:
+                echo_error(safe_text(str(error)))
                 statuses.append(exits.FAILED)
-        if cases:
-            statuses.append(_follow_approvals(settings, desk, cases, sync_mail=sync_mail, wait=wait))
+        if submitted_decisions:
+            statuses.append(_follow_approvals(settings, directory, submitted_decisions, sync_mail=sync_mail, wait=wait))
     return worst(statuses)
 
 
-def _approval(settings: Settings, desk: Desk, records: RecordFolders, user: str) -> Case:
+def _approval(
+    settings: Settings, directory: DecisionsDirectory, records: RecordFolders, user: str
+) -> SubmittedDecision:
     record = _waiting_request(settings, records, user)
     destination = record.destination or ""
     present = _active_destination(settings, record)
     shown = sentences.ASKED_CHANGE if present and present != destination else sentences.ASKED
-    when = moment(record.created_at)
-    tell(fill(shown, alias=record.alias, destination=destination, when=when, present=present))
-    return Case(user, record.alias, destination, desk.drop(_about("approve", record)))
+    when = timestamp(record.created_at)
+    echo(format_message(shown, alias=record.alias, destination=destination, when=when, present=present))
+    return SubmittedDecision(user, record.alias, destination, directory.write(_about("approve", record)))
 
 
 def reject(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
     """Reject the waiting request of *user*."""
-    with open_desk(settings) as desk, open_records(settings) as records:
+    with open_decisions(settings) as directory, open_records(settings) as records:
         record = _waiting_request(settings, records, user)
-        marker = desk.drop(_about("reject", record, reason))
-        case = Case(user, record.alias, record.destination or "", marker)
-        handed_in = unless_awaited(settings, wait=wait)
-        if handed_in is not None:
-            return handed_in
-        status, applied = await_applied(settings, desk, [case])
+        marker = directory.write(_about("reject", record, reason))
+        submitted = SubmittedDecision(user, record.alias, record.destination or "", marker)
+        status_at_once = unless_awaited(settings, wait=wait)
+        if status_at_once is not None:
+            return status_at_once
+        status, applied = await_applied(settings, directory, [submitted])
     for done in applied:
-        tell(fill(sentences.REJECTED, alias=done.alias, destination=done.destination, username=user))
+        echo(format_message(sentences.REJECTED, alias=done.alias, destination=done.destination, username=user))
     return status
 
 
 def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
     """Switch the active alias of *user* off."""
-    with open_desk(settings) as desk:
+    with open_decisions(settings) as directory:
         _refuse_bad_name(user)
         entry = read_registry(settings).entry(user)
         if entry is None or not entry.active or entry.destination is None:
-            raise StateError(fill(sentences.NOTHING_ACTIVE, username=user))
+            raise StateError(format_message(sentences.NOTHING_ACTIVE, username=user))
         decision = Decision(
             decision="revoke",
             username=user,
@@ -82,23 +84,23 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
         alias = alias_of(user, settings.domain)
         # The watcher tells of conflicts of active aliases alone.
         conflict = conflict_of(settings, alias)
-        case = Case(user, alias, entry.destination, desk.drop(decision))
-        handed_in = unless_awaited(settings, wait=wait)
-        if handed_in is not None:
-            return handed_in
-        status, applied = await_applied(settings, desk, [case])
+        submitted = SubmittedDecision(user, alias, entry.destination, directory.write(decision))
+        status_at_once = unless_awaited(settings, wait=wait)
+        if status_at_once is not None:
+            return status_at_once
+        status, applied = await_applied(settings, directory, [submitted])
     if not applied:
         return status
-    flow = find_flow(settings)
+    publish_state = find_publish_state(settings)
     if conflict is not None:
-        held = prose(", ".join(conflict.held))
-        complain(fill(sentences.REVOKED_BUT_HELD, alias=case.alias, held=held))
+        held = safe_text(", ".join(conflict.held))
+        echo_error(format_message(sentences.REVOKED_BUT_HELD, alias=submitted.alias, held=held))
         # Where it leads elsewhere, revoking the alias is how such a conflict ends.
-        status = worst([status, exits.FAILED if case.destination in conflict.held else exits.DONE])
+        status = worst([status, exits.FAILED if submitted.destination in conflict.held else exits.DONE])
     else:
-        sentence = sentences.REVOKED_LIVE if flow.state == "live" else sentences.REVOKED
-        tell(fill(sentence, alias=case.alias, destination=case.destination))
-    return worst([status, tell_flow(settings, flow)])
+        sentence = sentences.REVOKED_LIVE if publish_state.state == "live" else sentences.REVOKED
+        echo(format_message(sentence, alias=submitted.alias, destination=submitted.destination))
+    return worst([status, echo_publish_state(settings, publish_state)])
 
 
 def _about(kind: str, record: RequestRecord, reason: str | None = None) -> Decision:
@@ -124,16 +126,16 @@ def _waiting_request(settings: Settings, records: RecordFolders, user: str) -> R
     group = settings.config.group
     account = Accounts(group).of_name(user)
     if account is None:
-        raise StateError(fill(sentences.NO_ACCOUNT, username=user))
+        raise StateError(format_message(sentences.NO_ACCOUNT, username=user))
     if not account.member:
-        raise StateError(fill(sentences.NOT_A_MEMBER, username=user, group=group))
-    raise StateError(fill(sentences.NOTHING_PENDING, username=user))
+        raise StateError(format_message(sentences.NOT_A_MEMBER, username=user, group=group))
+    raise StateError(format_message(sentences.NOTHING_PENDING, username=user))
 
 
 def _refuse_bad_name(user: str) -> None:
     # It becomes part of the marker's file name.
     if not USERNAME.fullmatch(user):
-        raise StateError(fill(sentences.BAD_USERNAME, username=user))
+        raise StateError(format_message(sentences.BAD_USERNAME, username=user))
 
 
 def _active_destination(settings: Settings, record: RequestRecord) -> str | None:
@@ -148,50 +150,63 @@ def _entry(settings: Settings, username: str) -> Entry | None:
         return None  # The watcher lets decisions wait, and its status says why.
 
 
-def _follow_approvals(settings: Settings, desk: Desk, cases: Sequence[Case], *, sync_mail: bool, wait: bool) -> int:
-    handed_in = unless_awaited(settings, wait=wait)
-    if handed_in is not None:
-        return handed_in
+def _follow_approvals(
+    settings: Settings,
+    directory: DecisionsDirectory,
+    submitted_decisions: Sequence[SubmittedDecision],
+    *,
+    sync_mail: bool,
+    wait: bool,
+) -> int:
+    status_at_once = unless_awaited(settings, wait=wait)
+    if status_at_once is not None:
+        return status_at_once
     if not sync_mail:
-        left = {case.marker for case in cases if not _registered(settings, desk, case)}
-        status, applied = sort_out(settings, desk, cases, left)
-        for case in applied:
-            tell(fill(sentences.APPROVED_REGISTERED, alias=case.alias, destination=case.destination))
+        left = {
+            submitted.marker for submitted in submitted_decisions if not _registered(settings, directory, submitted)
+        }
+        status, applied = sort_out(settings, directory, submitted_decisions, left)
+        for submitted in applied:
+            echo(
+                format_message(sentences.APPROVED_REGISTERED, alias=submitted.alias, destination=submitted.destination)
+            )
         return status
-    status, applied = await_applied(settings, desk, cases)
+    status, applied = await_applied(settings, directory, submitted_decisions)
     if not applied:
         return status
-    flow = find_flow(settings)
-    statuses = [status, *(_tell_approved(flow, case) for case in applied)]
-    rest = flow.after_telling_of([case.alias for case in applied])
-    return worst([*statuses, tell_flow(settings, rest)])
+    publish_state = find_publish_state(settings)
+    statuses = [status, *(_tell_approved(publish_state, submitted) for submitted in applied)]
+    rest = publish_state.after_telling_of([submitted.alias for submitted in applied])
+    return worst([*statuses, echo_publish_state(settings, rest)])
 
 
-def _registered(settings: Settings, desk: Desk, case: Case) -> bool:
-    identifier = case.marker.removesuffix(".json")
+def _registered(settings: Settings, directory: DecisionsDirectory, submitted: SubmittedDecision) -> bool:
+    identifier = submitted.marker.removesuffix(".json")
 
     def look() -> bool | None:
-        if not desk.is_waiting(case.marker):
+        if not directory.is_waiting(submitted.marker):
             return True
-        entry = _entry(settings, case.username)
-        found = entry and entry.active and entry.destination == case.destination and entry.updated_by == identifier
+        entry = _entry(settings, submitted.username)
+        found = entry and entry.active and entry.destination == submitted.destination and entry.updated_by == identifier
         return True if found else None
 
     return waiting.wait_for(look, waiting.MARKER_SECONDS) is True
 
 
-def _tell_approved(flow: Flow, case: Case) -> int:
-    if flow.state != "live" or flow.registry is None:
-        tell(fill(sentences.APPROVED, alias=case.alias, destination=case.destination))
+def _tell_approved(publish_state: PublishState, submitted: SubmittedDecision) -> int:
+    if publish_state.state != "live" or publish_state.registry is None:
+        echo(format_message(sentences.APPROVED, alias=submitted.alias, destination=submitted.destination))
         return exits.DONE
-    entry = flow.registry.entry(case.username)
-    if entry is None or not entry.active or entry.destination != case.destination:
-        complain(fill(sentences.APPROVED_BUT_CHANGED, alias=case.alias, destination=case.destination))
+    entry = publish_state.registry.entry(submitted.username)
+    if entry is None or not entry.active or entry.destination != submitted.destination:
+        echo_error(
+            format_message(sentences.APPROVED_BUT_CHANGED, alias=submitted.alias, destination=submitted.destination)
+        )
         return exits.FAILED
-    if (conflict := flow.conflicts.get(case.alias)) is not None:
-        held = prose(", ".join(conflict.held))
+    if (conflict := publish_state.conflicts.get(submitted.alias)) is not None:
+        held = safe_text(", ".join(conflict.held))
         sentence = sentences.APPROVED_IN_CONFLICT_SAME if conflict.same else sentences.APPROVED_IN_CONFLICT
-        complain(fill(sentence, alias=case.alias, destination=case.destination, held=held))
+        echo_error(format_message(sentence, alias=submitted.alias, destination=submitted.destination, held=held))
         return exits.FAILED
-    tell(fill(sentences.APPROVED_LIVE, alias=case.alias, destination=case.destination))
+    echo(format_message(sentences.APPROVED_LIVE, alias=submitted.alias, destination=submitted.destination))
     return exits.DONE

@@ -23,11 +23,11 @@ import msgspec
 
 from cli import admin_sentences as sentences
 from cli import exits
-from cli.deciding import open_desk, open_records, reading
-from cli.mail_flow import find_flow, tell_flow, tell_problems
+from cli.deciding import open_decisions, open_records, reading
+from cli.mail_flow import echo_problems, echo_publish_state, find_publish_state
 from cli.orphans import Orphans, find_orphans
-from cli.outcomes import tell_kept, unless_awaited
-from cli.output import Prose, complain, counted, fill, table, tell, tell_json, tell_lines
+from cli.outcomes import echo_kept, unless_awaited
+from cli.output import SafeText, counted, echo, echo_error, echo_json, echo_lines, format_message, table
 from cli.published import read_published
 from cli.registry_file import read_registry
 from cli.who import operator
@@ -44,32 +44,36 @@ _COLOURS = {sentences.ADDED: "green", sentences.CHANGED: "yellow", sentences.REM
 
 def sync(settings: Settings, *, force: bool, wait: bool) -> int:
     """Have the watcher bring the map into line; with *force*, though the guard would hold this registry back."""
-    with open_desk(settings) as desk:
+    with open_decisions(settings) as directory:
         seen = read_registry(settings).whole().sha256 if force else None
         decision = Decision(decision="sync", operator=operator(), created_at=now(), force=force, registry_sha256=seen)
-        name = desk.drop(decision)
-        handed_in = unless_awaited(settings, wait=wait)
-        if handed_in is not None:
-            return handed_in
-        if desk.await_gone([name]):
-            tell_kept(name)
-            tell_problems(settings)
+        name = directory.write(decision)
+        status_at_once = unless_awaited(settings, wait=wait)
+        if status_at_once is not None:
+            return status_at_once
+        if directory.await_gone([name]):
+            echo_kept(name)
+            echo_problems(settings)
             return exits.LATER
-        if reason := desk.failure(name):
-            complain(fill(sentences.SYNC_FAILED, reason=reason))
+        if reason := directory.failure(name):
+            echo_error(format_message(sentences.SYNC_FAILED, reason=reason))
             return exits.FAILED
-    flow = find_flow(settings)
-    if flow.state == "off":
-        complain(fill(sentences.SYNC_OFF, config=settings.path))
+    publish_state = find_publish_state(settings)
+    if publish_state.state == "off":
+        echo_error(format_message(sentences.SYNC_OFF, config=settings.path))
         return exits.FAILED
-    if flow.unseen:
-        for problem in flow.unseen:
-            complain(fill(sentences.PUBLISH_PROBLEM, what=problem))
+    if publish_state.unseen:
+        for problem in publish_state.unseen:
+            echo_error(format_message(sentences.PUBLISH_PROBLEM, what=problem))
         return exits.FAILED
-    if flow.state == "live":
-        sentence = sentences.IN_LINE_BUT if flow.conflicts else sentences.IN_LINE
-        tell(fill(sentence, aliases=_aliases(flow.aliases), left_out=_aliases(len(flow.conflicts))))
-    return tell_flow(settings, flow)
+    if publish_state.state == "live":
+        sentence = sentences.IN_LINE_BUT if publish_state.conflicts else sentences.IN_LINE
+        echo(
+            format_message(
+                sentence, aliases=_aliases(publish_state.aliases), left_out=_aliases(len(publish_state.conflicts))
+            )
+        )
+    return echo_publish_state(settings, publish_state)
 
 
 def dry_run(settings: Settings, *, as_json: bool) -> int:
@@ -83,19 +87,19 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
     with open_records(settings) as records, reading(settings):
         guard = mass_change(plan, registry, records.by_owner("approved"))
     if as_json:
-        tell_json(_plain(settings, plan, guard, found) | {"conflicts": msgspec.to_builtins(published.conflicts)})
+        echo_json(_plain(settings, plan, guard, found) | {"conflicts": msgspec.to_builtins(published.conflicts)})
     else:
         _tell_plan(settings, plan, len(published.conflicts))
         _tell_conflicts(published.conflicts)
         _tell_orphans(found)
     for trouble in found.troubles:
-        complain(trouble)
+        echo_error(trouble)
     if guard is None:
         return exits.FAILED if found.troubles else exits.DONE
     from watcher.sentences import MASS_CHANGE  # noqa: PLC0415
 
-    complain(
-        fill(
+    echo_error(
+        format_message(
             MASS_CHANGE,
             published=guard.published,
             removed=guard.removed,
@@ -108,31 +112,31 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
 
 def _tell_conflicts(conflicts: Sequence[Conflict]) -> None:
     if conflicts:
-        tell(sentences.DRY_RUN_CONFLICTS)
+        echo(sentences.DRY_RUN_CONFLICTS)
         rows = [
             [each.alias, sentences.CHANGE.format(present=", ".join(each.held), destination=each.destination)]
             for each in conflicts
         ]
-        tell_lines(table((), rows, {}))
+        echo_lines(table((), rows, {}))
 
 
 def _tell_orphans(found: Orphans) -> None:
     if found.switch_off:
         held = found.held is not None
-        tell(sentences.DRY_RUN_ORPHANS_HELD if held else sentences.DRY_RUN_ORPHANS)
-        tell_lines(table((), [[orphan.alias, orphan.reason] for orphan in found.switch_off], {}))
+        echo(sentences.DRY_RUN_ORPHANS_HELD if held else sentences.DRY_RUN_ORPHANS)
+        echo_lines(table((), [[orphan.alias, orphan.reason] for orphan in found.switch_off], {}))
 
 
 def _tell_plan(settings: Settings, plan: Plan, left_out: int) -> None:
     if not settings.config.enabled:
-        tell(fill(sentences.DRY_RUN_OFF, config=settings.path))
+        echo(format_message(sentences.DRY_RUN_OFF, config=settings.path))
     if plan.empty:
         sentence = sentences.DRY_RUN_EMPTY_BUT if left_out else sentences.DRY_RUN_EMPTY
-        tell(fill(sentence, aliases=_aliases(plan.published), left_out=_aliases(left_out)))
+        echo(format_message(sentence, aliases=_aliases(plan.published), left_out=_aliases(left_out)))
         return
-    tell_lines(_plan_lines(plan))
-    tell(
-        fill(
+    echo_lines(_plan_lines(plan))
+    echo(
+        format_message(
             sentences.DRY_RUN_COUNTS,
             added=len(plan.added),
             changed=len(plan.changed),
@@ -176,5 +180,5 @@ def _plain(settings: Settings, plan: Plan, guard: MassChange | None, found: Orph
     }
 
 
-def _aliases(count: int) -> Prose:
+def _aliases(count: int) -> SafeText:
     return counted(count, sentences.ALIASES_ONE, sentences.ALIASES_MORE)

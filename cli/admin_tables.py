@@ -25,7 +25,18 @@ from __future__ import annotations
 from cli import admin_sentences as sentences
 from cli import exits
 from cli.deciding import open_records, reading
-from cli.output import Prose, complain, fill, prose, short_date, short_moment, table, tell, tell_json, tell_lines
+from cli.output import (
+    SafeText,
+    echo,
+    echo_error,
+    echo_json,
+    echo_lines,
+    format_message,
+    safe_text,
+    short_date,
+    short_timestamp,
+    table,
+)
 from cli.registry_file import RegistrySnapshot, read_registry
 from cli.sentences import NOTHING
 from schemas.errors import RegistryError, StateError
@@ -43,42 +54,42 @@ def pending(settings: Settings, *, as_json: bool) -> int:
     try:
         registry = read_registry(settings) if records else None
     except RegistryError as error:
-        troubles.append(prose(str(error)))
+        troubles.append(safe_text(str(error)))
     present: dict[str, str | None] = {}
     for record in records:
         try:
             present[record.request_id] = _present(registry, record)
         except RegistryError as error:
-            troubles.append(prose(str(error)))
+            troubles.append(safe_text(str(error)))
     if as_json:
-        tell_json([_plain_request(record, present.get(record.request_id)) for record in records])
+        echo_json([_plain_request(record, present.get(record.request_id)) for record in records])
     elif records:
         rows = [
             [
                 record.username,
                 record.destination or NOTHING,
                 present.get(record.request_id) or NOTHING,
-                short_moment(record.created_at),
+                short_timestamp(record.created_at),
             ]
             for record in records
         ]
-        tell_lines(table(sentences.PENDING_HEADINGS, rows))
+        echo_lines(table(sentences.PENDING_HEADINGS, rows))
     elif not troubles:
-        tell(sentences.PENDING_NONE)
+        echo(sentences.PENDING_NONE)
     for trouble in dict.fromkeys(troubles):
-        complain(trouble)
+        echo_error(trouble)
     return exits.FAILED if troubles else exits.DONE
 
 
-def _waiting(settings: Settings) -> tuple[list[RequestRecord], list[Prose]]:
+def _waiting(settings: Settings) -> tuple[list[RequestRecord], list[SafeText]]:
     found: list[RequestRecord] = []
-    troubles: list[Prose] = []
+    troubles: list[SafeText] = []
     with open_records(settings) as folders, reading(settings):
         for identifier in folders.ids("pending"):
             try:
                 record = folders.load("pending", identifier)
             except StateError as error:
-                troubles.append(fill(sentences.UNREADABLE_RECORD, trouble=prose(str(error))))
+                troubles.append(format_message(sentences.UNREADABLE_RECORD, trouble=safe_text(str(error))))
                 continue
             if record is not None:
                 found.append(record)
@@ -106,7 +117,7 @@ def list_aliases(settings: Settings, *, as_json: bool) -> int:
     """List the registry's entries, the active ones first."""
     entries = sorted(read_registry(settings).whole().entries.items(), key=lambda item: (not item[1].active, item[0]))
     if as_json:
-        tell_json([_plain_entry(username, entry) for username, entry in entries])
+        echo_json([_plain_entry(username, entry) for username, entry in entries])
     elif entries:
         rows = [
             [
@@ -118,9 +129,9 @@ def list_aliases(settings: Settings, *, as_json: bool) -> int:
             ]
             for _, entry in entries
         ]
-        tell_lines(table(sentences.LIST_HEADINGS, rows, _COLOURS))
+        echo_lines(table(sentences.LIST_HEADINGS, rows, _COLOURS))
     else:
-        tell(sentences.LIST_NONE)
+        echo(sentences.LIST_NONE)
     return exits.DONE
 
 

@@ -16,7 +16,18 @@ from itertools import chain
 from cli import admin_sentences as sentences
 from cli import exits
 from cli.access import access
-from cli.output import Prose, complain, counted, fill, hanging, prose, short_moment, tell, tell_json, tell_lines
+from cli.output import (
+    SafeText,
+    counted,
+    echo,
+    echo_error,
+    echo_json,
+    echo_lines,
+    format_message,
+    hanging_indent,
+    safe_text,
+    short_timestamp,
+)
 from cli.sentences import NOTHING
 from schemas.audit import LINE_LIMIT, AuditLine, parse_line, to_plain
 from schemas.documents import NotJsonError, ShapeError
@@ -44,19 +55,19 @@ def log(settings: Settings, *, user: str | None, since: str | None, as_json: boo
     found = _Reading(settings.audit, since)
     lines = (line for line in found.lines() if user is None or line.username == user)
     if as_json:
-        tell_json([to_plain(line) for line in lines])
+        echo_json([to_plain(line) for line in lines])
     else:
         shown = False
         for line in lines:
             shown = True
-            tell_lines(_told(line))
+            echo_lines(_told(line))
         if not shown and not found.troubles:
-            tell(sentences.LOG_NONE)
+            echo(sentences.LOG_NONE)
     if found.unreadable:
         # A power cut leaves one such line, for as long as its file is kept: nothing has failed.
-        complain(counted(found.unreadable, sentences.LOG_LINE_UNREADABLE, sentences.LOG_LINES_UNREADABLE))
+        echo_error(counted(found.unreadable, sentences.LOG_LINE_UNREADABLE, sentences.LOG_LINES_UNREADABLE))
     for trouble in found.troubles:
-        complain(prose(trouble))
+        echo_error(safe_text(trouble))
     return exits.FAILED if found.troubles else exits.DONE
 
 
@@ -88,10 +99,10 @@ class _Reading:
         except (StateError, UnsafeFileError) as error:
             self.troubles[str(error)] = None
 
-    def _access(self, place: str) -> AbstractContextManager[None]:
-        denied = fill(sentences.LOG_DENIED, path=self._path)
-        missing = fill(sentences.LOG_NO_DIRECTORY, path=self._path)
-        return access(place, denied=denied, missing=missing)
+    def _access(self, display_path: str) -> AbstractContextManager[None]:
+        denied = format_message(sentences.LOG_DENIED, path=self._path)
+        missing = format_message(sentences.LOG_NO_DIRECTORY, path=self._path)
+        return access(display_path, denied=denied, missing=missing)
 
     def _parsed(self, data: bytes) -> AuditLine | None:
         if not data.strip():
@@ -104,24 +115,24 @@ class _Reading:
         return None
 
 
-def _seconds(moment: str) -> float:
-    return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp() if moment else 0
+def _seconds(timestamp: str) -> float:
+    return datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp() if timestamp else 0
 
 
 def _told(line: AuditLine) -> list[str]:
     what = sentences.LOG_WHAT[line.what]
-    name = prose(line.username or NOTHING)
-    head = f"{prose(short_moment(line.time))}  {what.ljust(_WHAT_ROOM)}  {name.ljust(_NAME_ROOM)}  "
-    return hanging(head, _details(line))
+    name = safe_text(line.username or NOTHING)
+    head = f"{safe_text(short_timestamp(line.time))}  {what.ljust(_WHAT_ROOM)}  {name.ljust(_NAME_ROOM)}  "
+    return hanging_indent(head, _details(line))
 
 
-def _details(line: AuditLine) -> Prose:
-    by = prose(line.decided_by or NOTHING)
-    reason = prose(line.reason or NOTHING)
-    destination = prose(line.destination or NOTHING)
+def _details(line: AuditLine) -> SafeText:
+    by = safe_text(line.decided_by or NOTHING)
+    reason = safe_text(line.reason or NOTHING)
+    destination = safe_text(line.destination or NOTHING)
     if line.what == "published":
         forced = line.decided_by != "watcher"
-        return fill(
+        return format_message(
             sentences.LOG_PUBLISHED_FORCED if forced else sentences.LOG_PUBLISHED,
             aliases=counted(line.aliases or 0, sentences.ALIASES_ONE, sentences.ALIASES_MORE),
             added=line.added or 0,
@@ -130,8 +141,8 @@ def _details(line: AuditLine) -> Prose:
             by=by,
         )
     if line.what == "refused" and line.count is not None:
-        return fill(sentences.LOG_REFUSED_MORE, count=line.count, reason=reason)
+        return format_message(sentences.LOG_REFUSED_MORE, count=line.count, reason=reason)
     if line.what == "cancelled":
         sentence = sentences.LOG_WITHDRAWN if line.request_id else sentences.LOG_SWITCHED_OFF
-        return fill(sentences.LOG_CLOSED if line.reason else sentence, destination=destination, reason=reason)
-    return fill(sentences.LOG_DETAILS[line.what], destination=destination, reason=reason, by=by)
+        return format_message(sentences.LOG_CLOSED if line.reason else sentence, destination=destination, reason=reason)
+    return format_message(sentences.LOG_DETAILS[line.what], destination=destination, reason=reason, by=by)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from cli import admin_sentences as sentences
 from cli import exits, waiting
 from cli.access import access
-from cli.output import fill, prose
+from cli.output import format_message, safe_text
 from schemas.decisions import Decision, FailedDecision, marker_name
 from schemas.documents import NotJsonError, ShapeError, parse_record, to_json
-from schemas.errors import StateError, TroubleError
+from schemas.errors import ExpectedError, StateError
 from schemas.files import Directory
 from schemas.records import RecordFolders
 from schemas.settings import Settings
@@ -21,13 +21,13 @@ _FAILED = "failed"
 _FAILED_LIMIT = 64 * 1024
 
 
-class Desk:
+class DecisionsDirectory:
     """The open directory of the markers."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    def drop(self, decision: Decision) -> str:
+    def write(self, decision: Decision) -> str:
         """Hand *decision* in; give the name of its marker."""
         name = marker_name(decision)
         with _admin_access(self._directory.path):
@@ -54,32 +54,32 @@ class Desk:
         try:
             with Directory(os.path.join(self._directory.path, _FAILED)) as failed:
                 data = failed.read(name, _FAILED_LIMIT).data
-                return prose(parse_record(data, FailedDecision).reason)
+                return safe_text(parse_record(data, FailedDecision).reason)
         except FileNotFoundError:
             return None
         except StateError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
             raise
-        except (OSError, TroubleError, NotJsonError, ShapeError):
-            place = os.path.join(self._directory.path, _FAILED, name)
-            return fill(sentences.FAILED_UNREADABLE, place=place)
+        except (OSError, ExpectedError, NotJsonError, ShapeError):
+            display_path = os.path.join(self._directory.path, _FAILED, name)
+            return format_message(sentences.FAILED_UNREADABLE, place=display_path)
 
 
 @contextlib.contextmanager
-def open_desk(settings: Settings) -> Iterator[Desk]:
+def open_decisions(settings: Settings) -> Iterator[DecisionsDirectory]:
     """Open the directory of the markers; raise `StateError` with the next step where that is not allowed."""
     with _admin_access(settings.decisions):
         directory = Directory(settings.decisions)
     with directory:
-        yield Desk(directory)
+        yield DecisionsDirectory(directory)
 
 
-def _admin_access(place: str) -> contextlib.AbstractContextManager[None]:
+def _admin_access(path: str) -> contextlib.AbstractContextManager[None]:
     return access(
-        place,
-        denied=fill(sentences.RUN_WITH_SUDO, directory=place),
-        missing=fill(sentences.NOT_SET_UP, directory=place),
+        path,
+        denied=format_message(sentences.RUN_WITH_SUDO, directory=path),
+        missing=format_message(sentences.NOT_SET_UP, directory=path),
     )
 
 

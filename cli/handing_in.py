@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cli import member_sentences as sentences
 from cli import waiting
 from cli.access import access, is_missing
-from cli.output import fill
+from cli.output import format_message
 from cli.who import Member
 from schemas.documents import to_json
 from schemas.errors import StateError
@@ -22,20 +22,20 @@ from schemas.requests import FOLDERS, Folder, RequestId, RequestRecord, request_
 from schemas.settings import Settings
 
 
-class Verdict(NamedTuple):
+class Outcome(NamedTuple):
     """What became of a file: its record, or `None` where it is gone and none was written."""
 
     record: RequestRecord | None
 
 
-class HandedIn(NamedTuple):
+class Submission(NamedTuple):
     """A file in the queue, and the id that its record will have."""
 
     name: str
     identifier: RequestId
 
 
-class Counter:
+class QueueClient:
     """Where a member hands in files, and where the watcher's records of them are.
 
     Args:
@@ -75,7 +75,7 @@ class Counter:
                 for status in found
             )
 
-    def hand_in(self, contents: QueueFile) -> HandedIn:
+    def submit(self, contents: QueueFile) -> Submission:
         """Put *contents* in the queue, whole or not at all."""
         name = f"{self.member.name}-{os.urandom(8).hex()}.json"
         temporary = temporary_name(name)
@@ -84,25 +84,25 @@ class Counter:
             status = self.queue.status(temporary)
             if status is None or signature_of(status) != written:
                 # In a directory that every member may write, another can have put theirs under the name.
-                raise StateError(fill(sentences.INTERFERED, directory=self.queue.path))
+                raise StateError(format_message(sentences.INTERFERED, directory=self.queue.path))
             try:
                 self.queue.rename(temporary, name)
             except OSError:
                 self.queue.remove(temporary)
                 raise
             self.queue.sync()
-        return HandedIn(name, request_id(self.member.name, name, status))
+        return Submission(name, request_id(self.member.name, name, status))
 
-    def await_verdict(self, handed_in: HandedIn) -> Verdict | None:
-        """Wait until the watcher has dealt with *handed_in*; `None` where it has not in time."""
-        return waiting.wait_for(lambda: self._verdict(handed_in), waiting.VERDICT_SECONDS)
+    def await_outcome(self, submission: Submission) -> Outcome | None:
+        """Wait until the watcher has dealt with *submission*; `None` where it has not in time."""
+        return waiting.wait_for(lambda: self._outcome(submission), waiting.VERDICT_SECONDS)
 
-    def _verdict(self, handed_in: HandedIn) -> Verdict | None:
-        record = self.find(handed_in.identifier)
-        if record is None and not self.queue.has(handed_in.name):
+    def _outcome(self, submission: Submission) -> Outcome | None:
+        record = self.find(submission.identifier)
+        if record is None and not self.queue.has(submission.name):
             # The record is written before the file is removed: it is there by now, or never will be.
-            return Verdict(self.find(handed_in.identifier))
-        return Verdict(record) if record else None
+            return Outcome(self.find(submission.identifier))
+        return Outcome(record) if record else None
 
     def find(self, identifier: RequestId | str) -> RequestRecord | None:
         """The record *identifier* in whichever folder it is."""
@@ -117,26 +117,26 @@ class Counter:
                 return record
         return None
 
-    def _access(self, place: str) -> contextlib.AbstractContextManager[None]:
-        return _member_access(place, self.settings.config.group)
+    def _access(self, path: str) -> contextlib.AbstractContextManager[None]:
+        return _member_access(path, self.settings.config.group)
 
 
 @contextlib.contextmanager
-def open_counter(settings: Settings, member: Member) -> Iterator[Counter]:
+def open_queue_client(settings: Settings, member: Member) -> Iterator[QueueClient]:
     """Open the queue; raise `StateError` with the next step where *member* may not use it."""
     with _member_access(settings.queue, settings.config.group):
         queue = Directory(settings.queue)
     records = RecordFolders(settings.requests)
     try:
-        yield Counter(settings, member, queue, records)
+        yield QueueClient(settings, member, queue, records)
     finally:
         records.close()
         queue.close()
 
 
-def _member_access(place: str, group: str) -> contextlib.AbstractContextManager[None]:
+def _member_access(path: str, group: str) -> contextlib.AbstractContextManager[None]:
     return access(
-        place,
-        denied=fill(sentences.NO_ACCESS, directory=place, group=group),
-        missing=fill(sentences.NOT_SET_UP, directory=place),
+        path,
+        denied=format_message(sentences.NO_ACCESS, directory=path, group=group),
+        missing=format_message(sentences.NOT_SET_UP, directory=path),
     )

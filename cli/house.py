@@ -20,14 +20,14 @@ from watcher.intake.place import members_may_mount
 from watcher.publish.postmap import SUFFIXES
 
 Kind = Literal["directory", "file"]
-FaultKind = Literal["missing", "link", "kind", "mode", "owner", "group", "no-group", "unasked"]
+PathFaultKind = Literal["missing", "link", "kind", "mode", "owner", "group", "no-group", "unasked"]
 
 ROOT = 0
 QUEUE_STICKY = 0o3770
 """The stronger mode of the queue: no member can rename or remove another's file, or mount something over it."""
 
 
-class Place(NamedTuple):
+class PathSpec(NamedTuple):
     """One path and how it has to be.
 
     Attributes:
@@ -52,7 +52,7 @@ class Place(NamedTuple):
         return f"{self.modes[0]:04o} root:{self.group}"
 
 
-class Fault(NamedTuple):
+class PathFault(NamedTuple):
     """One thing in which a place is not as it has to be.
 
     Attributes:
@@ -64,32 +64,34 @@ class Fault(NamedTuple):
             escaped.
     """
 
-    place: Place
-    kind: FaultKind
+    place: PathSpec
+    kind: PathFaultKind
     found: str
 
 
-def places(settings: Settings) -> list[Place]:
+def path_specs(settings: Settings) -> list[PathSpec]:
     """Every path of the service, whatever is inside coming after it, and the lock before what it locks."""
     config = settings.config
     return [
         # Only root can put a link there, to keep all state elsewhere.
-        Place("state", os.path.realpath(config.state_dir), "directory", (0o755,)),
-        Place("queue", settings.queue, "directory", (0o2770, QUEUE_STICKY), config.group),
-        Place("requests", settings.requests, "directory", (0o2750,), config.group),
+        PathSpec("state", os.path.realpath(config.state_dir), "directory", (0o755,)),
+        PathSpec("queue", settings.queue, "directory", (0o2770, QUEUE_STICKY), config.group),
+        PathSpec("requests", settings.requests, "directory", (0o2750,), config.group),
         *(
-            Place(f"requests/{folder}", os.path.join(settings.requests, folder), "directory", (0o2750,), config.group)
+            PathSpec(
+                f"requests/{folder}", os.path.join(settings.requests, folder), "directory", (0o2750,), config.group
+            )
             for folder in FOLDERS
         ),
-        Place("decisions", settings.decisions, "directory", (0o700,)),
-        Place("decisions/failed", os.path.join(settings.decisions, "failed"), "directory", (0o700,)),
-        Place("old queue", old_queue(settings), "directory", (0o700,), needed=False),
-        Place("lock", settings.lock, "file", (0o600,), needed=False),
-        Place("registry", settings.registry, "file", (0o640,), config.group),
-        Place("audit log", settings.audit, "file", (0o640,), _log_group(), needed=False),
-        Place("runtime", config.runtime_dir, "directory", (0o755,)),
-        Place("status", os.path.join(config.runtime_dir, "status.json"), "file", (0o644,), needed=False),
-        Place("config", settings.path, "file", (0o644,), needed=False),
+        PathSpec("decisions", settings.decisions, "directory", (0o700,)),
+        PathSpec("decisions/failed", os.path.join(settings.decisions, "failed"), "directory", (0o700,)),
+        PathSpec("old queue", old_queue(settings), "directory", (0o700,), needed=False),
+        PathSpec("lock", settings.lock, "file", (0o600,), needed=False),
+        PathSpec("registry", settings.registry, "file", (0o640,), config.group),
+        PathSpec("audit log", settings.audit, "file", (0o640,), _log_group(), needed=False),
+        PathSpec("runtime", config.runtime_dir, "directory", (0o755,)),
+        PathSpec("status", os.path.join(config.runtime_dir, "status.json"), "file", (0o644,), needed=False),
+        PathSpec("config", settings.path, "file", (0o644,), needed=False),
         *_map_places(settings),
     ]
 
@@ -99,17 +101,17 @@ def old_queue(settings: Settings) -> str:
     return os.path.join(settings.config.state_dir, "email-alias-old-queue")
 
 
-def _map_places(settings: Settings) -> list[Place]:
+def _map_places(settings: Settings) -> list[PathSpec]:
     config = settings.config
     # The file that leads to a database is Postfix's own, and its owner and mode are the administrator's choice.
     if config.in_database:
         return []
     text = config.virtual_alias_file
-    found = [Place("map", text, "file", (config.mode,), needed=False)]
+    found = [PathSpec("map", text, "file", (config.mode,), needed=False)]
     # Where somebody else builds the table, it is theirs.
     suffix = SUFFIXES[config.map_type]
     if suffix and config.run_postmap:
-        found.append(Place("map table", text + suffix, "file", (config.mode,), needed=False))
+        found.append(PathSpec("map table", text + suffix, "file", (config.mode,), needed=False))
     return found
 
 
@@ -121,25 +123,25 @@ def _log_group() -> str:
     return LOG_GROUP
 
 
-def all_faults(settings: Settings) -> list[Fault]:
+def all_faults(settings: Settings) -> list[PathFault]:
     """The faults of every place, in the order of `places`."""
-    return [fault for place in places(settings) for fault in faults(place)]
+    return [fault for spec in path_specs(settings) for fault in faults(spec)]
 
 
-def faults(place: Place) -> list[Fault]:
-    """In what *place* differs from how it has to be; nothing where it is as it should be, or may be missing and is."""
+def faults(spec: PathSpec) -> list[PathFault]:
+    """In what *path* differs from how it has to be; nothing where it is as it should be, or may be missing and is."""
     try:
-        kind = _mounted(place.path) if place.name == "queue" else None
+        kind = _mounted(spec.path) if spec.name == "queue" else None
         if kind is not None:
-            return [Fault(place, "unasked", f"a file system of type {kind} is mounted over it")]
-        status = os.lstat(place.path)
+            return [PathFault(spec, "unasked", f"a file system of type {kind} is mounted over it")]
+        status = os.lstat(spec.path)
     except (FileNotFoundError, NotADirectoryError):
-        return [Fault(place, "missing", "nothing")] if place.needed else []
+        return [PathFault(spec, "missing", "nothing")] if spec.needed else []
     except OSError as error:
-        return [Fault(place, "unasked", error.strerror or str(error))]
+        return [PathFault(spec, "unasked", error.strerror or str(error))]
     except StateError as error:
-        return [Fault(place, "unasked", str(error).rstrip("."))]
-    return judge(place, status)
+        return [PathFault(spec, "unasked", str(error).rstrip("."))]
+    return judge(spec, status)
 
 
 def _mounted(path: str) -> str | None:
@@ -149,25 +151,25 @@ def _mounted(path: str) -> str | None:
     return next((each.kind for each in all_mounts() if each.point == point and members_may_mount(each.kind)), None)
 
 
-def judge(place: Place, status: os.stat_result) -> list[Fault]:
-    """The faults of *place*, whose own status is *status*: that of a link itself, not of what it points at."""
+def judge(spec: PathSpec, status: os.stat_result) -> list[PathFault]:
+    """The faults of *path*, whose own status is *status*: that of a link itself, not of what it points at."""
     if stat.S_ISLNK(status.st_mode):
-        return [Fault(place, "link", "a symbolic link")]
-    right = stat.S_ISDIR if place.kind == "directory" else stat.S_ISREG
+        return [PathFault(spec, "link", "a symbolic link")]
+    right = stat.S_ISDIR if spec.kind == "directory" else stat.S_ISREG
     if not right(status.st_mode):
-        return [Fault(place, "kind", _kind_of(status.st_mode))]
-    if place.kind == "file" and status.st_nlink > 1:
-        return [Fault(place, "kind", f"a file with {status.st_nlink} names")]
-    found: list[Fault] = []
+        return [PathFault(spec, "kind", _kind_of(status.st_mode))]
+    if spec.kind == "file" and status.st_nlink > 1:
+        return [PathFault(spec, "kind", f"a file with {status.st_nlink} names")]
+    found: list[PathFault] = []
     if status.st_uid != ROOT:
-        found.append(Fault(place, "owner", user_name(status.st_uid)))
-    gid = group_id(place.group)
+        found.append(PathFault(spec, "owner", user_name(status.st_uid)))
+    gid = group_id(spec.group)
     if gid is None:
-        found.append(Fault(place, "no-group", group_name(status.st_gid)))
+        found.append(PathFault(spec, "no-group", group_name(status.st_gid)))
     elif status.st_gid != gid:
-        found.append(Fault(place, "group", group_name(status.st_gid)))
-    if stat.S_IMODE(status.st_mode) not in place.modes:
-        found.append(Fault(place, "mode", f"{stat.S_IMODE(status.st_mode):04o}"))
+        found.append(PathFault(spec, "group", group_name(status.st_gid)))
+    if stat.S_IMODE(status.st_mode) not in spec.modes:
+        found.append(PathFault(spec, "mode", f"{stat.S_IMODE(status.st_mode):04o}"))
     return found
 
 

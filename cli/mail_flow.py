@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from cli import admin_sentences as sentences
 from cli import exits, waiting
-from cli.output import Prose, complain, fill, prose, tell
+from cli.output import SafeText, echo, echo_error, format_message, safe_text
 from cli.registry_file import RegistrySnapshot, read_registry
 from schemas.errors import RegistryError
 from schemas.settings import Settings
@@ -23,7 +23,7 @@ _OF_SOME = (_CONFLICT, "replica-behind", "replica-unreachable")
 """Codes of problems that keep it from following for some aliases, or on some hosts."""
 
 
-class Flow(NamedTuple):
+class PublishState(NamedTuple):
     """What the status says of the map.
 
     Attributes:
@@ -38,69 +38,69 @@ class Flow(NamedTuple):
     """
 
     state: Literal["live", "off", "behind"]
-    problems: list[Prose]
+    problems: list[SafeText]
     registry: RegistrySnapshot | None = None
     aliases: int = 0
-    reservations: Mapping[str, Prose] = MappingProxyType({})
+    reservations: Mapping[str, SafeText] = MappingProxyType({})
     conflicts: Mapping[str, Conflict] = MappingProxyType({})
-    unseen: Sequence[Prose] = ()
+    unseen: Sequence[SafeText] = ()
 
-    def after_telling_of(self, aliases: Collection[str]) -> Flow:
+    def after_telling_of(self, aliases: Collection[str]) -> PublishState:
         """What there is left to tell where the conflicts of *aliases* have been told of."""
         if not self.conflicts.keys() <= set(aliases):
             return self
-        rest = {code: told for code, told in self.reservations.items() if code != _CONFLICT}
+        rest = {code: message for code, message in self.reservations.items() if code != _CONFLICT}
         return self._replace(reservations=rest)
 
 
-def find_flow(settings: Settings) -> Flow:
+def find_publish_state(settings: Settings) -> PublishState:
     """Say whether the map follows the registry; wait a little where it neither does nor anything stands in the way."""
-    return waiting.wait_for(lambda: _look(settings), waiting.MARKER_SECONDS) or Flow("behind", [])
+    return waiting.wait_for(lambda: _look(settings), waiting.MARKER_SECONDS) or PublishState("behind", [])
 
 
-def _look(settings: Settings) -> Flow | None:
+def _look(settings: Settings) -> PublishState | None:
     status = read_status(settings.config.runtime_dir)
     if status is None:
-        return Flow("behind", [fill(sentences.NO_STATUS, unit=sentences.UNIT)])
+        return PublishState("behind", [format_message(sentences.NO_STATUS, unit=sentences.UNIT)])
     if not status.enabled:
-        return Flow("off", [])
+        return PublishState("off", [])
     try:
         registry = read_registry(settings)
     except RegistryError as error:
-        return Flow("behind", [prose(str(error))])
+        return PublishState("behind", [safe_text(str(error))])
     if status.published and status.published.registry_sha256 == registry.sha256:
-        besides = [prose(problem.what) for problem in status.problems if problem.code in _BESIDES]
-        of_some = {problem.code: prose(problem.what) for problem in status.problems if problem.code in _OF_SOME}
+        besides = [safe_text(problem.what) for problem in status.problems if problem.code in _BESIDES]
+        of_some = {problem.code: safe_text(problem.what) for problem in status.problems if problem.code in _OF_SOME}
         conflicts = {conflict.alias: conflict for conflict in status.conflicts}
-        unseen = [prose(problem.what) for problem in status.problems if problem.code.startswith(PUBLISH_CODES)]
-        return Flow("live", besides, registry, status.published.aliases, of_some, conflicts, unseen)
+        unseen = [safe_text(problem.what) for problem in status.problems if problem.code.startswith(PUBLISH_CODES)]
+        return PublishState("live", besides, registry, status.published.aliases, of_some, conflicts, unseen)
     # Without any problem the registry has only just been changed once more, and the next status will tell.
-    return Flow("behind", _in_the_way(status)) if status.problems else None
+    return PublishState("behind", _in_the_way(status)) if status.problems else None
 
 
-def _in_the_way(status: Status) -> list[Prose]:
+def _in_the_way(status: Status) -> list[SafeText]:
     found: list[Problem] = [problem for problem in status.problems if problem.code.startswith(PUBLISH_CODES)]
-    return [prose(problem.what) for problem in found or status.problems]
+    return [safe_text(problem.what) for problem in found or status.problems]
 
 
-def tell_problems(settings: Settings) -> None:
+def echo_problems(settings: Settings) -> None:
     """Say what the watcher has on its mind, when it does not answer."""
     status = read_status(settings.config.runtime_dir)
     for problem in status.problems if status else ():
-        complain(fill(sentences.WARNING, what=prose(problem.what)))
+        echo_error(format_message(sentences.WARNING, what=safe_text(problem.what)))
 
 
-def tell_flow(settings: Settings, flow: Flow) -> int:
+def echo_publish_state(settings: Settings, publish_state: PublishState) -> int:
     """Say what keeps mail from flowing, if anything; give the exit status."""
-    if flow.state == "off":
-        tell(fill(sentences.PUBLISHING_OFF, config=settings.path))
+    if publish_state.state == "off":
+        echo(format_message(sentences.PUBLISHING_OFF, config=settings.path))
         return exits.DONE
-    if flow.state == "live":
-        for problem in (*flow.unseen, *flow.problems, *flow.reservations.values()):
-            complain(fill(sentences.WARNING, what=problem))
+    if publish_state.state == "live":
+        for problem in (*publish_state.unseen, *publish_state.problems, *publish_state.reservations.values()):
+            echo_error(format_message(sentences.WARNING, what=problem))
         return exits.DONE
-    for problem in flow.problems:
-        complain(fill(sentences.PUBLISH_PROBLEM, what=problem))
-    if not flow.problems:
-        complain(sentences.MAP_BEHIND)
+    for problem in publish_state.problems:
+        echo_error(format_message(sentences.PUBLISH_PROBLEM, what=problem))
+    if not publish_state.problems:
+        echo_error(sentences.MAP_BEHIND)
     return exits.FAILED

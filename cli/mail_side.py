@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cli.host.postfix import Postfix, lookup
-from schemas.errors import TroubleError, reason
+from schemas.errors import ExpectedError, error_text
 from schemas.files import read_plain
 from schemas.settings import Settings
 from schemas.text import printable
@@ -51,7 +51,7 @@ def edit_line(settings: Sequence[Setting]) -> str:
     return shlex.join(edit_command(settings))
 
 
-class Unasked(NamedTuple):
+class UnavailableTable(NamedTuple):
     """A table or file among the domains of Postfix that could not be asked, and why, in a sentence."""
 
     parameter: str
@@ -59,7 +59,7 @@ class Unasked(NamedTuple):
     why: str
 
 
-class MailSide(NamedTuple):
+class PostfixState(NamedTuple):
     """How Postfix stands to us.
 
     Attributes:
@@ -79,13 +79,13 @@ class MailSide(NamedTuple):
     named: bool
     type_known: bool
     accepted_by: DomainClass | None
-    unasked: tuple[Unasked, ...]
+    unasked: tuple[UnavailableTable, ...]
     missing: tuple[Setting, ...]
     also: tuple[DomainClass, ...] = ()
     outdated: tuple[str, ...] = ()
 
 
-def look(postfix: Postfix, settings: Settings) -> MailSide:
+def find_postfix_state(postfix: Postfix, settings: Settings) -> PostfixState:
     """Ask Postfix.
 
     Raises:
@@ -107,7 +107,7 @@ def look(postfix: Postfix, settings: Settings) -> MailSide:
         present = postfix.value("virtual_alias_domains")
         missing.append(Setting("virtual_alias_domains", ", ".join(filter(None, [present, settings.domain]))))
     type_known = settings.config.map_type in postfix.table_types()
-    return MailSide(
+    return PostfixState(
         table, named, type_known, accepted_by, tuple(unasked), tuple(missing), tuple(accepting[1:]), outdated
     )
 
@@ -134,9 +134,9 @@ def _to_be_asked(postfix: Postfix, settings: Settings) -> str:
     return f"proxy:{table}" if is_out_of_reach(postfix, settings.config) else table
 
 
-def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[list[DomainClass], list[Unasked]]:
+def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[list[DomainClass], list[UnavailableTable]]:
     accepting: list[DomainClass] = []
-    unasked: list[Unasked] = []
+    unasked: list[UnavailableTable] = []
     for parameter in DOMAIN_CLASSES:
         # Of a domain of local accounts it is no matter: relay_domains once was $mydestination where nothing is set.
         if parameter == "relay_domains" and "mydestination" in accepting:
@@ -161,7 +161,7 @@ class _Patterns:
         self._parameter = parameter
         self._domain = domain
         self._table = table
-        self.unasked: list[Unasked] = []
+        self.unasked: list[UnavailableTable] = []
 
     def match(self, patterns: list[str]) -> bool:
         """Whether the list takes the domain in."""
@@ -192,17 +192,17 @@ class _Patterns:
         try:
             return True if lookup(pattern, self._domain) is not None else None
         except CommandError as error:
-            self.unasked.append(Unasked(self._parameter, pattern, printable(str(error), 1000)))
+            self.unasked.append(UnavailableTable(self._parameter, pattern, printable(str(error), 1000)))
             return None
 
     def _in_file(self, path: str, depth: int) -> bool | None:
         try:
             data = read_plain(os.path.realpath(path), _PATTERNS_LIMIT).data
-        except (OSError, TroubleError) as error:
-            self.unasked.append(Unasked(self._parameter, path, reason(error)))
+        except (OSError, ExpectedError) as error:
+            self.unasked.append(UnavailableTable(self._parameter, path, error_text(error)))
             return None
         if depth == 0:
-            self.unasked.append(Unasked(self._parameter, path, "The files name each other without end."))
+            self.unasked.append(UnavailableTable(self._parameter, path, "The files name each other without end."))
             return None
         lines = data.decode("utf-8", "replace").splitlines()
         return self._first([name for line in lines if not line.startswith("#") for name in split(line)], depth - 1)

@@ -12,7 +12,7 @@ import click
 
 from cli import exits
 from cli import member_sentences as sentences
-from cli.output import complain, fill
+from cli.output import echo_error, format_message
 from cli.program import CONTEXT, run, version_option
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _member() -> Member | None:
 
     found = who.member()
     if found is None:
-        complain(fill(sentences.NO_ACCOUNT, uid=os.getuid()))
+        echo_error(format_message(sentences.NO_ACCOUNT, uid=os.getuid()))
     return found
 
 

@@ -7,8 +7,8 @@ from functools import partial
 
 from cli import exits, waiting
 from cli import member_sentences as sentences
-from cli.handing_in import Counter, HandedIn, Verdict, open_counter
-from cli.output import complain, fill, moment, prose, tell
+from cli.handing_in import Outcome, QueueClient, Submission, open_queue_client
+from cli.output import echo, echo_error, format_message, safe_text, timestamp
 from cli.registry_file import read_registry
 from cli.watcher_state import conflict_of, is_down, map_follows
 from cli.who import Member
@@ -27,23 +27,27 @@ def request(settings: Settings, member: Member, destination: str, *, wait: bool)
         check_username(member.name, settings.config.reserved)
         accepted = check_destination(destination, settings.domain)
     except (NameRefusedError, DestinationRefusedError) as error:
-        complain(prose(str(error)))
+        echo_error(safe_text(str(error)))
         return exits.FAILED
     alias = alias_of(member.name, settings.domain)
-    with open_counter(settings, member) as counter:
-        if pending := counter.pending():
-            complain(fill(sentences.ALREADY_PENDING, destination=pending.destination, since=moment(pending.created_at)))
+    with open_queue_client(settings, member) as client:
+        if pending := client.pending():
+            echo_error(
+                format_message(
+                    sentences.ALREADY_PENDING, destination=pending.destination, since=timestamp(pending.created_at)
+                )
+            )
             return exits.FAILED
         present = _present_destination(settings, member)
         if present == accepted:
-            tell(fill(sentences.ALREADY_THERE, alias=alias, destination=present))
+            echo(format_message(sentences.ALREADY_THERE, alias=alias, destination=present))
             return exits.DONE
         if accepted != destination:
-            tell(fill(sentences.UNDERSTOOD, destination=accepted))
+            echo(format_message(sentences.UNDERSTOOD, destination=accepted))
         if present:
-            tell(fill(sentences.CHANGE_WARNING, alias=alias, present=present))
-        handed_in = counter.hand_in(QueueFile(destination=accepted))
-        return _follow(counter, handed_in, _tell_request, wait=wait)
+            echo(format_message(sentences.CHANGE_WARNING, alias=alias, present=present))
+        submission = client.submit(QueueFile(destination=accepted))
+        return _follow(client, submission, _tell_request, wait=wait)
 
 
 def cancel(settings: Settings, member: Member, *, active: bool, wait: bool) -> int:
@@ -51,37 +55,37 @@ def cancel(settings: Settings, member: Member, *, active: bool, wait: bool) -> i
     try:
         check_username(member.name, settings.config.reserved)
     except NameRefusedError as error:
-        complain(prose(str(error)))
+        echo_error(safe_text(str(error)))
         return exits.FAILED
     return _switch_off(settings, member, wait=wait) if active else _withdraw(settings, member, wait=wait)
 
 
 def _withdraw(settings: Settings, member: Member, *, wait: bool) -> int:
-    with open_counter(settings, member) as counter:
-        pending = counter.pending()
+    with open_queue_client(settings, member) as client:
+        pending = client.pending()
         # A request that has not been taken in yet is withdrawn too: the files are dealt with in their order.
-        if pending is None and not counter.queued():
+        if pending is None and not client.queued():
             alias = alias_of(member.name, settings.domain)
             known = _present_destination(settings, member)
             sentence = sentences.NOTHING_PENDING_BUT_ACTIVE if known else sentences.NOTHING_PENDING
-            complain(fill(sentence, alias=alias))
+            echo_error(format_message(sentence, alias=alias))
             return exits.FAILED
 
-        handed_in = counter.hand_in(QueueFile(action="cancel"))
-        return _follow(counter, handed_in, _tell_cancel, wait=wait)
+        submission = client.submit(QueueFile(action="cancel"))
+        return _follow(client, submission, _tell_cancel, wait=wait)
 
 
 def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
     alias = alias_of(member.name, settings.domain)
-    with open_counter(settings, member) as counter:
+    with open_queue_client(settings, member) as client:
         if not _may_be_active(settings, member):
-            complain(fill(sentences.NOTHING_ACTIVE, alias=alias))
+            echo_error(format_message(sentences.NOTHING_ACTIVE, alias=alias))
             return exits.FAILED
 
         # The watcher tells of conflicts of active aliases alone.
         sentence = sentences.SWITCHED_OFF if conflict_of(settings, alias) is None else sentences.SWITCHED_OFF_BUT_HELD
-        handed_in = counter.hand_in(QueueFile(action="cancel", scope="active"))
-        return _follow(counter, handed_in, partial(_tell_switched_off, settings, sentence), wait=wait)
+        submission = client.submit(QueueFile(action="cancel", scope="active"))
+        return _follow(client, submission, partial(_tell_switched_off, settings, sentence), wait=wait)
 
 
 def own_entry(settings: Settings, member: Member) -> Entry | None:
@@ -113,55 +117,57 @@ def _may_be_active(settings: Settings, member: Member) -> bool:
     return entry is not None and entry.active
 
 
-def _follow(counter: Counter, handed_in: HandedIn, tell_verdict: Callable[[RequestRecord], int], *, wait: bool) -> int:
-    if is_down(counter.settings):
-        complain(sentences.KEPT_NOT_RUNNING)
+def _follow(
+    client: QueueClient, submission: Submission, tell_verdict: Callable[[RequestRecord], int], *, wait: bool
+) -> int:
+    if is_down(client.settings):
+        echo_error(sentences.KEPT_NOT_RUNNING)
         return exits.LATER
     if not wait:
-        tell(sentences.HANDED_IN)
+        echo(sentences.HANDED_IN)
         return exits.DONE
-    verdict: Verdict | None = counter.await_verdict(handed_in)
-    if verdict is None:
-        complain(fill(sentences.KEPT_NO_ANSWER, seconds=f"{waiting.VERDICT_SECONDS:g}"))
+    outcome: Outcome | None = client.await_outcome(submission)
+    if outcome is None:
+        echo_error(format_message(sentences.KEPT_NO_ANSWER, seconds=f"{waiting.VERDICT_SECONDS:g}"))
         return exits.LATER
-    if verdict.record is None:
-        complain(fill(sentences.VANISHED, file=counter.queue.place(handed_in.name)))
+    if outcome.record is None:
+        echo_error(format_message(sentences.VANISHED, file=client.queue.display_path(submission.name)))
         return exits.FAILED
-    return tell_verdict(verdict.record)
+    return tell_verdict(outcome.record)
 
 
-def _tell_request(verdict: RequestRecord) -> int:
-    known = {"alias": verdict.alias, "destination": verdict.destination}
-    if verdict.status == "pending":
-        tell(fill(sentences.WAITS_FOR_APPROVAL, **known))
+def _tell_request(outcome: RequestRecord) -> int:
+    known = {"alias": outcome.alias, "destination": outcome.destination}
+    if outcome.status == "pending":
+        echo(format_message(sentences.WAITS_FOR_APPROVAL, **known))
         return exits.DONE
-    if verdict.status == "approved":
-        tell(fill(sentences.APPROVED_ALREADY, **known))
+    if outcome.status == "approved":
+        echo(format_message(sentences.APPROVED_ALREADY, **known))
         return exits.DONE
-    if verdict.status == "cancelled":
-        complain(fill(sentences.WITHDRAWN_ALREADY, **known))
+    if outcome.status == "cancelled":
+        echo_error(format_message(sentences.WITHDRAWN_ALREADY, **known))
         return exits.FAILED
-    refused = verdict.status == "refused"
-    return _tell_refusal(verdict, sentences.REQUEST_REFUSED if refused else sentences.REJECTED_ALREADY)
+    refused = outcome.status == "refused"
+    return _tell_refusal(outcome, sentences.REQUEST_REFUSED if refused else sentences.REJECTED_ALREADY)
 
 
-def _tell_cancel(verdict: RequestRecord) -> int:
-    if verdict.status != "cancelled":
-        return _tell_refusal(verdict, sentences.CANCEL_REFUSED)
-    tell(fill(sentences.WITHDRAWN, alias=verdict.alias, destination=verdict.destination))
+def _tell_cancel(outcome: RequestRecord) -> int:
+    if outcome.status != "cancelled":
+        return _tell_refusal(outcome, sentences.CANCEL_REFUSED)
+    echo(format_message(sentences.WITHDRAWN, alias=outcome.alias, destination=outcome.destination))
     return exits.DONE
 
 
-def _tell_switched_off(settings: Settings, sentence: str, verdict: RequestRecord) -> int:
-    if verdict.status != "cancelled":
-        return _tell_refusal(verdict, sentences.CANCEL_REFUSED)
+def _tell_switched_off(settings: Settings, sentence: str, outcome: RequestRecord) -> int:
+    if outcome.status != "cancelled":
+        return _tell_refusal(outcome, sentences.CANCEL_REFUSED)
     if not map_follows(settings):
         sentence = sentences.SWITCHED_OFF_BUT_BEHIND
-    tell(fill(sentence, alias=verdict.alias))
+    echo(format_message(sentence, alias=outcome.alias))
     return exits.DONE
 
 
-def _tell_refusal(verdict: RequestRecord, sentence: str) -> int:
-    reason = prose(verdict.reason or sentences.NO_REASON)
-    complain(fill(sentence, destination=verdict.destination, reason=reason))
+def _tell_refusal(outcome: RequestRecord, sentence: str) -> int:
+    reason = safe_text(outcome.reason or sentences.NO_REASON)
+    echo_error(format_message(sentence, destination=outcome.destination, reason=reason))
     return exits.FAILED

@@ -26,12 +26,12 @@ from dataclasses import dataclass, field
 
 from cli import exits
 from cli import member_sentences as sentences
-from cli.handing_in import Counter, open_counter
+from cli.handing_in import QueueClient, open_queue_client
 from cli.member_requests import own_entry
-from cli.output import Prose, complain, counted, fill, moment, prose, tell, tell_json
+from cli.output import SafeText, counted, echo, echo_error, echo_json, format_message, safe_text, timestamp
 from cli.watcher_state import conflict_of, is_down, is_waiting, publishes
 from cli.who import Member
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.names import alias_of
 from schemas.registry import Entry
 from schemas.requests import Folder, RequestRecord
@@ -54,7 +54,7 @@ class Standing:
     watcher_running: bool = False
     obstructed: bool = False
     publishing: bool = True
-    problems: list[Prose] = field(default_factory=list)
+    problems: list[SafeText] = field(default_factory=list)
 
     @property
     def active(self) -> Entry | None:
@@ -98,12 +98,12 @@ def status(settings: Settings, member: Member, *, as_json: bool) -> int:
     """Show how *member* stands; 1 where something could not be read."""
     standing = find_standing(settings, member)
     if as_json:
-        tell_json(_plain(standing))
+        echo_json(_plain(standing))
     else:
         for sentence in _sentences(standing):
-            tell(sentence)
+            echo(sentence)
     for problem in standing.problems:
-        complain(problem)
+        echo_error(problem)
     return exits.FAILED if standing.problems else exits.DONE
 
 
@@ -111,16 +111,16 @@ def find_standing(settings: Settings, member: Member) -> Standing:
     """Read whatever can be read about *member*; what cannot is among the problems."""
     standing = Standing(member.name, alias_of(member.name, settings.domain), watcher_running=not is_down(settings))
     try:
-        with open_counter(settings, member) as counter:
-            standing.queued = counter.queued()
-            standing.pending = counter.pending()
-            standing.last = _last(counter)
-    except TroubleError as error:
-        standing.problems.append(prose(str(error)))
+        with open_queue_client(settings, member) as client:
+            standing.queued = client.queued()
+            standing.pending = client.pending()
+            standing.last = _last(client)
+    except ExpectedError as error:
+        standing.problems.append(safe_text(str(error)))
     try:
         standing.entry = own_entry(settings, member)
-    except TroubleError as error:
-        standing.problems.append(prose(str(error)))
+    except ExpectedError as error:
+        standing.problems.append(safe_text(str(error)))
     # Whose row is in the way, and where it leads, is no business of a member's.
     conflict = conflict_of(settings, standing.alias)
     standing.obstructed = conflict is not None and not conflict.same
@@ -130,8 +130,8 @@ def find_standing(settings: Settings, member: Member) -> Standing:
     return standing
 
 
-def _last(counter: Counter) -> RequestRecord | None:
-    found = [record for folder in _ENDED if (record := counter.newest(folder))]
+def _last(client: QueueClient) -> RequestRecord | None:
+    found = [record for folder in _ENDED if (record := client.newest(folder))]
     # Ids begin with the moment of the request, and of two of one moment either may count as the last.
     return max(found, key=lambda record: record.request_id, default=None)
 
@@ -143,17 +143,17 @@ def _sentences(standing: Standing) -> Iterator[str]:
         if not standing.publishing:
             # What the map held when that was switched off goes on working, and which that was is not told.
             sentence = sentences.NOT_PUBLISHED
-        yield fill(sentence, alias=alias, destination=active.destination, since=_since(active))
+        yield format_message(sentence, alias=alias, destination=active.destination, since=_since(active))
     elif entry:
         yield _inactive(alias, entry)
     if pending:
         sentence = sentences.CHANGE_PENDING if active else sentences.PENDING
-        since = moment(pending.created_at)
-        yield fill(sentence, alias=alias, destination=pending.destination, since=since)
+        since = timestamp(pending.created_at)
+        yield format_message(sentence, alias=alias, destination=pending.destination, since=since)
     if last := standing.turned_down:
         sentence = sentences.REJECTED if last.status == "rejected" else sentences.REFUSED
-        when, reason = moment(last.decided_at or last.created_at), prose(last.reason or sentences.NO_REASON)
-        yield fill(sentence, destination=last.destination, when=when, reason=reason)
+        when, reason = timestamp(last.decided_at or last.created_at), safe_text(last.reason or sentences.NO_REASON)
+        yield format_message(sentence, destination=last.destination, when=when, reason=reason)
     if standing.queued:
         yield counted(standing.queued, sentences.QUEUED_ONE, sentences.QUEUED_MORE)
     if standing.state == "none" and not standing.queued:
@@ -162,15 +162,15 @@ def _sentences(standing: Standing) -> Iterator[str]:
         yield sentences.NOT_RUNNING
 
 
-def _inactive(alias: str, entry: Entry) -> Prose:
+def _inactive(alias: str, entry: Entry) -> SafeText:
     sentence = _OFF.get(entry.status, sentences.INACTIVE)
-    reason = prose(entry.reason or sentences.NO_REASON)
-    return fill(sentence, alias=alias, status=entry.status, when=_since(entry), reason=reason)
+    reason = safe_text(entry.reason or sentences.NO_REASON)
+    return format_message(sentence, alias=alias, status=entry.status, when=_since(entry), reason=reason)
 
 
 def _since(entry: Entry) -> str:
     # Of the destination and the status as they are now; created_at tells of the first one.
-    return moment(entry.updated_at or entry.created_at)
+    return timestamp(entry.updated_at or entry.created_at)
 
 
 def _plain(standing: Standing) -> dict[str, object]:

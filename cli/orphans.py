@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli.output import Prose, prose
-from schemas.errors import TroubleError
+from cli.output import SafeText, safe_text
+from schemas.errors import ExpectedError
 from schemas.registry import Draft, Registry
 from schemas.settings import Settings
 from schemas.status import is_running, read_status
 
 if TYPE_CHECKING:
-    from watcher.decide.orphans import Held, Orphan
+    from watcher.decide.orphans import Orphan, OrphansHeld
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Orphans:
 
     registry: Registry
     switch_off: Sequence[Orphan] = ()
-    held: Held | None = None
+    held: OrphansHeld | None = None
     report: Sequence[Orphan] = ()
-    troubles: Sequence[Prose] = ()
+    troubles: Sequence[SafeText] = ()
 
 
 def find_orphans(settings: Settings, registry: Registry) -> Orphans:
     """Look for orphans in *registry*; where that cannot be done, the troubles say why, and none are found."""
     from watcher.account_files import AccountFiles  # noqa: PLC0415
     from watcher.accounts import Accounts  # noqa: PLC0415
-    from watcher.decide.orphans import Search  # noqa: PLC0415
+    from watcher.decide.orphans import OrphanSearch  # noqa: PLC0415
     from watcher.decide.rules import switched_off  # noqa: PLC0415
 
     config = settings.config
@@ -47,22 +47,22 @@ def find_orphans(settings: Settings, registry: Registry) -> Orphans:
     held = _held_by_watcher(settings)
     members = None if held else set[str]()
     try:
-        search = Search(config, Accounts(config.group), AccountFiles().read(), members=members)
+        search = OrphanSearch(config, Accounts(config.group), AccountFiles().read(), members=members)
         found = search.judge(registry)
         if held and found.held is None and found.switch_off:
             # It goes by how many were allowed when it held them first.
             search.limit = len(found.switch_off) - 1
             found = search.judge(registry)
-    except TroubleError as error:
-        return Orphans(registry, troubles=[prose(str(error))])
+    except ExpectedError as error:
+        return Orphans(registry, troubles=[safe_text(str(error))])
     draft = Draft(registry, settings.registry)
     for orphan in () if found.held else found.switch_off:
         draft.set(orphan.username, switched_off("orphaned", "orphan", orphan.reason))
-    told = [found.held.what] if found.held else []
+    message = [found.held.what] if found.held else []
     if found.problem is not None:
-        told.append(found.problem)
+        message.append(found.problem)
     after = draft.finish() if draft.changed else registry
-    return Orphans(after, found.switch_off, found.held, found.report, [prose(what) for what in told])
+    return Orphans(after, found.switch_off, found.held, found.report, [safe_text(what) for what in message])
 
 
 def _held_by_watcher(settings: Settings) -> bool:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from cli import admin_sentences as sentences
 from cli import exits, waiting
-from cli.deciding import Desk, worst
-from cli.mail_flow import tell_problems
-from cli.output import complain, fill, tell
+from cli.deciding import DecisionsDirectory, worst
+from cli.mail_flow import echo_problems
+from cli.output import echo, echo_error, format_message
 from cli.watcher_state import is_down
 from schemas.settings import Settings
 
 
-class Case(NamedTuple):
+class SubmittedDecision(NamedTuple):
     """A decision about a member that was handed in as the file *marker*."""
 
     username: str
@@ -29,37 +29,46 @@ def unless_awaited(settings: Settings, *, wait: bool) -> int | None:
     `None` where it is worth waiting.
     """
     if is_down(settings):
-        complain(fill(sentences.KEPT_NOT_RUNNING, unit=sentences.UNIT))
+        echo_error(format_message(sentences.KEPT_NOT_RUNNING, unit=sentences.UNIT))
         return exits.LATER
     if not wait:
-        tell(sentences.HANDED_IN)
+        echo(sentences.HANDED_IN)
         return exits.DONE
     return None
 
 
-def await_applied(settings: Settings, desk: Desk, cases: Sequence[Case]) -> tuple[int, list[Case]]:
+def await_applied(
+    settings: Settings, directory: DecisionsDirectory, submitted_decisions: Sequence[SubmittedDecision]
+) -> tuple[int, list[SubmittedDecision]]:
     """Wait until the watcher has dealt with *cases*; give the exit status and those that were applied."""
-    return sort_out(settings, desk, cases, desk.await_gone(case.marker for case in cases))
+    return sort_out(
+        settings,
+        directory,
+        submitted_decisions,
+        directory.await_gone(submitted.marker for submitted in submitted_decisions),
+    )
 
 
-def sort_out(settings: Settings, desk: Desk, cases: Sequence[Case], left: set[str]) -> tuple[int, list[Case]]:
+def sort_out(
+    settings: Settings, directory: DecisionsDirectory, submitted_decisions: Sequence[SubmittedDecision], left: set[str]
+) -> tuple[int, list[SubmittedDecision]]:
     """Say which of *cases* failed or, their markers being in *left*, still wait; then as `await_applied`."""
     statuses: list[int] = []
-    applied: list[Case] = []
-    for case in cases:
-        if case.marker in left:
-            tell_kept(case.marker)
+    applied: list[SubmittedDecision] = []
+    for submitted in submitted_decisions:
+        if submitted.marker in left:
+            echo_kept(submitted.marker)
             statuses.append(exits.LATER)
-        elif reason := desk.failure(case.marker):
-            complain(fill(sentences.FAILED, username=case.username, reason=reason))
+        elif reason := directory.failure(submitted.marker):
+            echo_error(format_message(sentences.FAILED, username=submitted.username, reason=reason))
             statuses.append(exits.FAILED)
         else:
-            applied.append(case)
+            applied.append(submitted)
     if left:
-        tell_problems(settings)
+        echo_problems(settings)
     return worst(statuses), applied
 
 
-def tell_kept(marker: str) -> None:
+def echo_kept(marker: str) -> None:
     """Say that *marker* has not been dealt with in time."""
-    complain(fill(sentences.KEPT_NO_ANSWER, decision=marker, seconds=f"{waiting.MARKER_SECONDS:g}"))
+    echo_error(format_message(sentences.KEPT_NO_ANSWER, decision=marker, seconds=f"{waiting.MARKER_SECONDS:g}"))

@@ -1,6 +1,7 @@
 """What reaches the terminal: sentences, aligned columns, JSON; nothing in it can act on the terminal.
 
-Whatever was written by somebody else goes through `fill`, `prose`, `table` or `tell_json`, and each of them escapes.
+Whatever was written by somebody else goes through `format_message`, `safe_text`, `table` or `echo_json`, and each of
+them escapes.
 """
 
 from __future__ import annotations
@@ -23,55 +24,55 @@ NARROWEST = 40
 GAP = "  "
 
 _CELL_LIMIT = 400
-_PROSE_LIMIT = 4000
+_TEXT_LIMIT = 4000
 _NARROWEST_COLUMN = 8
 _NARROWEST_TEXT = 20
-_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z", re.ASCII)
+_TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z", re.ASCII)
 
 
-class Prose(str):
+class SafeText(str):
     """Text that has been escaped, and goes into a sentence as it is."""
 
     __slots__ = ()
 
 
-def fill(template: str, **values: object) -> Prose:
+def format_message(template: str, **values: object) -> SafeText:
     """Give the sentence *template* with *values* in its placeholders, each escaped."""
-    return Prose(template.format(**{name: _escaped(value) for name, value in values.items()}))
+    return SafeText(template.format(**{name: _escaped(value) for name, value in values.items()}))
 
 
 def _escaped(value: object) -> str:
-    return value if isinstance(value, Prose) else printable(str(value), _CELL_LIMIT)
+    return value if isinstance(value, SafeText) else printable(str(value), _CELL_LIMIT)
 
 
-def prose(text: str) -> Prose:
+def safe_text(text: str) -> SafeText:
     """Escape a *text* that is a sentence itself: as `printable`, but a backslash in it is left single.
 
     The sentences that the watcher keeps hold escapes already, which would otherwise be escaped once more.
     """
-    return Prose(sentence(text, _PROSE_LIMIT))
+    return SafeText(sentence(text, _TEXT_LIMIT))
 
 
-def counted(count: int, one: str, more: str) -> Prose:
+def counted(count: int, one: str, more: str) -> SafeText:
     """Give the sentence *one* or *more* with *count* in it."""
-    return fill(one if count == 1 else more, count=count)
+    return format_message(one if count == 1 else more, count=count)
 
 
-def moment(text: str | None) -> str:
+def timestamp(text: str | None) -> str:
     """Give the moment *text*, as files hold it, for a sentence."""
-    found = _MOMENT.fullmatch(text or "")
+    found = _TIMESTAMP.fullmatch(text or "")
     return sentences.MOMENT.format(date=found[1], time=found[2]) if found else _unusual(text)
 
 
-def short_moment(text: str | None) -> str:
+def short_timestamp(text: str | None) -> str:
     """Give the moment *text* for a column whose heading says UTC."""
-    found = _MOMENT.fullmatch(text or "")
+    found = _TIMESTAMP.fullmatch(text or "")
     return f"{found[1]} {found[2]}" if found else _unusual(text)
 
 
 def short_date(text: str | None) -> str:
     """Give the day of the moment *text*, in UTC, for a narrow column."""
-    found = _MOMENT.fullmatch(text or "")
+    found = _TIMESTAMP.fullmatch(text or "")
     return found[1] if found else _unusual(text)
 
 
@@ -79,23 +80,23 @@ def _unusual(text: str | None) -> str:
     return text or sentences.NOTHING
 
 
-def tell(text: str) -> None:
+def echo(text: str) -> None:
     """Print the safe *text* on standard output, broken between words where that is a terminal."""
     click.echo(_for(sys.stdout, text), color=_colourful(sys.stdout))
 
 
-def complain(text: str) -> None:
+def echo_error(text: str) -> None:
     """Print the safe *text* on standard error, likewise."""
     click.echo(_for(sys.stderr, text), err=True, color=_colourful(sys.stderr))
 
 
-def tell_lines(lines: Iterable[str]) -> None:
+def echo_lines(lines: Iterable[str]) -> None:
     """Print *lines* that are laid out already."""
     for line in lines:
         click.echo(line, color=_colourful(sys.stdout))
 
 
-def tell_json(value: object) -> None:
+def echo_json(value: object) -> None:
     """Print *value* as JSON in ASCII, so that not even a program's output carries what a terminal acts on."""
     import json  # noqa: PLC0415
 
@@ -122,7 +123,7 @@ def wrapped(text: str, indent: str = "", later: str | None = None) -> list[str]:
     )
 
 
-def hanging(head: str, text: str) -> list[str]:
+def hanging_indent(head: str, text: str) -> list[str]:
     """Give *head* and *text* behind it, which goes on below itself where a terminal has no room for it all.
 
     Where there is next to none behind *head*, all of it stands below.
@@ -137,9 +138,9 @@ def hanging(head: str, text: str) -> list[str]:
 
 def width() -> int:
     """How many columns there are: those of the terminal, else 80."""
-    told = os.environ.get("COLUMNS", "")
+    message = os.environ.get("COLUMNS", "")
     try:
-        columns = int(told) if told.isdecimal() else os.get_terminal_size(sys.stdout.fileno()).columns
+        columns = int(message) if message.isdecimal() else os.get_terminal_size(sys.stdout.fileno()).columns
     except (ValueError, OSError):
         return WIDTH
     return max(columns, NARROWEST) if columns else WIDTH

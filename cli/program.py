@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import click
 
 from cli import exits, sentences
-from cli.output import complain, fill, prose, tell
-from schemas.errors import ConfigError, TroubleError
+from cli.output import echo, echo_error, format_message, safe_text
+from schemas.errors import ConfigError, ExpectedError
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 """What both command lines have in common."""
@@ -49,17 +49,17 @@ def _status(command: click.Command, name: str, arguments: Sequence[str] | None) 
         error.show()
         return error.exit_code
     except click.Abort:
-        complain(sentences.INTERRUPTED)
+        echo_error(sentences.INTERRUPTED)
         return exits.INTERRUPTED
     except ConfigError as error:
         for line in str(error).split("\n"):
-            complain(prose(line))
+            echo_error(safe_text(line))
         return exits.CONFIGURATION
-    except TroubleError as error:
-        complain(prose(str(error)))
+    except ExpectedError as error:
+        echo_error(safe_text(str(error)))
         return exits.FAILED
     except OSError as error:
-        complain(fill(sentences.OUTPUT_TROUBLE, why=str(error)))
+        echo_error(format_message(sentences.OUTPUT_TROUBLE, why=str(error)))
         return exits.FAILED
     return status if isinstance(status, int) else exits.DONE
 
@@ -85,7 +85,7 @@ def version_option(program: str) -> Callable[[Callable[..., Any]], Callable[...,
             return
         from watcher.version import VERSION  # noqa: PLC0415
 
-        tell(fill(sentences.VERSION, program=program, version=VERSION))
+        echo(format_message(sentences.VERSION, program=program, version=VERSION))
         context.exit()
 
     return click.option(

@@ -9,7 +9,7 @@ from schemas.settings import Settings
 from schemas.status import Conflict
 
 
-class Published(NamedTuple):
+class PublishedMap(NamedTuple):
     """What was found.
 
     Attributes:
@@ -28,7 +28,7 @@ class Published(NamedTuple):
         return {alias: destination for alias, destination in rows.items() if alias not in held}
 
 
-def read_published(settings: Settings, wanted: Mapping[str, str]) -> Published:
+def read_published(settings: Settings, wanted: Mapping[str, str]) -> PublishedMap:
     """Read what is published.
 
     Args:
@@ -36,14 +36,14 @@ def read_published(settings: Settings, wanted: Mapping[str, str]) -> Published:
         wanted: what the registry would have there, for telling whose rows are in the way of it.
 
     Raises:
-        TroubleError: it cannot be read.
+        ExpectedError: it cannot be read.
     """
     config = settings.config
     if config.in_database:
         from watcher.publish.sql import reading  # noqa: PLC0415 - brings the database libraries
 
         found = reading.read_published(config, wanted, settings.domain)
-        return Published(found.rows, found.conflicts, found.engine)
+        return PublishedMap(found.rows, found.conflicts, found.engine)
     from watcher.publish.mapfiles import published_rows  # noqa: PLC0415
 
-    return Published(published_rows(config))
+    return PublishedMap(published_rows(config))

@@ -9,9 +9,9 @@ from functools import cached_property
 import msgspec
 
 from cli import sentences
-from cli.output import fill, prose
+from cli.output import format_message, safe_text
 from schemas.digest import sha256
-from schemas.errors import RegistryError, TroubleError
+from schemas.errors import ExpectedError, RegistryError
 from schemas.files import read_plain
 from schemas.registry import SIZE_LIMIT, Entry, Registry, parse_registry
 from schemas.settings import Settings
@@ -37,7 +37,7 @@ class RegistrySnapshot:
         try:
             return _RAWS.decode(self.data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise RegistryError(fill(sentences.REGISTRY_NO_JSON, place=self.place)) from error
+            raise RegistryError(format_message(sentences.REGISTRY_NO_JSON, place=self.place)) from error
 
     def entry(self, username: str) -> Entry | None:
         """The entry of *username*, held against the schema; the others are not looked at.
@@ -60,12 +60,12 @@ def read_registry(settings: Settings) -> RegistrySnapshot:
     """Read the registry; raise `RegistryError` where it is missing or cannot be read."""
     try:
         data = read_plain(settings.registry, SIZE_LIMIT).data
-    except (OSError, TroubleError) as error:
+    except (OSError, ExpectedError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
         if isinstance(cause, PermissionError):
-            raise RegistryError(fill(sentences.REGISTRY_DENIED, place=settings.registry)) from error
+            raise RegistryError(format_message(sentences.REGISTRY_DENIED, place=settings.registry)) from error
         if isinstance(cause, FileNotFoundError):
-            raise RegistryError(fill(sentences.REGISTRY_MISSING, place=settings.registry)) from error
-        why = prose((error.strerror if isinstance(error, OSError) else None) or str(error))
-        raise RegistryError(fill(sentences.REGISTRY_UNREADABLE, place=settings.registry, why=why)) from error
+            raise RegistryError(format_message(sentences.REGISTRY_MISSING, place=settings.registry)) from error
+        why = safe_text((error.strerror if isinstance(error, OSError) else None) or str(error))
+        raise RegistryError(format_message(sentences.REGISTRY_UNREADABLE, place=settings.registry, why=why)) from error
     return RegistrySnapshot(data=data, domain=settings.domain, place=settings.registry)

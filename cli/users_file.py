@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from cli import sentences
-from cli.output import Prose, fill, prose
+from cli.output import SafeText, format_message, safe_text
 from schemas.documents import NotJsonError, ShapeError, parse_object
-from schemas.errors import StateError, TroubleError, reason
+from schemas.errors import ExpectedError, StateError, error_text
 from schemas.files import read_plain
 from schemas.names import NameRefusedError, check_username
 from schemas.settings import Settings
@@ -42,7 +42,7 @@ class LeftOut(NamedTuple):
     """A name that has nothing to do in the members' group, and why; a whole sentence, escaped."""
 
     name: str
-    why: Prose
+    why: SafeText
 
 
 class Joining(NamedTuple):
@@ -78,12 +78,14 @@ def read_users(path: str) -> UsersFile | None:
         items = _items(data)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, TroubleError) as error:
+    except (OSError, ExpectedError) as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             return None
-        raise StateError(fill(sentences.USERS_UNREADABLE, path=path, why=prose(reason(error)))) from error
+        raise StateError(
+            format_message(sentences.USERS_UNREADABLE, path=path, why=safe_text(error_text(error)))
+        ) from error
     except (NotJsonError, ShapeError) as error:
-        raise StateError(fill(sentences.USERS_SHAPE, path=path, why=prose(str(error)))) from error
+        raise StateError(format_message(sentences.USERS_SHAPE, path=path, why=safe_text(str(error)))) from error
     named = [_name_of(item) for item in items]
     names = dict.fromkeys(name for name in named if name is not None)
     return UsersFile(path, tuple(names), named.count(None))
@@ -147,15 +149,15 @@ def _asked(name: str) -> pwd.struct_passwd | None:
         return None
 
 
-def _why_not(name: str, found: pwd.struct_passwd | None, settings: Settings) -> Prose | None:
+def _why_not(name: str, found: pwd.struct_passwd | None, settings: Settings) -> SafeText | None:
     try:
         check_username(name, settings.config.reserved)
     except NameRefusedError as error:
-        return prose(str(error))
+        return safe_text(str(error))
     if found is None:
-        return fill(sentences.NO_SUCH_ACCOUNT, name=name)
+        return format_message(sentences.NO_SUCH_ACCOUNT, name=name)
     if found.pw_uid < FIRST_PERSON or found.pw_uid == _NOBODY:
-        return fill(sentences.NO_PERSON, name=name, uid=found.pw_uid, first=FIRST_PERSON)
+        return format_message(sentences.NO_PERSON, name=name, uid=found.pw_uid, first=FIRST_PERSON)
     return None
 
 

@@ -11,8 +11,8 @@ import re
 
 from schemas.text import sentence
 
-LOCAL_PART_OCTETS = 64  # RFC 5321, section 4.5.3.1.1
-ADDRESS_OCTETS = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
+LOCAL_PART_BYTES = 64  # RFC 5321, section 4.5.3.1.1
+ADDRESS_BYTES = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
 _ATEXT = r"[A-Za-z0-9#$&'*+/=?^_`{|}~-]"  # RFC 5322 atext without '!' and '%', which route mail
 _LOCAL = rf"(?![-/|]){_ATEXT}+(?:\.{_ATEXT}+)*"
@@ -56,9 +56,9 @@ def check_destination(text: str, domain: str) -> str:
         raise DestinationRefusedError(
             f"The address is in {domain} itself, so mail to it would come back here. Give an address elsewhere."
         )
-    if len(address) > ADDRESS_OCTETS:
+    if len(address) > ADDRESS_BYTES:
         raise DestinationRefusedError(
-            f"The address has {len(address)} octets in the form that mail uses, and at most {ADDRESS_OCTETS} fit."
+            f"The address has {len(address)} octets in the form that mail uses, and at most {ADDRESS_BYTES} fit."
         )
     if not _ROW.fullmatch(address):
         raise DestinationRefusedError("The address is not one plain address in the form that mail uses.")
@@ -92,15 +92,15 @@ def _check_shape(text: str, local: str, written_domain: str) -> None:
             "The part before the '@' may only hold unaccented letters, digits, single dots between them and the "
             "characters # $ & ' * + - / = ? ^ _ ` { | } ~."
         )
-    if len(local) > LOCAL_PART_OCTETS:
+    if len(local) > LOCAL_PART_BYTES:
         raise DestinationRefusedError(
-            f"The part before the '@' has {len(local)} octets, and at most {LOCAL_PART_OCTETS} are allowed."
+            f"The part before the '@' has {len(local)} octets, and at most {LOCAL_PART_BYTES} are allowed."
         )
     if written_domain.startswith("["):
         raise DestinationRefusedError("The part after the '@' is an IP address. Give a domain name.")
-    if len(text) > ADDRESS_OCTETS:
+    if len(text) > ADDRESS_BYTES:
         # Said here, for one sentence and no work: libraries disagree on the words, and their tables take time.
-        raise DestinationRefusedError(f"The address has {len(text)} characters, and at most {ADDRESS_OCTETS} fit.")
+        raise DestinationRefusedError(f"The address has {len(text)} characters, and at most {ADDRESS_BYTES} fit.")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.documents import parse_record
-from schemas.requests import Moment
+from schemas.requests import Timestamp
 
 LINE_LIMIT = 16 * 1024
 """Octets that a line may have; those we write are far shorter."""
@@ -32,7 +32,7 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
     The same thing may stand there twice after a kill or a power cut, with the same `what` and `key`; the first counts.
     """
 
-    time: Moment
+    time: Timestamp
     what: Annotated[
         What,
         Meta(

@@ -144,8 +144,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return int(self.file_mode.removeprefix("0o"), 8)
 
 
-def parse_config(data: bytes, place: str) -> Config:
-    """Parse a config; *place* is how messages call it.
+def parse_config(data: bytes, path: str) -> Config:
+    """Parse a config; *path* is how messages call it.
 
     Raises:
         ConfigError: all that is wrong, one line each, but for a file in which hardly anything is right.
@@ -153,15 +153,15 @@ def parse_config(data: bytes, place: str) -> Config:
     try:
         given = parse_object(data)
     except (NotJsonError, ShapeError) as error:
-        raise ConfigError(f"The config file {place} was expected to be one JSON object. {error}") from error
+        raise ConfigError(f"The config file {path} was expected to be one JSON object. {error}") from error
     given = {key: as_meant(value) if _is_block(value, key) else value for key, value in given.items()}
     kinds = {field.name: field.type for field in msgspec.structs.fields(Config)}
     troubles = list(itertools.islice(_troubles(given, kinds), _TOLD))
     if troubles:
-        raise ConfigError("\n".join(f"{place}: {trouble}" for trouble in troubles))
+        raise ConfigError("\n".join(f"{path}: {trouble}" for trouble in troubles))
     config = msgspec.convert(given, Config)
     if troubles := list(_together(config)):
-        raise ConfigError("\n".join(f"{place}: {trouble}" for trouble in troubles))
+        raise ConfigError("\n".join(f"{path}: {trouble}" for trouble in troubles))
     return config
 
 

@@ -75,18 +75,18 @@ def as_meant(given: Mapping[str, object]) -> dict[str, object]:
     return kept
 
 
-def trouble_of(place: str, key: str, value: object) -> str | None:
-    """What is wrong with *value* of the known *key* of the block; *place* is how the sentence calls it."""
+def trouble_of(path: str, key: str, value: object) -> str | None:
+    """What is wrong with *value* of the known *key* of the block; *path* is how the sentence calls it."""
     kinds = {field.name: field.type for field in msgspec.structs.fields(Database)}
     if key == "constants" and isinstance(value, dict):
         for column, each in value.items():
             if not _fits(column, Identifier):
-                return f"`{place}` has the key {printable(column)!r}; {_COLUMN}."
+                return f"`{path}` has the key {printable(column)!r}; {_COLUMN}."
             if not _fits(each, Value):
-                return f"`{place}.{printable(column)}` is {printable(str(each))!r}; {_VALUE}."
+                return f"`{path}.{printable(column)}` is {printable(str(each))!r}; {_VALUE}."
     if _fits(value, kinds[key]):
         return None
-    return f"`{place}` is {printable(str(value))!r}; {_EXPECTED.get(key, _COLUMN)}."
+    return f"`{path}` is {printable(str(value))!r}; {_EXPECTED.get(key, _COLUMN)}."
 
 
 def _fits(value: object, kind: object) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.documents import ShapeError, parse_record
-from schemas.requests import Moment
+from schemas.requests import Timestamp
 from schemas.times import stamp
 
 SIZE_LIMIT = 16 * 1024
@@ -33,7 +33,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ) = None
     operator: Annotated[str, Meta(description="Who decided.", examples=["pmurad-admin"])] = "root"
     reason: Annotated[str, Meta(max_length=1000, description="For the member to read.")] | None = None
-    created_at: Moment | None = None
+    created_at: Timestamp | None = None
     force: Annotated[
         bool, Meta(description="With `sync`: publish this registry though it changes more than the guard allows.")
     ] = False
@@ -50,7 +50,7 @@ class FailedDecision(msgspec.Struct, frozen=True, kw_only=True):
 
     decision_id: Annotated[str, Meta(description="The marker's name without `.json`, escaped.")]
     reason: Annotated[str, Meta(description="Why it could not be applied.")]
-    failed_at: Moment
+    failed_at: Timestamp
     marker: Annotated[
         Decision | str,
         Meta(description="The decision; or the start of the file's contents, escaped, where it is none."),

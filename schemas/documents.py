@@ -91,7 +91,7 @@ def to_json(record: object) -> bytes:
     """Write *record* as indented JSON with a line end, the way every file of ours is written.
 
     What a terminal could act on is written as an escape, so that a file of ours can be shown raw. Lone surrogates,
-    which stand for octets that are not UTF-8 and which no JSON can hold, come out as Python writes them.
+    which stand for bytes that are not UTF-8 and which no JSON can hold, come out as Python writes them.
     """
     try:
         encoded = msgspec.json.encode(record)

@@ -10,15 +10,15 @@ import os
 from schemas.text import sentence
 
 
-class TroubleError(Exception):
+class ExpectedError(Exception):
     """Something foreseeable stands in the way; the message is for whoever must act on it."""
 
 
-class ConfigError(TroubleError):
+class ConfigError(ExpectedError):
     """The configuration cannot be used."""
 
 
-class RegistryError(TroubleError):
+class RegistryError(ExpectedError):
     """The registry is missing, cannot be read, or breaks its schema. It never counts as empty."""
 
 
@@ -26,27 +26,27 @@ class RegistryUnreadableError(RegistryError):
     """The registry is there and cannot be read, for a reason that no change of it will tell the end of."""
 
 
-class RegistryBusyError(TroubleError):
+class RegistryBusyError(ExpectedError):
     """Another program holds the registry's lock."""
 
 
-class StateError(TroubleError):
+class StateError(ExpectedError):
     """A directory or file of ours cannot be read or written."""
 
 
-class UnsafeFileError(TroubleError):
+class UnsafeFileError(ExpectedError):
     """What stands under a name is not one plain file: a link, a FIFO, a device, a file with two names."""
 
 
-class BeingWrittenError(TroubleError):
+class BeingWrittenError(ExpectedError):
     """Somebody has a file open for writing, so that what can be read of it may be half old and half new."""
 
 
-class TooLargeError(TroubleError):
+class TooLargeError(ExpectedError):
     """A file holds more than its kind may."""
 
 
-def reason(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What *error* says, as the end of a sentence: an `OSError` without its number, with the file it is about.
 
     It is on one line and escaped: the file may be one that a member named.

@@ -92,7 +92,7 @@ class Directory:
         """Let go of the descriptor."""
         os.close(self.fd)
 
-    def place(self, name: str) -> str:
+    def display_path(self, name: str) -> str:
         """The path of *name* for a message, escaped."""
         return printable(os.path.join(self.path, name), 400)
 
@@ -122,7 +122,7 @@ class Directory:
         Raises:
             FileNotFoundError: there is no such name.
         """
-        return Pinned(os.open(name, _PIN_FLAGS, dir_fd=self.fd), lambda: self.place(name))
+        return Pinned(os.open(name, _PIN_FLAGS, dir_fd=self.fd), lambda: self.display_path(name))
 
     def enter(self, name: str) -> Directory:
         """Open the sub-directory *name*, which may not be a link. Raises what `open` does, with the name in it."""
@@ -146,7 +146,7 @@ class Directory:
         return os.scandir(self.fd if self._asked else f"/proc/self/fd/{self.fd}")
 
     def read(self, name: str, limit: int) -> FoundFile:
-        """Read the plain file *name* of at most *limit* octets. Raises what `Directory.pin` and `Pinned.read` do."""
+        """Read the plain file *name* of at most *limit* bytes. Raises what `Directory.pin` and `Pinned.read` do."""
         with self.pin(name) as pinned:
             return pinned.read(limit)
 
@@ -214,7 +214,7 @@ class Directory:
         try:
             yield
         except OSError as error:
-            error.filename = self.place(name)
+            error.filename = self.display_path(name)
             raise
 
     def rename(self, name: str, new: str, into: Directory | None = None) -> None:

@@ -81,9 +81,9 @@ class MountChanges:
 
 
 def parse_mounts(data: bytes) -> list[Mount]:
-    """What a mountinfo file of these octets tells.
+    """What a mountinfo file of these bytes tells.
 
-    A mount point may have any octet in its name but NUL; only space, tab, line feed and backslash are escaped.
+    A mount point may have any byte in its name but NUL; only space, tab, line feed and backslash are escaped.
 
     Raises:
         StateError: a line is none. What cannot be read never counts as not mounted.
@@ -95,7 +95,7 @@ def parse_mounts(data: bytes) -> list[Mount]:
 
 
 def parse_mount_of(data: bytes) -> int:
-    """The number of the mount that a fdinfo file of these octets tells.
+    """The number of the mount that a fdinfo file of these bytes tells.
 
     Raises:
         StateError: it tells none.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from schemas.errors import reason
+from schemas.errors import error_text
 from schemas.sql_map import SqlMap, SqlMapError
 
 _GROUPS = frozenset({"client", "client-server", "client-mariadb"})
@@ -44,8 +44,8 @@ def options_of(sql_map: SqlMap) -> Mapping[str, str]:
         ) from None
     except OSError as error:
         raise SqlMapError(
-            f"The option file {path} that {sql_map.path} names cannot be read: {reason(error)}. Mend `option_file`, or "
-            "write what it says into the map file."
+            f"The option file {path} that {sql_map.path} names cannot be read: {error_text(error)}. Mend "
+            "`option_file`, or write what it says into the map file."
         ) from None
     for name in filter(_UNCHECKED.fullmatch, found):
         # Without it, a server would be believed that is not to be.

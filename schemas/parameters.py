@@ -18,7 +18,7 @@ def parse_parameters(data: bytes) -> dict[str, str]:
     `$name` stands for itself. Octets that are not UTF-8 come in the form of `os.fsdecode`.
 
     Raises:
-        ParametersError: a line has no name or no `=`, or the file holds a NUL octet.
+        ParametersError: a line has no name or no `=`, or the file holds a NUL byte.
     """
     found: dict[str, str] = {}
     for number, line in _logical_lines(data):
@@ -46,5 +46,5 @@ def _logical_lines(data: bytes) -> list[tuple[int, bytes]]:
     return [(number, b"".join(parts)) for number, parts in found]
 
 
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

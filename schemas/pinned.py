@@ -42,9 +42,9 @@ class Pinned:
         place: gives the name for a message, escaped.
     """
 
-    def __init__(self, fd: int, place: Callable[[], str]) -> None:
+    def __init__(self, fd: int, path: Callable[[], str]) -> None:
         self._fd = fd
-        self._place = place
+        self._place = path
 
     def __enter__(self) -> Self:
         """Give the hold itself."""
@@ -71,16 +71,16 @@ class Pinned:
         return os.fstat(self._fd)
 
     def read(self, limit: int, *, at_rest: bool = False) -> FoundFile:
-        """Read it, if it is a plain file of one name and at most *limit* octets.
+        """Read it, if it is a plain file of one name and at most *limit* bytes.
 
         Args:
-            limit: of its size, in octets.
+            limit: of its size, in bytes.
             at_rest: whether it is only read while nobody writes it, as far as the file system can tell.
 
         Raises:
             UnsafeFileError: it is no regular file, or has more than one name.
             BeingWrittenError: somebody has it open for writing, and it was to be *at_rest*.
-            TooLargeError: it holds more than *limit* octets.
+            TooLargeError: it holds more than *limit* bytes.
             BlockingIOError: its owner has put a lease on it, F_SETLEASE in fcntl(2), or it changed under the reading.
             OSError: it cannot be read.
         """

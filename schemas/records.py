@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from schemas.documents import NotJsonError, ShapeError, parse_record
-from schemas.errors import StateError, TroubleError
+from schemas.errors import ExpectedError, StateError
 from schemas.files import Directory
 from schemas.requests import (
     FOLDERS,
@@ -60,8 +60,8 @@ class RecordFolders:
             return parse_record(directory.read(name, SIZE_LIMIT).data, RequestRecord)
         except FileNotFoundError:
             return None
-        except (OSError, TroubleError, NotJsonError, ShapeError) as error:
-            raise StateError(f"The request record {directory.place(name)} cannot be read: {error}") from error
+        except (OSError, ExpectedError, NotJsonError, ShapeError) as error:
+            raise StateError(f"The request record {directory.display_path(name)} cannot be read: {error}") from error
 
     def find(self, identifier: RequestId | str) -> tuple[Folder, RequestRecord] | None:
         """The folder and record of *identifier*, wherever it is."""

@@ -16,11 +16,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from schemas.addresses import ADDRESS_OCTETS, DESTINATION_ROW
+from schemas.addresses import ADDRESS_BYTES, DESTINATION_ROW
 from schemas.digest import sha256
 from schemas.documents import NotJsonError, ShapeError, parse_object
 from schemas.errors import RegistryError
-from schemas.requests import Moment
+from schemas.requests import Timestamp
 from schemas.text import printable
 
 SIZE_LIMIT = 256 * 1024 * 1024
@@ -37,8 +37,8 @@ class Entry(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     status: Annotated[str, Meta(examples=["active", "cancelled", "revoked", "orphaned"])]
     username: Annotated[str, Meta(description="If given, the entry's key.")] | None = None
     destination: Annotated[str, Meta(examples=["p@example.org"])] | None = None
-    created_at: Moment | None = None
-    updated_at: Moment | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
     approved_by: str | None = None
     uid: Annotated[int, Meta(ge=0, description="The account that the approval was for.")] | None = None
     updated_by: (
@@ -120,12 +120,12 @@ class Draft:
 
     Args:
         base: the state to start from, which stays as it is.
-        place: how messages call the file.
+        path: how messages call the file.
     """
 
-    def __init__(self, base: Registry, place: str) -> None:
+    def __init__(self, base: Registry, path: str) -> None:
         self._base = base
-        self._place = place
+        self._place = path
         self._raws: dict[str, msgspec.Raw] = {}
         self._entries: dict[str, Entry] = {}
 
@@ -181,13 +181,13 @@ def _file(raws: Mapping[str, msgspec.Raw]) -> bytes:
     return b"".join(pieces)
 
 
-def parse_registry(data: bytes, domain: str, place: str, known: Registry | None = None) -> Registry:
+def parse_registry(data: bytes, domain: str, path: str, known: Registry | None = None) -> Registry:
     """Parse the registry's bytes and hold every entry against the schema.
 
     Args:
         data: the file's contents.
         domain: the alias domain.
-        place: how messages call the file.
+        path: how messages call the file.
         known: an earlier state; entries that are the same in it are not examined again.
 
     Raises:
@@ -196,7 +196,7 @@ def parse_registry(data: bytes, domain: str, place: str, known: Registry | None 
     try:
         raws = _RAWS.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _broken(place, f"It was expected to be a JSON object of aliases. {printable(str(error))}.") from None
+        raise _broken(path, f"It was expected to be a JSON object of aliases. {printable(str(error))}.") from None
     base = known.version if known and known.domain == domain else None
     if not known or base is None:
         known = Registry(domain=domain, data=b"", entries={}, raws={}, quotes=0)
@@ -207,16 +207,16 @@ def parse_registry(data: bytes, domain: str, place: str, known: Registry | None 
         if known_raw(key) == raw:
             entries[key] = known.entries[key]
         else:
-            entries[key] = _typed(key, raw, place)
+            entries[key] = _typed(key, raw, path)
             fresh.append(key)
     gone = [key for key in fresh if key in known.raws]
     if len(known.raws) > len(raws) - len(fresh) + len(gone):
         gone += known.raws.keys() - raws.keys()
     quotes = known.quotes + sum(_quotes(raws[key]) for key in fresh)
     quotes -= sum(_quotes(known.raws[key]) for key in gone)
-    _refuse_repeats(data, raws, fresh, quotes, place)
+    _refuse_repeats(data, raws, fresh, quotes, path)
     for key in fresh:
-        _check_entry(key, entries[key], domain, place)
+        _check_entry(key, entries[key], domain, path)
     touched = [*gone, *fresh]
     return Registry(
         domain=domain,
@@ -230,18 +230,18 @@ def parse_registry(data: bytes, domain: str, place: str, known: Registry | None 
     )
 
 
-def _broken(place: str, what: str) -> RegistryError:
+def _broken(path: str, what: str) -> RegistryError:
     return RegistryError(
-        f"The registry {place} cannot be used. {what} Mend the file; until then the published map stays as it is and "
+        f"The registry {path} cannot be used. {what} Mend the file; until then the published map stays as it is and "
         "decisions wait."
     )
 
 
-def _typed(key: str, raw: msgspec.Raw, place: str) -> Entry:
+def _typed(key: str, raw: msgspec.Raw, path: str) -> Entry:
     try:
         return _ENTRY.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _broken(place, f"The entry `{printable(key)}` breaks the schema: {printable(str(error))}.") from None
+        raise _broken(path, f"The entry `{printable(key)}` breaks the schema: {printable(str(error))}.") from None
 
 
 def _quotes(raw: msgspec.Raw) -> int:
@@ -249,39 +249,39 @@ def _quotes(raw: msgspec.Raw) -> int:
     return 2 + bytes(raw).count(b'"')
 
 
-def _refuse_repeats(data: bytes, raws: Mapping[str, msgspec.Raw], fresh: list[str], quotes: int, place: str) -> None:
+def _refuse_repeats(data: bytes, raws: Mapping[str, msgspec.Raw], fresh: list[str], quotes: int, path: str) -> None:
     # Of a key that stands twice the last wins silently in every JSON reader. Quotation marks stand in keys and values
     # only, so more of them than the entries found account for betray a second one, without parsing it all again.
     try:
         if quotes != data.count(b'"'):
             parse_object(data)
     except (NotJsonError, ShapeError) as error:
-        raise _broken(place, str(error)) from None
+        raise _broken(path, str(error)) from None
     for key in fresh:
         try:
             parse_object(bytes(raws[key]))
         except (NotJsonError, ShapeError) as error:
-            raise _broken(place, f"In the entry `{printable(key)}`: {error}") from None
+            raise _broken(path, f"In the entry `{printable(key)}`: {error}") from None
 
 
-def _check_entry(key: str, entry: Entry, domain: str, place: str) -> None:
+def _check_entry(key: str, entry: Entry, domain: str, path: str) -> None:
     if entry.username is not None and entry.username != key:
         raise _broken(
-            place, f"The entry `{printable(key)}` has the username `{printable(entry.username)}`; its key was expected."
+            path, f"The entry `{printable(key)}` has the username `{printable(entry.username)}`; its key was expected."
         )
     if not entry.active:
         return
     # Keys are unique and in lower case, so this also keeps two active entries from sharing one alias.
     if not _LOCAL_PART.fullmatch(key) or entry.alias.lower() != f"{key}@{domain}":
         raise _broken(
-            place,
+            path,
             f"The entry `{printable(key)}` has the alias `{printable(entry.alias)}`; "
             f"`{printable(key)}@{domain}` was expected.",
         )
     destination = entry.destination
-    if destination is None or len(destination) > ADDRESS_OCTETS or not _DESTINATION.fullmatch(destination):
+    if destination is None or len(destination) > ADDRESS_BYTES or not _DESTINATION.fullmatch(destination):
         raise _broken(
-            place,
+            path,
             f"The entry `{printable(key)}` has the destination `{printable(str(destination))}`; one plain address was "
             "expected.",
         )

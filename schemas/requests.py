@@ -26,7 +26,7 @@ CANCELLED_KEPT = 1000
 _ID = re.compile(r"(?P<stamp>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)-(?P<owner>[^./\0\n][^/\0\n]*)-(?P<digest>[0-9a-f]{10})")
 _NAME_MAX = 255
 
-Moment = Annotated[str, Meta(description="UTC, `YYYY-MM-DDTHH:MM:SSZ`.", examples=["2026-05-19T20:55:18Z"])]
+Timestamp = Annotated[str, Meta(description="UTC, `YYYY-MM-DDTHH:MM:SSZ`.", examples=["2026-05-19T20:55:18Z"])]
 
 
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +44,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     status: Folder = "pending"
     file: Annotated[str, Meta(description="The queue file's name, with unprintable characters escaped.")]
     client_id: Annotated[str, Meta(description="The `request_id` that the file itself carried.")] | None = None
-    created_at: Moment
-    decided_at: Moment | None = None
+    created_at: Timestamp
+    decided_at: Timestamp | None = None
     decided_by: str | None = None
     decision_id: Annotated[str, Meta(description="The decision that closed the request.")] | None = None
     reason: Annotated[str, Meta(description="Why it was refused or rejected.")] | None = None
@@ -71,8 +71,8 @@ def request_id(owner: str, name: str, status: os.stat_result, born_ns: int | Non
     """
     mark = f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}:".encode() + os.fsencode(name)
     future = status.st_mtime_ns > status.st_ctime_ns
-    moment = (born_ns or status.st_ctime_ns) if future else status.st_mtime_ns
-    return RequestId(stamp(moment), owner, sha256(mark)[:10])
+    timestamp = (born_ns or status.st_ctime_ns) if future else status.st_mtime_ns
+    return RequestId(stamp(timestamp), owner, sha256(mark)[:10])
 
 
 def parse_request_id(text: str) -> RequestId | None:

@@ -60,7 +60,7 @@ class RotatedLog:
             try:
                 self._append(directory, data, mode, gid)
             except OSError as error:
-                error.filename = directory.place(self.name)
+                error.filename = directory.display_path(self.name)
                 raise
 
     def _append(self, directory: Directory, data: bytes, mode: int, gid: int | None) -> None:
@@ -97,21 +97,21 @@ class RotatedLog:
             os.close(fd)
         directory.rename(temporary, self.name)
 
-    def tail(self, octets: int) -> bytes:
-        """The last *octets* of the present file, or all of it; raises as `append`, `FileNotFoundError` included."""
+    def tail(self, size: int) -> bytes:
+        """The last *size* of the present file, or all of it; raises as `append`, `FileNotFoundError` included."""
         with Directory(self.folder) as directory, os.fdopen(_open(directory, self.name, os.O_RDONLY), "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - octets))
-            return file.read(octets)
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return file.read(size)
 
-    def tail_before(self, octets: int) -> bytes:
+    def tail_before(self, size: int) -> bytes:
         """The same of the file that was rotated away last, if it is not compressed yet."""
         with Directory(self.folder) as directory:
             older = [name for name in self._names(directory, 0) if name != self.name and _packing(name) is None]
             if not older:
                 return b""
             with os.fdopen(_open(directory, older[-1], os.O_RDONLY), "rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - octets))
-                return file.read(octets)
+                file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+                return file.read(size)
 
     def written_ns(self) -> int | None:
         """When a line was last added, be that file rotated away by now; `None` where there is none.
@@ -134,7 +134,7 @@ class RotatedLog:
     def lines(self, name: str, limit: int) -> Iterator[bytes]:
         """Every line of the file *name*, without its end; none where it was taken away meanwhile.
 
-        Of a line of more than *limit* octets only the first are given, one more than *limit* of them.
+        Of a line of more than *limit* bytes only the first are given, one more than *limit* of them.
 
         Raises:
             OSError: it cannot be read.
@@ -149,7 +149,7 @@ class RotatedLog:
             packed = _packing(name)
             with os.fdopen(fd, "rb") as file:
                 if packed:
-                    yield from _unpacked(file, packed, directory.place(name), limit)
+                    yield from _unpacked(file, packed, directory.display_path(name), limit)
                 else:
                     yield from _cut(file, limit)
 
@@ -186,11 +186,11 @@ def _cut(file: _Readable, limit: int) -> Iterator[bytes]:
             piece = file.readline(limit + 1)
 
 
-def _unpacked(file: IO[bytes], packed: str, place: str, limit: int) -> Iterator[bytes]:
+def _unpacked(file: IO[bytes], packed: str, path: str, limit: int) -> Iterator[bytes]:
     try:
         yield from _cut(_UNPACK[packed](file), limit)
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise StateError(f"{place} cannot be unpacked ({error}). Move it away, or bring it back whole.") from error
+        raise StateError(f"{path} cannot be unpacked ({error}). Move it away, or bring it back whole.") from error
 
 
 def _open(directory: Directory, name: str, flags: int) -> int:
@@ -198,11 +198,11 @@ def _open(directory: Directory, name: str, flags: int) -> int:
         fd = os.open(name, flags | _FLAGS, 0o600, dir_fd=directory.fd)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
-            raise UnsafeFileError(f"{directory.place(name)} is not a plain file.") from error
+            raise UnsafeFileError(f"{directory.display_path(name)} is not a plain file.") from error
         raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise UnsafeFileError(f"{directory.place(name)} is not a plain file.")
+        raise UnsafeFileError(f"{directory.display_path(name)} is not a plain file.")
     return fd
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas.config import DOMAIN, SIZE_LIMIT, Config, parse_config
-from schemas.errors import ConfigError, TroubleError
+from schemas.errors import ConfigError, ExpectedError
 from schemas.files import read_plain
 from schemas.text import printable
 
@@ -58,23 +58,23 @@ def load_settings(
         ConfigError: everything that is wrong with the file, in one message, one line each.
     """
     given = path or environment.get(PATH_VARIABLE)
-    place = given or DEFAULT_PATH
+    display_path = given or DEFAULT_PATH
     named = given and not may_be_absent
     try:
-        data = read_plain(place, SIZE_LIMIT).data
+        data = read_plain(display_path, SIZE_LIMIT).data
     except (FileNotFoundError, NotADirectoryError) as error:
         if named:
-            raise ConfigError(f"The config file {place} is not there. Make it, or name another.") from error
+            raise ConfigError(f"The config file {display_path} is not there. Make it, or name another.") from error
         data = b"{}"
-    except (OSError, TroubleError) as error:
+    except (OSError, ExpectedError) as error:
         if isinstance(error.__cause__, FileNotFoundError) and not named:
             data = b"{}"
         else:
-            raise ConfigError(f"The config file {place} cannot be read: {error}") from error
-    return _with_environment(parse_config(data, place), place, environment)
+            raise ConfigError(f"The config file {display_path} cannot be read: {error}") from error
+    return _with_environment(parse_config(data, display_path), display_path, environment)
 
 
-def _with_environment(config: Config, place: str, environment: Mapping[str, str]) -> Settings:
+def _with_environment(config: Config, display_path: str, environment: Mapping[str, str]) -> Settings:
     def override(variable: str, otherwise: str) -> str:
         value = environment.get(variable) or otherwise
         if not value.startswith("/"):
@@ -92,4 +92,4 @@ def _with_environment(config: Config, place: str, environment: Mapping[str, str]
     registry = override("RUNV_EMAIL_ALIASES_PATH", os.path.join(config.state_dir, "email-aliases.json"))
     lock = override("RUNV_EMAIL_ALIASES_LOCK_PATH", os.path.join(config.state_dir, "email-aliases.lock"))
     queue = override("RUNV_EMAIL_ALIAS_QUEUE_DIR", os.path.join(config.state_dir, "email-alias-queue"))
-    return Settings(config=config, path=place, domain=domain, registry=registry, lock=lock, queue=queue)
+    return Settings(config=config, path=display_path, domain=domain, registry=registry, lock=lock, queue=queue)

@@ -81,14 +81,14 @@ def _host(text: str, kind: SqlType, number: int) -> SqlHost:
         raise HostError(f"host {number} is not plain text in UTF-8")
     if kind == "pgsql" and _URI.match(text):
         return SqlHost(text=_without_secrets(text), uri=Secret(text))
-    place = text.removeprefix("unix:") if text.startswith("unix:") else text.removeprefix("inet:")
-    if kind == "pgsql" and (not place or place.startswith("/")):
-        return SqlHost(text=f"unix:{printable(place)}", socket=place or None)
-    if kind == "mysql" and text.startswith("unix:") and place.lower() not in {"", "localhost"}:
-        if not place.startswith("/"):
+    display_path = text.removeprefix("unix:") if text.startswith("unix:") else text.removeprefix("inet:")
+    if kind == "pgsql" and (not display_path or display_path.startswith("/")):
+        return SqlHost(text=f"unix:{printable(display_path)}", socket=display_path or None)
+    if kind == "mysql" and text.startswith("unix:") and display_path.lower() not in {"", "localhost"}:
+        if not display_path.startswith("/"):
             raise HostError(f"host {number} is no path from / of a socket")
-        return SqlHost(text=f"unix:{printable(place)}", socket=place)
-    name, port = _split(place, number)
+        return SqlHost(text=f"unix:{printable(display_path)}", socket=display_path)
+    name, port = _split(display_path, number)
     if kind == "mysql" and name.lower() in {"", "localhost"}:
         return SqlHost(text="localhost", name="localhost")
     return SqlHost(
@@ -96,10 +96,10 @@ def _host(text: str, kind: SqlType, number: int) -> SqlHost:
     )
 
 
-def _split(place: str, number: int) -> tuple[str, int | None]:
-    name, colon, port = place.rpartition(":")
-    if not colon or place.endswith("]") or _is_ipv6(place):
-        name, port = place, ""
+def _split(display_path: str, number: int) -> tuple[str, int | None]:
+    name, colon, port = display_path.rpartition(":")
+    if not colon or display_path.endswith("]") or _is_ipv6(display_path):
+        name, port = display_path, ""
     if name.startswith("[") and name.endswith("]"):
         name = name[1:-1]
     if name and not _NAME.fullmatch(name) and not _is_ipv6(name):

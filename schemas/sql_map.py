@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from schemas.database import Database, Value
-from schemas.errors import TroubleError, reason
+from schemas.errors import ExpectedError, error_text
 from schemas.files import read_plain
 from schemas.parameters import ParametersError, parse_parameters
 from schemas.sql_hosts import HostError, Secret, SqlHost, SqlType, parse_hosts
@@ -35,7 +35,7 @@ _TEXTS = frozenset(
 _AS_IT_IS = frozenset({"%s", "%u@%d"})
 
 
-class SqlMapError(TroubleError):
+class SqlMapError(ExpectedError):
     """The file of a map cannot be read or used; the message names it and the next step, and never the password."""
 
 
@@ -117,12 +117,12 @@ def read_sql_map(path: str, kind: SqlType) -> SqlMap:
         data = read_plain(os.path.realpath(path), SIZE_LIMIT).data
     except PermissionError as error:
         raise SqlMapError(
-            f"The map file {printable(path)} cannot be read: {reason(error)}. It is for root, since it has a password: "
-            "use sudo."
+            f"The map file {printable(path)} cannot be read: {error_text(error)}. It is for root, since it has a "
+            "password: use sudo."
         ) from error
-    except (OSError, TroubleError) as error:
+    except (OSError, ExpectedError) as error:
         raise SqlMapError(
-            f"The map file {printable(path)} cannot be read: {reason(error)}. Name a file in the form of "
+            f"The map file {printable(path)} cannot be read: {error_text(error)}. Name a file in the form of "
             f"{kind}_table(5), or mend this one."
         ) from error
     return parse_sql_map(data, path, kind)

@@ -224,8 +224,8 @@ class _Parser:
         return token.text.lower() if self.folds else token.text
 
     def _peek(self, further: int = 0) -> Token:
-        place = self.place + further
-        return self.tokens[place] if place < len(self.tokens) else Token("end", "")
+        path = self.place + further
+        return self.tokens[path] if path < len(self.tokens) else Token("end", "")
 
     def _next(self) -> Token:
         token = self._peek()

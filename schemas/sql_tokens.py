@@ -64,12 +64,12 @@ def tokens(text: str, kind: str) -> list[Token]:
         NotPlainError: it has something that no plain query has.
     """
     found: list[Token] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+    path = 0
+    while path < len(text):
+        match = _TOKEN.match(text, path)
         if match is None:
             raise NotPlainError("holds signs that are not understood")
-        place = match.end()
+        path = match.end()
         sort, written = match.lastgroup or "", match.group()
         if sort in {"single", "double", "back"}:
             found.append(_quoted(written, sort, kind))

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from schemas.documents import NotJsonError, ShapeError, parse_record
-from schemas.errors import StateError, TroubleError
+from schemas.errors import ExpectedError, StateError
 from schemas.files import read_plain
-from schemas.requests import Moment
+from schemas.requests import Timestamp
 
 SIZE_LIMIT = 1024 * 1024
 
@@ -20,7 +20,7 @@ class Published(msgspec.Struct, frozen=True):
     """The registry that the map answers for."""
 
     registry_sha256: Annotated[str, Meta(description="SHA-256 of the registry file's bytes, in hexadecimal.")]
-    at: Moment
+    at: Timestamp
     aliases: Annotated[int, Meta(ge=0, description="How many aliases the map holds.")]
 
 
@@ -29,7 +29,7 @@ class Problem(msgspec.Struct, frozen=True):
 
     code: Annotated[str, Meta(description="A stable word for programs.", examples=["publish-failed"])]
     what: Annotated[str, Meta(description="What is wrong and what to do, in whole sentences.")]
-    since: Moment
+    since: Timestamp
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -64,8 +64,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, description="When that process started: field 22 of /proc/<pid>/stat, proc_pid_stat(5).")
     ]
     version: str
-    started_at: Moment
-    updated_at: Moment
+    started_at: Timestamp
+    updated_at: Timestamp
     backend: Annotated[str, Meta(examples=["postfix-hash"])]
     enabled: Annotated[bool, Meta(description="Whether anything is published to Postfix.")]
     published: Annotated[
@@ -109,7 +109,7 @@ def read_status(runtime_dir: str) -> Status | None:
         return parse_record(read_plain(path, SIZE_LIMIT).data, Status)
     except FileNotFoundError:
         return None
-    except (OSError, NotJsonError, ShapeError, TroubleError) as error:
+    except (OSError, NotJsonError, ShapeError, ExpectedError) as error:
         raise StateError(f"The status file {path} cannot be read: {error}") from error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.errors import TroubleError, reason
+from schemas.errors import ExpectedError, error_text
 from schemas.files import read_plain
 from schemas.text import printable
 from watcher import sentences
@@ -31,15 +31,15 @@ _DEFAULT = ("files",)
 _PASSWD_FIELDS, _GROUP_FIELDS = 7, 4
 
 
-class AccountsUnreadableError(TroubleError):
+class AccountsUnreadableError(ExpectedError):
     """What the account files say cannot be believed.
 
     Attributes:
         lasts: whether it stays so until a file is changed.
     """
 
-    def __init__(self, told: str, *, lasts: bool) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, *, lasts: bool) -> None:
+        super().__init__(message)
         self.lasts = lasts
 
 
@@ -132,7 +132,7 @@ class AccountFiles:
             data = read_plain(self.nsswitch, SIZE_LIMIT).data
         except FileNotFoundError:
             return {}
-        except (OSError, TroubleError) as error:
+        except (OSError, ExpectedError) as error:
             raise _unreadable(self.nsswitch, error) from error
         found = {}
         for line in os.fsdecode(data).splitlines():
@@ -154,7 +154,7 @@ def _entries(path: str, count: int, checker: str) -> list[list[str] | None]:
     """The fields of each entry; `None` for one that merges in what another service knows, as `compat` has them."""
     try:
         data = read_plain(path, SIZE_LIMIT).data
-    except (OSError, TroubleError) as error:
+    except (OSError, ExpectedError) as error:
         raise _unreadable(path, error) from error
     found: list[list[str] | None] = []
     for number, line in enumerate(os.fsdecode(data).split("\n"), 1):
@@ -167,10 +167,10 @@ def _entries(path: str, count: int, checker: str) -> list[list[str] | None]:
         fields = text.split(":")
         numbers = fields[2:4] if count == _PASSWD_FIELDS else fields[2:3]
         if len(fields) != count or not fields[0] or not all(each.isascii() and each.isdigit() for each in numbers):
-            told = sentences.ACCOUNTS_BROKEN.format(
+            message = sentences.ACCOUNTS_BROKEN.format(
                 path=path, number=number, line=printable(text, 80), checker=f"{checker} {path}"
             )
-            raise AccountsUnreadableError(told, lasts=True)
+            raise AccountsUnreadableError(message, lasts=True)
         found.append(fields)
     if not any(found):
         raise AccountsUnreadableError(sentences.ACCOUNTS_EMPTY.format(path=path), lasts=True)
@@ -178,8 +178,8 @@ def _entries(path: str, count: int, checker: str) -> list[list[str] | None]:
 
 
 def _unreadable(path: str, error: Exception) -> AccountsUnreadableError:
-    told = sentences.ACCOUNTS_UNREADABLE.format(path=path, error=reason(error))
-    return AccountsUnreadableError(told, lasts=False)
+    message = sentences.ACCOUNTS_UNREADABLE.format(path=path, error=error_text(error))
+    return AccountsUnreadableError(message, lasts=False)
 
 
 def _foreign(services: tuple[str, ...], *, merged: bool) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ import grp
 import pwd
 from typing import NamedTuple
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from watcher import sentences
 
 
-class GroupMissingError(TroubleError):
+class GroupMissingError(ExpectedError):
     """The members' group does not exist, so nobody can be told to be a member."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from schemas.config import SIZE_LIMIT
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.files import Signature, just_changed, read_plain, signature_of
 
 
@@ -45,6 +45,6 @@ class ConfigFile:
     def _read(self) -> bytes:
         try:
             return read_plain(self._path, SIZE_LIMIT).data
-        except (OSError, TroubleError):
+        except (OSError, ExpectedError):
             # Whoever loads it says why.
             return b""

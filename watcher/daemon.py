@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from schemas.errors import ConfigError, TroubleError
+from schemas.errors import ConfigError, ExpectedError
 from schemas.text import printable
 from watcher import logbook
 from watcher.rooms import SecondWatcherError
@@ -44,7 +44,7 @@ def _work(config: str | None, *, once: bool) -> int:
     except SecondWatcherError as error:
         _complain(error)
         return LATER if once else FAILED
-    except (TroubleError, OSError) as error:
+    except (ExpectedError, OSError) as error:
         _complain(error)
         return FAILED
     return DONE

@@ -1,7 +1,8 @@
-"""Watching directories, and noticing when watching has gone deaf.
+"""Watching directories, and noticing when watching has broken.
 
 watchdog says nothing when a watched directory is removed, renamed away or mounted over, and little when the kernel's
-queue overflows. So an event is only ever a hint, and `Ears.deaf` compares what is watched with what is there.
+queue overflows. So an event is only ever a hint, and `DirectoryWatcher.broken` compares what is watched with what is
+there.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from watchdog.events import (
 from watchdog.observers.api import ObservedWatch
 from watchdog.observers.inotify import InotifyObserver
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from watcher import sentences
 from watcher.wake import Wake
 
@@ -49,17 +50,17 @@ _VANISHED: tuple[type[FileSystemEvent], ...] = (FileDeletedEvent, DirDeletedEven
 STORM = 250
 """How many things one directory may tell between two passes before it is not listened to until the next one."""
 
-HUSH_SECONDS = 1.0
+MUTE_SECONDS = 1.0
 """How long a storm is not listened to while one pass follows the other anyway."""
 
 # Where watchdog 6 and 7 wait for the other half of a rename.
-_PAUSES = (
+_MOVE_GROUPERS = (
     ("watchdog.observers.inotify_buffer", "InotifyBuffer"),
     ("watchdog.observers.inotify_move_event_grouper", "InotifyMoveEventGrouper"),
 )
 
 
-class DeafError(TroubleError):
+class WatchBrokenError(ExpectedError):
     """Watching has broken in a way that only a new process mends."""
 
 
@@ -99,16 +100,16 @@ def merged(watches: Iterable[Watch]) -> list[Watch]:
 class _Handler(FileSystemEventHandler):
     """Turns an event into a reason for a pass. It raises nothing: that would end watchdog's thread without a word."""
 
-    def __init__(self, watch: Watch, ears: Ears, wake: Wake) -> None:
+    def __init__(self, watch: Watch, directories: DirectoryWatcher, wake: Wake) -> None:
         self._watch = watch
-        self._ears = ears
+        self._directories = directories
         self._wake = wake
-        self.told = 0
+        self.events = 0
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        self.told += 1
-        if self.told > STORM:
-            self._ears.hush(self._watch.path)
+        self.events += 1
+        if self.events > STORM:
+            self._directories.mute(self._watch.path)
             self._wake.now()
             return
         paths = (os.fsdecode(event.dest_path or ""), os.fsdecode(event.src_path))
@@ -121,7 +122,7 @@ class _Handler(FileSystemEventHandler):
         return not name.startswith(".") if self._watch.names is None else name in self._watch.names
 
 
-class _Complaints(logging.Handler):
+class _WatchdogWarnings(logging.Handler):
     """Takes what watchdog complains of as a hint as well: some versions forget events that they have not told yet."""
 
     def __init__(self, wake: Wake) -> None:
@@ -133,7 +134,7 @@ class _Complaints(logging.Handler):
         self._wake.soon()
 
 
-class Ears:
+class DirectoryWatcher:
     """Watches directories and wakes *wake*.
 
     Args:
@@ -142,31 +143,32 @@ class Ears:
         wake: whom to wake.
     """
 
-    def __init__(self, watches: Iterable[Watch], anchors: Iterable[str], wake: Wake) -> None:
+    def __init__(self, watches: Iterable[Watch], pinned: Iterable[str], wake: Wake) -> None:
         self._watches = merged(watches)
-        self._anchors = list(anchors)
+        self._pinned = list(pinned)
         self._wake = wake
         self._observer: InotifyObserver | None = None
         self._identities: dict[str, tuple[int, int] | None] = {}
-        self._heard: dict[str, tuple[_Handler, ObservedWatch]] = {}
-        self._hushed: set[str] = set()
-        self._hushed_until = 0.0
-        self._complaints = _Complaints(wake)
+        self._scheduled: dict[str, tuple[_Handler, ObservedWatch]] = {}
+        self._muted: set[str] = set()
+        self._muted_until = 0.0
+        self._warnings = _WatchdogWarnings(wake)
 
     def missing(self) -> list[str]:
         """The required directories that are not there."""
         return [watch.path for watch in self._watches if watch.required and _identity(watch.path) is None]
 
-    def arm(self) -> None:
+    def start(self) -> None:
         """Watch every directory that is there, anew. Read the state only after this.
 
         Raises:
             FileNotFoundError: a required directory is not there.
-            DeafError: the kernel has no watch left to give (see inotify(7), /proc interfaces), or will not watch.
+            WatchBrokenError: the kernel has no watch left to give (see inotify(7), /proc interfaces), or will not
+                watch.
         """
-        self.disarm()
-        _wait_for_no_other_half()
-        logging.getLogger("watchdog").addHandler(self._complaints)
+        self.stop()
+        _report_moves_at_once()
+        logging.getLogger("watchdog").addHandler(self._warnings)
         identities = {watch.path: _identity(watch.path) for watch in self._watches}
         try:
             observer = InotifyObserver()
@@ -178,10 +180,10 @@ class Ears:
                 elif watch.required:
                     raise FileNotFoundError(watch.path)
         except FileNotFoundError:
-            self.disarm()
+            self.stop()
             raise
         except (OSError, RuntimeError) as error:
-            self.disarm()
+            self.stop()
             raise _cannot_watch(error) from error
         self._identities = identities
 
@@ -190,93 +192,93 @@ class Ears:
         handler = _Handler(watch, self, self._wake)
         try:
             # watchdog 7 watches a link itself, in which nothing ever happens.
-            place = os.path.realpath(watch.path)
-            observed = observer.schedule(handler, place, recursive=False, event_filter=kinds)
-            self._heard[watch.path] = (handler, observed)
+            display_path = os.path.realpath(watch.path)
+            observed = observer.schedule(handler, display_path, recursive=False, event_filter=kinds)
+            self._scheduled[watch.path] = (handler, observed)
         except (FileNotFoundError, NotADirectoryError):
             if watch.required:
                 raise FileNotFoundError(watch.path) from None
             identities[watch.path] = None
 
-    def hush(self, path: str) -> None:
-        """Stop listening to *path* until `listen_again`.
+    def mute(self, path: str) -> None:
+        """Stop listening to *path* until `unmute`.
 
         A storm of events costs more than looking: watchdog handles each in Python, in threads that hold up the one
         that makes the passes, which finds everything without them.
         """
-        heard, observer = self._heard.get(path), self._observer
-        if heard is None or observer is None or path in self._hushed:
+        scheduled, observer = self._scheduled.get(path), self._observer
+        if scheduled is None or observer is None or path in self._muted:
             return
-        self._hushed_until = time.monotonic() + HUSH_SECONDS
-        self._hushed.add(path)
+        self._muted_until = time.monotonic() + MUTE_SECONDS
+        self._muted.add(path)
         # It may have been taken away in the same moment by the thread that makes the passes.
         with contextlib.suppress(KeyError):
-            observer.unschedule(heard[1])
+            observer.unschedule(scheduled[1])
 
     @property
-    def hushed(self) -> bool:
+    def muted(self) -> bool:
         """Whether something is not listened to, so that another pass must follow which looks at it."""
-        return bool(self._hushed)
+        return bool(self._muted)
 
-    def listen_again(self, *, patient: bool = False) -> None:
+    def unmute(self, *, patient: bool = False) -> None:
         """A pass begins: listen to everything again, before it looks.
 
         Where passes follow each other anyway, *patient*, a storm is given a second before it is listened to again.
 
         Raises:
-            DeafError: as `arm`.
+            WatchBrokenError: as `start`.
         """
-        if patient and time.monotonic() < self._hushed_until:
+        if patient and time.monotonic() < self._muted_until:
             return
-        for handler, _ in self._heard.values():
-            handler.told = 0
-        while self._hushed and self._observer is not None:
-            path = self._hushed.pop()
+        for handler, _ in self._scheduled.values():
+            handler.events = 0
+        while self._muted and self._observer is not None:
+            path = self._muted.pop()
             watch = next(watch for watch in self._watches if watch.path == path)
             try:
                 self._schedule(self._observer, watch, self._identities)
             except FileNotFoundError:
-                return  # `deaf` finds it missing
+                return  # `broken` finds it missing
             except (OSError, RuntimeError) as error:
                 raise _cannot_watch(error) from error
 
-    def deaf(self) -> bool:
-        """Whether what is watched is no longer what is there, so that `arm` is due.
+    def broken(self) -> bool:
+        """Whether what is watched is no longer what is there, so that `start` is due.
 
         Raises:
-            DeafError: a thread that only ends by a fault has ended.
+            WatchBrokenError: a thread that only ends by a fault has ended.
         """
         observer = self._observer
         if observer is None:
             return True
         reader = getattr(observer, "_inotify_fd", None)  # watchdog 7 reads for all watches in one thread
         if not observer.is_alive() or not _alive(reader):
-            raise DeafError(sentences.THREAD_DIED)
+            raise WatchBrokenError(sentences.THREAD_DIED)
         ended = False
         for emitter in list(observer.emitters):
             if emitter.is_alive() and _alive(getattr(emitter, "_inotify", None)):  # watchdog 6 has a reader for each
                 continue
             # watchdog ends an emitter whose directory is removed, and a new directory may get the same inode number.
             if emitter.stopped_event.is_set():
-                ended |= emitter in observer.emitters  # or else it was hushed in this moment
+                ended |= emitter in observer.emitters  # or else it was muted in this moment
             elif not self._replaced():
-                raise DeafError(sentences.THREAD_DIED)
+                raise WatchBrokenError(sentences.THREAD_DIED)
         return ended or self._replaced()
 
     def _replaced(self) -> bool:
         return any(_identity(path) != identity for path, identity in self._identities.items())
 
-    def anchor(self) -> None:
+    def pin(self) -> None:
         """Remember the anchors as they are now."""
-        self._identities.update({path: _identity(path) for path in self._anchors})
+        self._identities.update({path: _identity(path) for path in self._pinned})
 
-    def disarm(self) -> None:
+    def stop(self) -> None:
         """Stop watching."""
-        logging.getLogger("watchdog").removeHandler(self._complaints)
+        logging.getLogger("watchdog").removeHandler(self._warnings)
         observer, self._observer = self._observer, None
         self._identities = {}
-        self._heard = {}
-        self._hushed = set()
+        self._scheduled = {}
+        self._muted = set()
         if observer is not None and observer.is_alive():
             observer.stop()
             observer.join()
@@ -286,19 +288,19 @@ def _alive(thread: object) -> bool:
     return not isinstance(thread, threading.Thread) or thread.is_alive()
 
 
-def _wait_for_no_other_half() -> None:
+def _report_moves_at_once() -> None:
     """Have watchdog tell a rename out of a directory at once, and all that comes behind it.
 
     Half a second, which a member could make everybody wait; and by the wall clock in watchdog 6, so that one that is
     set back makes it as much longer.
     """
-    for module, name in _PAUSES:
+    for module, name in _MOVE_GROUPERS:
         with contextlib.suppress(ImportError, AttributeError):
             getattr(importlib.import_module(module), name).delay = 0.0
 
 
-def _cannot_watch(error: Exception) -> DeafError:
-    return DeafError(sentences.CANNOT_WATCH.format(error=error))
+def _cannot_watch(error: Exception) -> WatchBrokenError:
+    return WatchBrokenError(sentences.CANNOT_WATCH.format(error=error))
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ _STEP_NS = 1_000_000_000
 """A smaller step is none: two clocks are not read in one moment."""
 
 
-class Floors:
+class ReplayRule:
     """The moment of each member's newest record, as `schemas.times.stamp` writes it: older files must not speak.
 
     Records that were made before the clock was set back seem to come from the future, and all that their owner writes
@@ -33,11 +33,11 @@ class Floors:
         """The moment before which files of *owner* are outdated."""
         return self._moments.get(owner, "")
 
-    def note(self, owner: str, moment: str) -> None:
-        """There is a record of *owner*, made of a file of that *moment*."""
+    def note(self, owner: str, timestamp: str) -> None:
+        """There is a record of *owner*, made of a file of that *timestamp*."""
         self.look()
         present = stamp(self._looked[0])
-        self._moments[owner] = max(self.of(owner), min(moment, present))
+        self._moments[owner] = max(self.of(owner), min(timestamp, present))
 
     def look(self) -> None:
         """See whether the clock was set back since the last look."""
@@ -47,5 +47,5 @@ class Floors:
         looked = wall - (steady - then)
         if looked < before - _STEP_NS:
             ceiling = stamp(looked)
-            self._moments = {owner: min(moment, ceiling) for owner, moment in self._moments.items()}
+            self._moments = {owner: min(timestamp, ceiling) for owner, timestamp in self._moments.items()}
         self._looked = wall, steady

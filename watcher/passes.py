@@ -12,19 +12,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from schemas.errors import RegistryBusyError, RegistryError, RegistryUnreadableError, TroubleError, reason
+from schemas.errors import ExpectedError, RegistryBusyError, RegistryError, RegistryUnreadableError, error_text
 from schemas.status import Published
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import GroupMissingError
-from watcher.decide.decide import Decided
+from watcher.decide.decide import DecisionResult
 from watcher.decide.markers import Marker
-from watcher.intake.intake import Intaken
-from watcher.intake.judge import Verdict
+from watcher.intake.intake import IntakeResult
+from watcher.intake.judge import Judgement
 from watcher.publish.commands import patience
 from watcher.publish.step import PublishStep
 from watcher.retry import Retry
-from watcher.rooms import Rooms
+from watcher.rooms import Context
 
 log = logging.getLogger("runv.pass")
 
@@ -47,7 +47,7 @@ class Result:
 
 
 class Passes:
-    """Makes passes in *rooms*.
+    """Makes passes in *context*.
 
     Args:
         rooms: where.
@@ -58,17 +58,17 @@ class Passes:
 
     def __init__(
         self,
-        rooms: Rooms,
+        context: Context,
         woken: Callable[[], bool],
         published: Published | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rooms = rooms
+        self._context = context
         self._clock = clock
         self._began = clock()
         self._retry = Retry(clock=clock)
         self._lock_retry = Retry(first=0.02, longest=1.0, clock=clock)
-        self._step = PublishStep(rooms, woken, published)
+        self._step = PublishStep(context, woken, published)
         self._interrupted = True
         self._trouble_telling: str | None = None
 
@@ -80,16 +80,16 @@ class Passes:
     @property
     def due(self) -> float | None:
         """The moment, on the monotonic clock, when a pass is due though nothing happens."""
-        rooms = self._rooms
+        context = self._context
         tries = (self._retry.due, self._lock_retry.due)
         waited_for = (
-            rooms.intake.settling.next_due,
-            rooms.markers.settling.next_due,
-            rooms.intake.tally.next_due,
-            rooms.report.due,
-            rooms.audit.refusals.next_due,
-            rooms.orphans.due,
-            rooms.publisher.due,
+            context.intake.incomplete.next_due,
+            context.markers.incomplete.next_due,
+            context.intake.rate_limit.next_due,
+            context.report.due,
+            context.audit.refusals.next_due,
+            context.orphans.due,
+            context.publisher.due,
         )
         # What was due when the last pass began had its turn in it. What still kept it from being dealt with ends with
         # an event or is tried again; to go on at once would only keep a core busy.
@@ -99,9 +99,9 @@ class Passes:
     def announce(self, problems: dict[str, str]) -> None:
         """Write the status before the very first pass, so that whoever looks sees that we are here."""
         try:
-            self._rooms.records.refresh()
-            self._report(Intaken(), problems)
-        except (OSError, TroubleError) as error:
+            self._context.records.refresh()
+            self._report(IntakeResult(), problems)
+        except (OSError, ExpectedError) as error:
             self._untold(error)
 
     def run(self, problems: dict[str, str], *, look: bool = True) -> Result:
@@ -113,58 +113,58 @@ class Passes:
         """
         result = Result(problems=dict(problems))
         self._began = self._clock()
-        self._rooms.accounts.forget()
+        self._context.accounts.forget()
         patience.renew()
-        intaken = self._intake(result, look=look)
-        markers, decided = self._decide(intaken, result)
+        intake_result = self._intake(result, look=look)
+        markers, decided = self._decide(intake_result, result)
         spent = decided.spent if decided else [m for m in markers if _is_plain_sync(m)]
         answered = decided.answered if decided else []
         if decided is not None:
             self._switch_off(decided, result)
             self._publish(decided, result, asked=any(map(_is_plain_sync, markers)))
-            spent = spent + ([] if result.failed or self._rooms.orphans.waits else decided.force)
+            spent = spent + ([] if result.failed or self._context.orphans.waits else decided.force)
             result.changes += decided.handled
         else:
             self._keep_in_line(result)
             result.failed = True
-        self._tell(intaken, spent, answered, result)
-        result.more = intaken.more or (intaken.more_after_cancels and decided is not None)
+        self._tell(intake_result, spent, answered, result)
+        result.more = intake_result.more or (intake_result.more_after_cancels and decided is not None)
         result.more &= "state-unwritable" not in result.problems
         return result
 
-    def _intake(self, result: Result, *, look: bool) -> Intaken:
-        rooms = self._rooms
+    def _intake(self, result: Result, *, look: bool) -> IntakeResult:
+        context = self._context
         try:
-            rooms.records.refresh()
+            context.records.refresh()
             # Decisions meet a broken registry as well, and tell of it; requests are taken in all the same.
             with contextlib.suppress(RegistryError):
                 if self._interrupted:
-                    rooms.tidy()
-                    told = self._told_again(result)
-                    rooms.decide.finish_interrupted(rooms.markers.read())
-                    self._interrupted = not told
-            return rooms.intake.take(look=look, hurry=rooms.markers.waiting)
+                    context.tidy()
+                    message = self._told_again(result)
+                    context.decide.finish_interrupted(context.markers.read())
+                    self._interrupted = not message
+            return context.intake.take(look=look, hurry=context.markers.waiting)
         except GroupMissingError as error:
             self._later("group-missing", str(error), result)
-        except (OSError, TroubleError) as error:
+        except (OSError, ExpectedError) as error:
             self._unwritable(error, result)
-        return Intaken()
+        return IntakeResult()
 
     def _told_again(self, result: Result) -> bool:
         try:
-            self._rooms.tell_again()
-        except (OSError, TroubleError) as error:
+            self._context.tell_again()
+        except (OSError, ExpectedError) as error:
             # An audit log that cannot be read keeps nobody's request waiting, only what asked for it in its place.
             self._unwritable(error, result)
             return False
         return True
 
-    def _decide(self, intaken: Intaken, result: Result) -> tuple[list[Marker], Decided | None]:
-        rooms = self._rooms
+    def _decide(self, intake_result: IntakeResult, result: Result) -> tuple[list[Marker], DecisionResult | None]:
+        context = self._context
         markers: list[Marker] = []
         try:
-            markers = rooms.markers.read()
-            decided = rooms.decide.apply(markers, intaken.active_cancels)
+            markers = context.markers.read()
+            decided = context.decide.apply(markers, intake_result.active_cancels)
         except RegistryUnreadableError as error:
             self._later("registry-unreadable", str(error), result)
         except RegistryError as error:
@@ -175,7 +175,7 @@ class Passes:
             self._lock_retry.failed()
         except GroupMissingError as error:
             self._later("group-missing", str(error), result)
-        except (OSError, TroubleError) as error:
+        except (OSError, ExpectedError) as error:
             self._unwritable(error, result)
         else:
             self._lock_retry.worked()
@@ -184,12 +184,12 @@ class Passes:
             self._lock_retry.worked()
         return markers, None
 
-    def _switch_off(self, decided: Decided, result: Result) -> None:
+    def _switch_off(self, decided: DecisionResult, result: Result) -> None:
         try:
-            turned = self._rooms.orphans.take(decided.registry, forced=bool(decided.force))
+            turned = self._context.orphans.take(decided.registry, forced=bool(decided.force))
         except GroupMissingError as error:
             self._later("group-missing", str(error), result)
-        except (OSError, TroubleError) as error:
+        except (OSError, ExpectedError) as error:
             self._unwritable(error, result)
         else:
             result.problems.update(turned.problems)
@@ -203,9 +203,9 @@ class Passes:
         if "registry-busy" in result.problems:
             return
         with contextlib.suppress(RegistryError):
-            self._publish(Decided(self._rooms.registry.current()), result)
+            self._publish(DecisionResult(self._context.registry.current()), result)
 
-    def _publish(self, decided: Decided, result: Result, *, asked: bool = False) -> None:
+    def _publish(self, decided: DecisionResult, result: Result, *, asked: bool = False) -> None:
         force = decided.force[0] if decided.force else None
         by_hand = not decided.handled
         followed = self._step.take(decided.registry, force, by_hand=by_hand, waits=self._retry.waits, asked=asked)
@@ -218,32 +218,34 @@ class Passes:
     def _unwritable(self, error: Exception, result: Result) -> None:
         # A pass that failed between two writes is like one that was killed there.
         self._interrupted = True
-        self._later("state-unwritable", sentences.STATE_UNWRITABLE.format(error=reason(error)), result)
+        self._later("state-unwritable", sentences.STATE_UNWRITABLE.format(error=error_text(error)), result)
 
     def _later(self, code: str, what: str, result: Result) -> None:
         result.problems[code] = what
         self._retry.failed()
 
-    def _tell(self, intaken: Intaken, spent: list[Marker], answered: list[Verdict], result: Result) -> None:
-        for what in intaken.troubles:
+    def _tell(
+        self, intake_result: IntakeResult, spent: list[Marker], answered: list[Judgement], result: Result
+    ) -> None:
+        for what in intake_result.troubles:
             self._later("queue-entry", what, result)
-        for what in self._rooms.records.troubles:
+        for what in self._context.records.troubles:
             result.problems["record-unreadable"] = what
-        for code, what in intaken.problems.items():
+        for code, what in intake_result.problems.items():
             self._later(code, what, result)
-        if intaken.directories:
-            path = self._rooms.settings.queue
-            told = sentences.DIRECTORIES_LEFT.format(count=intaken.directories, path=path)
-            result.problems["queue-directories"] = told
+        if intake_result.directories:
+            path = self._context.settings.queue
+            message = sentences.DIRECTORIES_LEFT.format(count=intake_result.directories, path=path)
+            result.problems["queue-directories"] = message
         try:
             # What asked for it goes last, once all that it came to is durable.
             done = self._settled(result)
-            self._report(intaken, result.problems)
-            for verdict in answered if done else ():
-                self._rooms.intake.discard(verdict)
+            self._report(intake_result, result.problems)
+            for judgement in answered if done else ():
+                self._context.intake.discard(judgement)
             for marker in spent if done else ():
-                self._rooms.markers.remove(marker)
-        except (OSError, TroubleError) as error:
+                self._context.markers.remove(marker)
+        except (OSError, ExpectedError) as error:
             self._untold(error)
             return
         self._trouble_telling = None
@@ -251,31 +253,31 @@ class Passes:
             self._retry.worked()
 
     def _untold(self, error: Exception) -> None:
-        told = sentences.STATE_UNWRITABLE.format(error=printable(reason(error), 1000))
+        message = sentences.STATE_UNWRITABLE.format(error=printable(error_text(error), 1000))
         # The journal is the only place left for it, and once is enough there.
-        if told != self._trouble_telling:
-            log.error(told)
-        self._trouble_telling = told
+        if message != self._trouble_telling:
+            log.error(message)
+        self._trouble_telling = message
         self._retry.failed()
 
     def _settled(self, result: Result) -> bool:
         try:
-            self._rooms.records.settle()
-            self._rooms.audit.flush()
-        except (OSError, TroubleError) as error:
+            self._context.records.settle()
+            self._context.audit.flush()
+        except (OSError, ExpectedError) as error:
             self._unwritable(error, result)
             return False
         return True
 
-    def _report(self, intaken: Intaken, problems: dict[str, str]) -> None:
-        self._rooms.report.write(
+    def _report(self, intake_result: IntakeResult, problems: dict[str, str]) -> None:
+        self._context.report.write(
             published=self.published,
-            pending=len(self._rooms.records.pending),
-            refused=self._rooms.intake.refused,
-            left_alone=intaken.left_alone,
+            pending=len(self._context.records.pending),
+            refused=self._context.intake.refused,
+            left_alone=intake_result.left_alone,
             problems=problems,
-            conflicts=self._rooms.publisher.conflicts,
-            hosts=self._rooms.publisher.hosts,
+            conflicts=self._context.publisher.conflicts,
+            hosts=self._context.publisher.hosts,
         )
 
 

@@ -24,7 +24,7 @@ from schemas.requests import (
     request_id,
 )
 from schemas.times import stamp
-from watcher.floors import Floors
+from watcher.floors import ReplayRule
 
 MODE = 0o640
 FOLDER_MODE = 0o750
@@ -44,7 +44,7 @@ class RecordStore:
         self.pending: dict[str, RequestRecord] = {}
         self.troubles: list[str] = []
         self._newest: dict[str, str] = {}
-        self._floors = Floors()
+        self._floors = ReplayRule()
         self._cancelled: Counter[str] = Counter()
         self._of_newest: dict[str, list[tuple[str, str]]] = {}
         self._pending_seen: Signature | None = None
@@ -65,9 +65,9 @@ class RecordStore:
 
     def _take_stock(self, folder: Folder) -> None:
         for identifier in self.folders.ids(folder):
-            owner, moment = identifier.owner, identifier.stamp
-            self._newest[owner] = max(moment, self._newest.get(owner, ""))
-            self._floors.note(owner, moment)
+            owner, timestamp = identifier.owner, identifier.stamp
+            self._newest[owner] = max(timestamp, self._newest.get(owner, ""))
+            self._floors.note(owner, timestamp)
             if folder == "cancelled":
                 self._cancelled[owner] += 1
 

@@ -6,12 +6,12 @@ import fcntl
 import os
 
 from schemas.errors import (
+    ExpectedError,
     RegistryBusyError,
     RegistryError,
     RegistryUnreadableError,
     StateError,
-    TroubleError,
-    reason,
+    error_text,
 )
 from schemas.files import Directory, Signature, just_changed, signature_of, temporary_name
 from schemas.pinned import FoundFile
@@ -61,10 +61,10 @@ class RegistryStore:
             raise RegistryError(sentences.REGISTRY_MISSING.format(path=self.path)) from None
         except RegistryError:
             raise
-        except (OSError, TroubleError) as error:
+        except (OSError, ExpectedError) as error:
             self._seen = None
-            told = sentences.REGISTRY_UNREADABLE.format(path=self.path, error=reason(error))
-            raise RegistryUnreadableError(told) from error
+            message = sentences.REGISTRY_UNREADABLE.format(path=self.path, error=error_text(error))
+            raise RegistryUnreadableError(message) from error
         return self._parse(found)
 
     def usable(self) -> Registry | None:

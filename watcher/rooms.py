@@ -6,7 +6,7 @@ import fcntl
 from contextlib import ExitStack
 from typing import Self
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.settings import Settings
 from schemas.times import iso
 from watcher import sentences
@@ -16,8 +16,8 @@ from watcher.audit import lines
 from watcher.audit.log import Audit
 from watcher.decide.decide import Decide
 from watcher.decide.markers import Markers
-from watcher.decide.orphans import Seen
-from watcher.decide.switching_off import SwitchingOff
+from watcher.decide.orphans import OrphanMemory
+from watcher.decide.switching_off import OrphanStep
 from watcher.intake.intake import Intake
 from watcher.notify import Notifier
 from watcher.publish.mapcheck import MapCheck
@@ -30,15 +30,15 @@ from watcher.report.report import Report
 _MARGIN_NS = 5_000_000_000
 _ORPHANS_REMEMBERED = 32
 """Of how many the end of the log tells for certain, however long their lines are."""
-_LINE_OCTETS = 2048
+_LINE_BYTES = 2048
 """Longer than the line of any alias that was switched off, whose texts have limits."""
 
 
-class SecondWatcherError(TroubleError):
+class SecondWatcherError(ExpectedError):
     """Another watcher holds the lock."""
 
 
-class Rooms:
+class Context:
     """The rooms of a pass, opened for *settings*.
 
     *seen* is what was seen of members so far, kept for the life of the process.
@@ -55,7 +55,7 @@ class Rooms:
         problems: Problems,
         notifier: Notifier,
         started_at: str,
-        seen: Seen | None = None,
+        seen: OrphanMemory | None = None,
     ) -> None:
         self.settings = settings
         with ExitStack() as opened:
@@ -77,13 +77,13 @@ class Rooms:
             self.decide = Decide(
                 settings, self.registry, self.records, self.accounts, self.markers, self.intake, self.audit
             )
-            self.orphans = SwitchingOff(
+            self.orphans = OrphanStep(
                 settings,
                 self.registry,
                 self.accounts,
                 self.audit,
                 AccountFiles(),
-                seen or Seen(),
+                seen or OrphanMemory(),
             )
             self.publisher = publisher_for(settings.config, self.records.approved)
             self.mapcheck = MapCheck(settings.config)
@@ -110,14 +110,14 @@ class Rooms:
         """
         since = self.audit.remember()
         # Without any log there is no telling what is new: only of what still waits.
-        told = self.records.pending.values() if since is None else self.records.written_since(since)
-        for record in told:
+        message = self.records.pending.values() if since is None else self.records.written_since(since)
+        for record in message:
             self.audit.add_again(record, self.records.withdrawn_by(record))
         present = self.registry.usable()
         if present is not None:
             earlier = list(lines.of_earlier_orphans(present, None if since is None else _some_before(since)))
             if len(earlier) > _ORPHANS_REMEMBERED:
-                self.audit.remember(len(earlier) * _LINE_OCTETS)
+                self.audit.remember(len(earlier) * _LINE_BYTES)
             for line in earlier:
                 self.audit.add(line)
 

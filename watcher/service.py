@@ -10,21 +10,21 @@ import time
 from types import FrameType
 
 from schemas.addresses import warm_up
-from schemas.errors import ConfigError, StateError, reason
+from schemas.errors import ConfigError, StateError, error_text
 from schemas.settings import Settings, load_settings
 from schemas.status import Published
 from schemas.times import now
 from watcher import sentences
 from watcher.config_file import ConfigFile
-from watcher.decide.orphans import Seen
-from watcher.ears import DeafError, Ears
+from watcher.decide.orphans import OrphanMemory
+from watcher.ears import DirectoryWatcher, WatchBrokenError
 from watcher.notify import Notifier
 from watcher.passes import Passes, Result
 from watcher.report.problems import Problems
-from watcher.rooms import Rooms, SecondWatcherError
+from watcher.rooms import Context, SecondWatcherError
 from watcher.version import VERSION
 from watcher.wake import Wake
-from watcher.watched import anchors_of, watches_of
+from watcher.watched import pinned_directories_of, watches_of
 
 CHECK_SECONDS = 30.0
 """How often the ears are checked when nothing happens."""
@@ -57,8 +57,8 @@ class Service:
         self._reload_asked = False
         self._dying: list[threading.Thread | None] = []
         self._config_trouble: dict[str, str] = {}
-        self._ears: Ears | None = None
-        self._rooms: Rooms | None = None
+        self._directories: DirectoryWatcher | None = None
+        self._context: Context | None = None
         self._passes: Passes | None = None
         # Twice within the time after which systemd would take the silence for death, see sd_watchdog_enabled(3).
         self._check_seconds = min(CHECK_SECONDS, self._notifier.watchdog_seconds / 2 or CHECK_SECONDS)
@@ -67,19 +67,19 @@ class Service:
         self._troubled = False
         self._refused = 0
         self._published: Published | None = None
-        self._seen = Seen()
+        self._seen = OrphanMemory()
 
     def once(self) -> Result:
         """Make passes until nothing more is to be done at once, and give the last one's result.
 
         Raises:
-            SecondWatcherError, StateError, OSError: as `watcher.rooms.Rooms`.
+            SecondWatcherError, StateError, OSError: as `watcher.rooms.Context`.
         """
-        with Rooms(self._settings, self._problems, self._notifier, self._started_at) as rooms:
-            passes = Passes(rooms, lambda: False)
+        with Context(self._settings, self._problems, self._notifier, self._started_at) as context:
+            passes = Passes(context, lambda: False)
             while True:
                 result = passes.run({})
-                until = rooms.orphans.suspicious_until
+                until = context.orphans.suspicious_until
                 if until is not None and not result.more:
                     time.sleep(max(0.0, until - time.monotonic()))
                 elif not result.more:
@@ -89,8 +89,8 @@ class Service:
         """Watch until SIGTERM or SIGINT.
 
         Raises:
-            SecondWatcherError, StateError, OSError: as `watcher.rooms.Rooms`.
-            DeafError: watching has broken in a way that only a new process mends.
+            SecondWatcherError, StateError, OSError: as `watcher.rooms.Context`.
+            WatchBrokenError: watching has broken in a way that only a new process mends.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
@@ -130,7 +130,7 @@ class Service:
         check = self._checked + self._check_seconds
         timer = min(due, check) if due is not None else check
         # What changed while the watches were set anew has told nobody.
-        at_once = self._more or self._hushed or self._config_file.changed()
+        at_once = self._more or self._muted or self._config_file.changed()
         woken = at_once or self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
         if self._stopping:
             return
@@ -140,49 +140,49 @@ class Service:
         moment = time.monotonic()
         if woken or (due is not None and due <= moment) or (check <= moment and self._look_wanted()):
             self._pass()
-        self._listen()
+        self._check_watches()
 
     def _look_wanted(self) -> bool:
         # Not every end of trouble is an event, nor is every beginning of trouble with the queue itself.
-        if self._troubled or self._rooms is None:
+        if self._troubled or self._context is None:
             return self._troubled
         # The pass before may have asked long ago which group is the members'.
-        self._rooms.accounts.forget()
+        self._context.accounts.forget()
         try:
-            return self._rooms.intake.place.look()
+            return self._context.intake.directory.look()
         except (OSError, StateError):
             return True  # the pass tells of it, and tries again
 
     @property
-    def _hushed(self) -> bool:
-        return self._ears is not None and self._ears.hushed
+    def _muted(self) -> bool:
+        return self._directories is not None and self._directories.muted
 
     def _pass(self) -> None:
         passes = self._passes
         if passes is None:
             return
         # Before it is listened to again: what came in the meantime is told by nobody, and found by a look alone.
-        heard = self._wake.begin_pass() or self._hushed
-        if self._ears is not None:
-            self._ears.listen_again(patient=self._more)
+        heard = self._wake.begin_pass() or self._muted
+        if self._directories is not None:
+            self._directories.unmute(patient=self._more)
         result = passes.run(self._config_trouble, look=heard or not self._more)
         self._wake.end_pass(result.changes)
         self._more = result.more
         self._troubled = bool(result.problems)
 
-    def _listen(self) -> None:
+    def _check_watches(self) -> None:
         while self._dying:
             if (thread := self._dying.pop()) is not None:
                 thread.join(DYING_SECONDS)
         # In this order: the ears ask the queue who it is, which what is mounted over it may never answer.
         try:
-            replaced = self._rooms is not None and self._rooms.intake.place.replaced()
+            replaced = self._context is not None and self._context.intake.directory.replaced()
         except (OSError, StateError):
             # What lies over the queue is not known, so nothing is asked of it. A pass looks again, and tells of it.
             self._troubled = True
         else:
-            if self._ears is not None and (replaced or self._ears.deaf()):
-                self._close_rooms()
+            if self._directories is not None and (replaced or self._directories.broken()):
+                self._close_context()
                 self._open()
                 log.warning(sentences.LOG_REARMED)
                 self._pass()
@@ -191,28 +191,30 @@ class Service:
 
     def _open(self) -> None:
         # The state is read only after the watches stand: what changes from then on is told.
-        self._arm()
+        self._start_watching()
         if self._stopping:
             return
-        self._rooms = Rooms(self._settings, self._problems, self._notifier, self._started_at, self._seen)
-        self._rooms.intake.go_on_from(self._refused)
-        if self._ears is not None:
-            self._ears.anchor()
-        self._passes = Passes(self._rooms, self._wake.pending, self._published)
+        self._context = Context(self._settings, self._problems, self._notifier, self._started_at, self._seen)
+        self._context.intake.go_on_from(self._refused)
+        if self._directories is not None:
+            self._directories.pin()
+        self._passes = Passes(self._context, self._wake.pending, self._published)
         self._checked = time.monotonic()
 
-    def _arm(self) -> None:
+    def _start_watching(self) -> None:
         _make_decisions(self._settings)
-        if self._ears is not None:
-            self._ears.disarm()
+        if self._directories is not None:
+            self._directories.stop()
         given_up = time.monotonic() + MISSING_SECONDS
         while not self._stopping:
-            ears = self._ears = Ears(watches_of(self._settings), anchors_of(self._settings), self._wake)
+            directories = self._directories = DirectoryWatcher(
+                watches_of(self._settings), pinned_directories_of(self._settings), self._wake
+            )
             try:
-                ears.arm()
+                directories.start()
             except FileNotFoundError as error:
                 if time.monotonic() >= given_up:
-                    raise DeafError(sentences.DIRECTORY_MISSING.format(path=error)) from error
+                    raise WatchBrokenError(sentences.DIRECTORY_MISSING.format(path=error)) from error
                 self._wake.begin_pass()
                 self._wake.wait(time.monotonic() + MISSING_INTERVAL, lambda: self._stopping)
             else:
@@ -228,8 +230,8 @@ class Service:
             # Without a file the defaults hold, but one that vanishes is more likely being replaced just now.
             settings = load_settings(before.path if there_before else self._path)
         except ConfigError as error:
-            told = " ".join(str(error).split("\n"))
-            self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=told)}
+            message = " ".join(str(error).split("\n"))
+            self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=message)}
         else:
             self._config_trouble = {}
             try:
@@ -237,14 +239,16 @@ class Service:
                 self._reopen(settings)
                 self._say_started()
             except (OSError, StateError, SecondWatcherError) as error:
-                self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=f"{reason(error)}.")}
+                self._config_trouble = {
+                    "config-invalid": sentences.CONFIG_INVALID.format(error=f"{error_text(error)}.")
+                }
                 if self._settings is not before:
                     self._reopen(before)
         log.info(sentences.LOG_RELOADED)
         self._notifier.ready()
 
     def _reopen(self, settings: Settings) -> None:
-        self._close_rooms()
+        self._close_context()
         if _map_of(settings) != _map_of(self._settings):
             self._published = None
         if settings.config.group != self._settings.config.group:
@@ -266,19 +270,19 @@ class Service:
         if config.auto_sync_on_approve is not None:
             log.warning(sentences.LOG_NO_EFFECT.format(path=self._settings.path))
 
-    def _close_rooms(self) -> None:
-        rooms, passes = self._rooms, self._passes
-        self._rooms = self._passes = None
-        if rooms is not None and passes is not None:
+    def _close_context(self) -> None:
+        context, passes = self._context, self._passes
+        self._context = self._passes = None
+        if context is not None and passes is not None:
             self._published = passes.published
-            self._refused = rooms.intake.refused
-            rooms.close()
+            self._refused = context.intake.refused
+            context.close()
 
     def _close(self) -> None:
-        if self._ears is not None:
-            self._ears.disarm()
-        self._close_rooms()
-        self._problems.tally.close()
+        if self._directories is not None:
+            self._directories.stop()
+        self._close_context()
+        self._problems.rate_limit.close()
 
 
 def _map_of(settings: Settings) -> tuple[object, ...]:
@@ -288,7 +292,7 @@ def _map_of(settings: Settings) -> tuple[object, ...]:
 
 def _refuse_missing(settings: Settings, wake: Wake) -> None:
     _make_decisions(settings)
-    missing = Ears(watches_of(settings), [], wake).missing()
+    missing = DirectoryWatcher(watches_of(settings), [], wake).missing()
     above = os.path.dirname(os.path.normpath(settings.config.runtime_dir))
     if not os.path.isdir(above):
         missing.append(above)

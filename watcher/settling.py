@@ -10,12 +10,12 @@ from schemas.files import Signature
 
 QUIET_SECONDS = 2.0
 LONGEST_SECONDS = 60.0
-UNFINISHED_AT_ONCE = 32
+INCOMPLETE_AT_ONCE = 32
 """How many files of one owner are waited for. Nobody writes more at a time, and a flood of them would cost memory."""
 
 
 @dataclass
-class _Unfinished:
+class _Incomplete:
     signature: Signature
     owner: int
     first: float
@@ -27,7 +27,7 @@ class _Unfinished:
         return min(self.changed + QUIET_SECONDS, self.first + LONGEST_SECONDS)
 
 
-class Settling:
+class IncompleteFiles:
     """Remembers the unfinished files of one directory, by this process's own clock: no member sets that.
 
     Unfinished is what did not parse, and what somebody has open for writing.
@@ -35,7 +35,7 @@ class Settling:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._files: dict[str, _Unfinished] = {}
+        self._files: dict[str, _Incomplete] = {}
 
     def waits(self, name: str, signature: Signature) -> bool:
         """Whether *name* is known to be unfinished, has not changed since, and is not due: no need to look.
@@ -45,7 +45,7 @@ class Settling:
         found = self._files.get(name)
         return found is not None and not found.opened and found.signature == signature and self._clock() < found.due
 
-    def hopeless(self, name: str, signature: Signature, owner: int = 0, *, opened: bool = False) -> bool:
+    def expired(self, name: str, signature: Signature, owner: int = 0, *, opened: bool = False) -> bool:
         """Note that *name* is unfinished; say whether it has had its time, or its *owner* has too many such files.
 
         Args:
@@ -57,9 +57,9 @@ class Settling:
         now = self._clock()
         found = self._files.get(name)
         if found is None or found.signature.inode != signature.inode:
-            if found is None and sum(file.owner == owner for file in self._files.values()) >= UNFINISHED_AT_ONCE:
+            if found is None and sum(file.owner == owner for file in self._files.values()) >= INCOMPLETE_AT_ONCE:
                 return True
-            found = self._files[name] = _Unfinished(signature, owner, now, now, opened)
+            found = self._files[name] = _Incomplete(signature, owner, now, now, opened)
         elif found.signature != signature:
             found.signature = signature
             found.changed = now

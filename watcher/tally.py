@@ -11,7 +11,7 @@ MINUTE = 60.0
 
 
 @dataclass
-class _Told:
+class _Counted:
     until: float
     level: int
     said: int = 0
@@ -19,7 +19,7 @@ class _Told:
     again: Callable[[int], str] | None = None
 
 
-class Tally:
+class RateLimit:
     """Keeps members from drowning *log*. What is counted is bounded by those whom it is about.
 
     Args:
@@ -30,7 +30,7 @@ class Tally:
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
-        self._told: dict[tuple[str, str], _Told] = {}
+        self._told: dict[tuple[str, str], _Counted] = {}
 
     def say(
         self,
@@ -53,40 +53,40 @@ class Tally:
             at_once: how many lines may be told.
         """
         now = self._clock()
-        told = self._told.get(about)
-        if told is None or (not told.count and now >= told.until):
-            told = self._told[about] = _Told(now + MINUTE, level)
-        if told.said < at_once:
-            told.said += 1
+        message = self._told.get(about)
+        if message is None or (not message.count and now >= message.until):
+            message = self._told[about] = _Counted(now + MINUTE, level)
+        if message.said < at_once:
+            message.said += 1
             self._log.log(level, line)
         else:
-            told.level, told.again = level, again
-            told.count += count
+            message.level, message.again = level, again
+            message.count += count
 
     @property
     def next_due(self) -> float | None:
         """The moment, on this clock, when something that was counted is to be told."""
-        return min((told.until for told in self._told.values() if told.count), default=None)
+        return min((message.until for message in self._told.values() if message.count), default=None)
 
     def settle(self) -> None:
         """Tell what was counted for a minute."""
         now = self._clock()
-        for about, told in list(self._told.items()):
-            if now < told.until:
+        for about, message in list(self._told.items()):
+            if now < message.until:
                 continue
-            if told.count:
-                self._tell(told)
-                told.until = now + MINUTE
+            if message.count:
+                self._tell(message)
+                message.until = now + MINUTE
             else:
                 del self._told[about]
 
     def close(self) -> None:
         """Tell everything that was counted."""
-        for told in self._told.values():
-            if told.count:
-                self._tell(told)
+        for message in self._told.values():
+            if message.count:
+                self._tell(message)
 
-    def _tell(self, told: _Told) -> None:
-        count, told.count = told.count, 0
-        if told.again is not None:
-            self._log.log(told.level, told.again(count))
+    def _tell(self, message: _Counted) -> None:
+        count, message.count = message.count, 0
+        if message.again is not None:
+            self._log.log(message.level, message.again(count))

@@ -43,7 +43,7 @@ def _of_map(config: Config) -> list[Watch]:
     return [Watch(os.path.dirname(path), {os.path.basename(path)}) for path in leading]
 
 
-def anchors_of(settings: Settings) -> list[str]:
+def pinned_directories_of(settings: Settings) -> list[str]:
     """The directories that are kept open: they have to be the ones that were there at first."""
     folders = [os.path.join(settings.requests, folder) for folder in FOLDERS]
     return [*folders, os.path.join(settings.decisions, "failed")]

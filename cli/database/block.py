@@ -43,7 +43,7 @@ def propose(given: Database, sql_map: SqlMap, domain: str) -> Proposal:
         domain: of our aliases.
 
     Raises:
-        TroubleError: the database stands in the way, or it cannot be told which table it is.
+        ExpectedError: the database stands in the way, or it cannot be told which table it is.
     """
     from watcher.publish.sql.reading import describe  # noqa: PLC0415 - brings the database libraries
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli.database.reach import configured_maps, reach_of
 from cli.host.postfix import Postfix
 from schemas.config import Config
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 
 ASKING = ("cleanup", "smtpd")
 """The programs that ask virtual_alias_maps: cleanup(8), and smtpd(8) for who may be mailed to."""
@@ -19,7 +19,7 @@ def is_out_of_reach(postfix: Postfix, config: Config) -> bool:
     """
     try:
         return bool(asking_from_a_chroot(postfix)) and bool(out_of_reach(config))
-    except TroubleError:
+    except ExpectedError:
         return False
 
 

@@ -9,8 +9,8 @@ from typing import NamedTuple, get_args
 
 from cli.database import sentences
 from cli.host.postfix import Postfix
-from cli.output import fill
-from schemas.errors import TroubleError
+from cli.output import format_message
+from schemas.errors import ExpectedError
 from schemas.files import read_plain
 from schemas.sql_map import SqlType
 from watcher.publish.commands import CommandError
@@ -27,7 +27,7 @@ _NAMES: dict[SqlType, tuple[str, ...]] = {
 }
 
 
-class UnknownMapError(TroubleError):
+class UnknownMapError(ExpectedError):
     """What was given names no map in a database; the message says what was expected."""
 
 
@@ -52,17 +52,17 @@ def named_map(given: str) -> NamedMap:
         for known in _KINDS:
             if kind == known:
                 return NamedMap(known, _from_root(path, given))
-        raise UnknownMapError(fill(sentences.NO_DATABASE_TYPE, given=given, kinds=", ".join(_KINDS)))
+        raise UnknownMapError(format_message(sentences.NO_DATABASE_TYPE, given=given, kinds=", ".join(_KINDS)))
     path = os.path.abspath(bare)
     found = _as_postfix_names_it(path) or _by_contents(path) or _by_name(path)
     if found is None:
-        raise UnknownMapError(fill(sentences.TYPE_UNKNOWN, path=path))
+        raise UnknownMapError(format_message(sentences.TYPE_UNKNOWN, path=path))
     return NamedMap(found, path)
 
 
 def _from_root(path: str, given: str) -> str:
     if not path.startswith("/"):
-        raise UnknownMapError(fill(sentences.NO_PATH, given=given))
+        raise UnknownMapError(format_message(sentences.NO_PATH, given=given))
     return path
 
 
@@ -86,7 +86,7 @@ def _known(kind: str) -> SqlType | None:
 def _by_contents(path: str) -> SqlType | None:
     try:
         text = read_plain(os.path.realpath(path), _LIMIT).data.decode("utf-8", "replace")
-    except (OSError, TroubleError):
+    except (OSError, ExpectedError):
         return None
     if _DBPATH.search(text):
         return "sqlite"

@@ -82,9 +82,9 @@ def _hosts(sql_map: SqlMap) -> Iterator[str]:
 
 def _of_uri(uri: str) -> Iterator[str]:
     """The hosts of a connection string, see section 32.1.1.2 of PostgreSQL's manual."""
-    place, _, parameters = uri.partition("://")[2].partition("?")
+    path, _, parameters = uri.partition("://")[2].partition("?")
     given = parse_qs(parameters)
-    authority = place.partition("/")[0].rpartition("@")[2]
+    authority = path.partition("/")[0].rpartition("@")[2]
     texts = (given.get("hostaddr") or given.get("host") or [authority])[0].split(",")
     for text in texts:
         host = unquote(text)

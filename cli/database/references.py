@@ -20,7 +20,7 @@ def value_for_domain(sql_map: SqlMap, given: Database, refers_to: str, domain: s
         domain: of our aliases.
 
     Raises:
-        TroubleError: the database stands in the way.
+        ExpectedError: the database stands in the way.
     """
     import sqlalchemy as sa  # noqa: PLC0415 - the database libraries are not there where nobody needs them
 

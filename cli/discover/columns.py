@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from cli.discover import sentences
 from cli.discover.inventory import Inventory
 from cli.discover.ours import Ours
-from cli.discover.places import Place
+from cli.discover.places import MailFile
 from cli.discover.stack import PostfixStack, Service
-from cli.output import fill, hanging, prose, spaced, table, wrapped
+from cli.output import format_message, hanging_indent, safe_text, spaced, table, wrapped
 from cli.sentences import NOTHING
 
 _COLOURS = {"active": "green", "failed": "red"}
@@ -58,13 +58,13 @@ def _postfix(postfix: PostfixStack) -> Iterator[str]:
     yield from _fields(rows)
 
 
-def _file(place: Place) -> list[str]:
-    if place.state != "present":
-        return [place.path, sentences.KINDS[place.state], NOTHING, NOTHING, NOTHING]
-    kind = sentences.KINDS[place.kind or ""]
-    if place.target is not None:
-        kind = sentences.LINK_TO.format(target=place.target)
-    return [place.path, kind, place.mode or NOTHING, f"{place.owner}:{place.group}", str(place.size)]
+def _file(file: MailFile) -> list[str]:
+    if file.state != "present":
+        return [file.path, sentences.KINDS[file.state], NOTHING, NOTHING, NOTHING]
+    kind = sentences.KINDS[file.kind or ""]
+    if file.target is not None:
+        kind = sentences.LINK_TO.format(target=file.target)
+    return [file.path, kind, file.mode or NOTHING, f"{file.owner}:{file.group}", str(file.size)]
 
 
 def _ours(ours: Ours) -> Iterator[str]:
@@ -87,11 +87,13 @@ def _fields(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     given = list(rows)
     room = max(len(name) for name, _ in given) + 2
     for name, value in given:
-        yield from hanging(name.ljust(room), prose(value))
+        yield from hanging_indent(name.ljust(room), safe_text(value))
 
 
 def _not_asked(inventory: Inventory) -> Iterator[str]:
     if inventory.not_asked:
         yield sentences.NOT_ASKED_HEADING
     for each in inventory.not_asked:
-        yield from wrapped(fill(sentences.NOT_ASKED, what=prose(each.what), why=prose(each.why)), "  - ", "    ")
+        yield from wrapped(
+            format_message(sentences.NOT_ASKED, what=safe_text(each.what), why=safe_text(each.why)), "  - ", "    "
+        )

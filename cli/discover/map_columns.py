@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from cli.discover import sentences
 from cli.discover.maps import MapFile, MapView
-from cli.output import Prose, fill, hanging, prose, spaced, table, wrapped
+from cli.output import SafeText, format_message, hanging_indent, safe_text, spaced, table, wrapped
 from cli.sentences import NOTHING
 
 _VALUE_LIMIT = 60
 
 
 def map_columns(view: MapView) -> Iterator[str]:
-    """Lay *view* out, but for its trouble."""
+    """Lay *state* out, but for its trouble."""
     return spaced([_file(view), _table(view), _rows(view), _open(view), _block(view)])
 
 
@@ -25,7 +25,7 @@ def _file(view: MapView) -> Iterator[str]:
     yield sentences.MAP_HEADING
     yield from _fields(rows)
     if view.file is not None and view.file.open_to_others and view.file.has_password:
-        yield from wrapped(fill(sentences.MAP_FILE_OPEN), "  - ", "    ")
+        yield from wrapped(format_message(sentences.MAP_FILE_OPEN), "  - ", "    ")
 
 
 def _told(file: MapFile) -> Iterator[tuple[str, str]]:
@@ -74,7 +74,7 @@ def _rows(view: MapView) -> Iterator[str]:
         yield sentences.ROWS_HEADING
         for row in view.rows:
             shown = "  ".join(f"{name}={_short(row[name])}" for name in names)
-            yield from hanging("  ", prose(shown))
+            yield from hanging_indent("  ", safe_text(shown))
 
 
 def _short(value: str | None) -> str:
@@ -86,7 +86,7 @@ def _short(value: str | None) -> str:
 def _open(view: MapView) -> Iterator[str]:
     if view.open:
         names = ", ".join(view.open)
-        yield from wrapped(fill(sentences.OPEN_COLUMNS, columns=names))
+        yield from wrapped(format_message(sentences.OPEN_COLUMNS, columns=names))
 
 
 def _block(view: MapView) -> Iterator[str]:
@@ -100,4 +100,4 @@ def _fields(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     given = list(rows)
     room = max(len(name) for name, _ in given) + 2
     for name, value in given:
-        yield from hanging(Prose(name.ljust(room)), prose(value))
+        yield from hanging_indent(SafeText(name.ljust(room)), safe_text(value))

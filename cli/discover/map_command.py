@@ -11,7 +11,7 @@ from cli import exits
 from cli.database.naming import NamedMap
 from cli.discover.map_columns import map_columns
 from cli.discover.maps import view_map
-from cli.output import complain, prose, tell_json, tell_lines
+from cli.output import echo_error, echo_json, echo_lines, safe_text
 from schemas.settings import Settings
 
 
@@ -19,11 +19,11 @@ def discover_map(named: NamedMap, settings: Settings, *, as_json: bool) -> int:
     """Show it; 1 where something could not be found."""
     view = view_map(named, settings)
     if as_json:
-        tell_json(msgspec.to_builtins(view))
+        echo_json(msgspec.to_builtins(view))
     else:
-        tell_lines(map_columns(view))
+        echo_lines(map_columns(view))
     if view.trouble is None:
         return exits.DONE
     if not as_json:
-        complain(prose(view.trouble))
+        echo_error(safe_text(view.trouble))
     return exits.FAILED

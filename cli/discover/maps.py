@@ -15,10 +15,10 @@ from cli.database.libraries import missing_packages
 from cli.database.naming import NamedMap
 from cli.discover import sentences
 from cli.house import group_name, user_name
-from cli.output import fill
+from cli.output import format_message
 from schemas.config import Config
 from schemas.database import Database, Value
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.settings import Settings
 from schemas.sql_map import SqlMap, SqlMapError, read_sql_map
 
@@ -125,10 +125,10 @@ def view_map(named: NamedMap, settings: Settings) -> MapView:
         given = with_target(given, sql_map, settings.domain)
         view = _with_block(view, named, name, given)
         if packages := missing_packages(named.kind):
-            trouble = fill(sentences.NO_LIBRARY, packages=" ".join(packages))
+            trouble = format_message(sentences.NO_LIBRARY, packages=" ".join(packages))
             return msgspec.structs.replace(view, trouble=trouble)
         found = propose(given, sql_map, settings.domain)
-    except TroubleError as error:
+    except ExpectedError as error:
         return msgspec.structs.replace(view, trouble=str(error))
     shown = {given.address_column, given.goto_column}
     hidden = {column.name for column in found.table.columns if is_secret(column.name)} - shown

@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from cli.discover import sentences
-from cli.discover.unasked import NotAsked, asked
+from cli.discover.unasked import Unavailable, unless_unavailable
 from cli.registry_file import read_registry
 from schemas.config import Config
 from schemas.settings import DEFAULT_PATH, PATH_VARIABLE, Settings, load_settings
@@ -42,9 +42,9 @@ class Ours(msgspec.Struct, frozen=True, kw_only=True):
     watcher_running: bool | None = None
 
 
-def ourselves(not_asked: list[NotAsked]) -> Ours:
+def ourselves(not_asked: list[Unavailable]) -> Ours:
     """What is set up."""
-    settings = asked(sentences.CONFIG, load_settings, None, not_asked)
+    settings = unless_unavailable(sentences.CONFIG, load_settings, None, not_asked)
     if settings is None:
         return Ours(version=VERSION, config=os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
     config = settings.config
@@ -56,8 +56,10 @@ def ourselves(not_asked: list[NotAsked]) -> Ours:
         map=config.map_name,
         domain=settings.domain,
         registry=settings.registry,
-        active_aliases=asked(sentences.REGISTRY, lambda: _active(settings), None, not_asked),
-        watcher_running=asked(sentences.WATCHER, lambda: is_running(read_status(config.runtime_dir)), None, not_asked),
+        active_aliases=unless_unavailable(sentences.REGISTRY, lambda: _active(settings), None, not_asked),
+        watcher_running=unless_unavailable(
+            sentences.WATCHER, lambda: is_running(read_status(config.runtime_dir)), None, not_asked
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from cli.discover import sentences
-from cli.discover.unasked import NotAsked
+from cli.discover.unasked import Unavailable
 from schemas.times import iso
 
 Part = Literal["postfix", "dovecot", "mailboxes", "roundcube", "mailgun", "ours"]
@@ -52,7 +52,7 @@ _MAILGUN = "/etc/runv-email.json"
 _NAMED = "mailgun"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class MailFile(msgspec.Struct, frozen=True, kw_only=True):
     """What stands under a path; all but the first three are `None` where nothing can be seen there.
 
     Attributes:
@@ -64,7 +64,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         mode: as in `0644`.
         owner: the account's name, or its number where it has none.
         group: likewise.
-        size: in octets.
+        size: in bytes.
         modified_at: when the contents last changed.
     """
 
@@ -80,7 +80,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     modified_at: str | None = None
 
 
-def places(config_directory: str, ours: Sequence[str], not_asked: list[NotAsked], etc: str = "/etc") -> list[Place]:
+def mail_files(
+    config_directory: str, ours: Sequence[str], not_asked: list[Unavailable], etc: str = "/etc"
+) -> list[MailFile]:
     """Look at every file that there may be.
 
     Args:
@@ -98,27 +100,27 @@ def places(config_directory: str, ours: Sequence[str], not_asked: list[NotAsked]
     return [look(part, path, not_asked) for part, path in dict.fromkeys(wanted)]
 
 
-def _named_after_mailgun(directory: str, not_asked: list[NotAsked]) -> Iterator[str]:
+def _named_after_mailgun(directory: str, not_asked: list[Unavailable]) -> Iterator[str]:
     try:
         names = os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        not_asked.append(NotAsked(sentences.MAILGUN_NAMES.format(directory=directory), _why(error)))
+        not_asked.append(Unavailable(sentences.MAILGUN_NAMES.format(directory=directory), _why(error)))
         return
     yield from (os.path.join(directory, name) for name in sorted(names) if _NAMED in name.lower())
 
 
-def look(part: Part, path: str, not_asked: list[NotAsked]) -> Place:
+def look(part: Part, path: str, not_asked: list[Unavailable]) -> MailFile:
     """Look at what stands under *path*, a link itself and not what it points at."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return Place(path=path, part=part, state="absent")
+        return MailFile(path=path, part=part, state="absent")
     except OSError as error:
-        not_asked.append(NotAsked(path, _why(error)))
-        return Place(path=path, part=part, state="hidden")
-    return Place(
+        not_asked.append(Unavailable(path, _why(error)))
+        return MailFile(path=path, part=part, state="hidden")
+    return MailFile(
         path=path,
         part=part,
         state="present",

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import msgspec
 
 from cli.discover import sentences
-from cli.discover.unasked import NotAsked, asked
+from cli.discover.unasked import Unavailable, unless_unavailable
 from cli.host import packages, systemd
 from cli.host.postfix import Postfix
-from cli.output import fill
+from cli.output import format_message
 from watcher.publish.commands import CommandError
 from watcher.publish.mapcheck import main_cf
 
@@ -111,7 +111,7 @@ class _Told(NamedTuple):
     table_types: list[str]
 
 
-def installed_packages(not_asked: list[NotAsked]) -> list[Package]:
+def installed_packages(not_asked: list[Unavailable]) -> list[Package]:
     """Those of a mail server, and which of them are not installed; empty where Debian's database cannot be asked."""
 
     def ask() -> list[Package]:
@@ -119,10 +119,10 @@ def installed_packages(not_asked: list[NotAsked]) -> list[Package]:
         named = [Package(name, found.get(name)) for name in PACKAGES]
         return named + [Package(name, found[name]) for name in sorted(found.keys() - set(PACKAGES))]
 
-    return asked(sentences.PACKAGES, ask, [], not_asked)
+    return unless_unavailable(sentences.PACKAGES, ask, [], not_asked)
 
 
-def services(not_asked: list[NotAsked]) -> list[Service]:
+def services(not_asked: list[Unavailable]) -> list[Service]:
     """Those of a mail server; of databases, of other filters and of PHP only those that there are."""
 
     def ask() -> list[Service]:
@@ -136,32 +136,32 @@ def services(not_asked: list[NotAsked]) -> list[Service]:
         others = [found[name] for name in sorted(found.keys() - {unit.name for unit in named})]
         return [Service(*unit) for unit in [*named, *others]]
 
-    return asked(sentences.SERVICES, ask, [], not_asked)
+    return unless_unavailable(sentences.SERVICES, ask, [], not_asked)
 
 
-def postfix_stack(not_asked: list[NotAsked]) -> PostfixStack:
+def postfix_stack(not_asked: list[Unavailable]) -> PostfixStack:
     """What Postfix says of itself."""
     postfix, path = Postfix(), main_cf()
 
     def settings() -> _Told:
         # Without it postconf ends with an error that names all that was asked for.
         if _is_missing(path):
-            raise CommandError(fill(sentences.NO_MAIN_CF, path=path))
+            raise CommandError(format_message(sentences.NO_MAIN_CF, path=path))
         values = postfix.values(PARAMETERS)
         expanded = postfix.values(PARAMETERS, expanded=True)
         given = postfix.set_in_main_cf(PARAMETERS)
         parameters = {name: Parameter(values[name], expanded.get(name, ""), name in given) for name in values}
         return _Told(parameters, sorted(postfix.table_types()))
 
-    told = _Told({}, [])
-    version = asked(sentences.POSTFIX, postfix.version, None, not_asked)
+    message = _Told({}, [])
+    version = unless_unavailable(sentences.POSTFIX, postfix.version, None, not_asked)
     if version is not None:
-        told = asked(sentences.POSTFIX_SETTINGS, settings, told, not_asked)
+        message = unless_unavailable(sentences.POSTFIX_SETTINGS, settings, message, not_asked)
     return PostfixStack(
         version=version,
         config_directory=os.path.dirname(path),
-        parameters=told.parameters,
-        table_types=told.table_types,
+        parameters=message.parameters,
+        table_types=message.table_types,
     )
 
 

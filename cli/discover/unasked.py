@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import msgspec
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 
 T = TypeVar("T")
 
 
-class NotAsked(msgspec.Struct, frozen=True):
+class Unavailable(msgspec.Struct, frozen=True):
     """One question without an answer.
 
     Neither is escaped yet.
@@ -26,10 +26,10 @@ class NotAsked(msgspec.Struct, frozen=True):
     why: str
 
 
-def asked(what: str, question: Callable[[], T], otherwise: T, not_asked: list[NotAsked]) -> T:
+def unless_unavailable(what: str, question: Callable[[], T], otherwise: T, not_asked: list[Unavailable]) -> T:
     """Give the answer to *question*; where it cannot be asked, give *otherwise* and tell *not_asked* why."""
     try:
         return question()
-    except TroubleError as error:
-        not_asked.append(NotAsked(what, str(error)))
+    except ExpectedError as error:
+        not_asked.append(Unavailable(what, str(error)))
         return otherwise

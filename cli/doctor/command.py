@@ -32,9 +32,9 @@ from cli.doctor import (
     walls,
     watching,
 )
-from cli.doctor.context import Context
-from cli.doctor.verdicts import Check, Grade, Verdict, examine
-from cli.output import Prose, counted, fill, hanging, paint, tell_json, tell_lines
+from cli.doctor.context import Facts
+from cli.doctor.verdicts import Check, Finding, Severity, run_check
+from cli.output import SafeText, counted, echo_json, echo_lines, format_message, hanging_indent, paint
 from schemas.settings import Settings
 
 CHECKS: Sequence[Check] = (
@@ -55,44 +55,48 @@ CHECKS: Sequence[Check] = (
     *leftovers.CHECKS,
 )
 
-_COLOURS: dict[Grade, str] = {"ok": "green", "warning": "yellow", "problem": "red"}
+_COLOURS: dict[Severity, str] = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
 def doctor(settings: Settings, *, as_json: bool) -> int:
     """Look at everything; 1 where there is a problem."""
-    context = Context(settings)
-    found: list[Verdict] = []
+    facts = Facts(settings)
+    found: list[Finding] = []
     for check in CHECKS:
-        verdicts = list(examine(check, context))
-        found += verdicts
+        findings = list(run_check(check, facts))
+        found += findings
         if not as_json:
-            tell_lines(line for verdict in verdicts for line in _lines(verdict))
-    problems = sum(verdict.verdict == "problem" for verdict in found)
+            echo_lines(line for finding in findings for line in _lines(finding))
+    problems = sum(finding.severity == "problem" for finding in found)
     if as_json:
-        tell_json({"healthy": not problems, "verdicts": [verdict._asdict() for verdict in found]})
+        echo_json({"healthy": not problems, "verdicts": [_as_object(finding) for finding in found]})
     else:
-        tell_lines([_summary(problems, sum(verdict.verdict == "warning" for verdict in found))])
+        echo_lines([_summary(problems, sum(finding.severity == "warning" for finding in found))])
     return exits.FAILED if problems else exits.DONE
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
-    word = sentences.GRADES[verdict.verdict]
-    first, *rest = hanging(_head(word), verdict.what)
-    yield paint(word, _COLOURS[verdict.verdict]) + first[len(word) :]
+def _as_object(finding: Finding) -> dict[str, str | None]:
+    return {"code": finding.code, "verdict": finding.severity, "what": finding.what, "mend": finding.fix}
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    word = sentences.GRADES[finding.severity]
+    first, *rest = hanging_indent(_head(word), finding.what)
+    yield paint(word, _COLOURS[finding.severity]) + first[len(word) :]
     yield from rest
-    if verdict.mend is not None:
+    if finding.fix is not None:
         # On one line, however long: it is there to be pasted.
-        yield _head(sentences.ADVICE if verdict.verdict == "ok" else sentences.MEND) + verdict.mend
+        yield _head(sentences.ADVICE if finding.severity == "ok" else sentences.MEND) + finding.fix
 
 
 def _head(word: str) -> str:
     return word.ljust(max(map(len, (*sentences.GRADES.values(), sentences.MEND, sentences.ADVICE))) + 2)
 
 
-def _summary(problems: int, warnings: int) -> Prose:
+def _summary(problems: int, warnings: int) -> SafeText:
     if not problems and not warnings:
-        return fill(sentences.ALL_WELL)
-    return fill(
+        return format_message(sentences.ALL_WELL)
+    return format_message(
         sentences.SUMMARY,
         problems=counted(problems, sentences.PROBLEMS_ONE, sentences.PROBLEMS_MORE),
         warnings=counted(warnings, sentences.WARNINGS_ONE, sentences.WARNINGS_MORE),

@@ -7,10 +7,10 @@ from functools import cached_property
 
 from cli.doctor.tables import VirtualAliases
 from cli.host.postfix import Postfix
-from cli.mail_side import MailSide, look
-from cli.published import Published, read_published
+from cli.mail_side import PostfixState, find_postfix_state
+from cli.published import PublishedMap, read_published
 from cli.registry_file import read_registry
-from schemas.errors import RegistryError, StateError, TroubleError, reason
+from schemas.errors import ExpectedError, RegistryError, StateError, error_text
 from schemas.registry import Registry
 from schemas.settings import Settings
 from schemas.status import Status, is_running, read_status
@@ -24,7 +24,7 @@ UNIT_DIRECTORIES = (
 )
 
 
-class Context:
+class Facts:
     """One server at one moment.
 
     Attributes:
@@ -71,15 +71,15 @@ class Context:
         return self.registry
 
     @cached_property
-    def published(self) -> Published | TroubleError:
+    def published(self) -> PublishedMap | ExpectedError:
         """What is published, or why it cannot be read: a database that is down is not tried again and again."""
         wanted = self.registry.rows() if self.registry else {}
         try:
             return read_published(self.settings, wanted)
-        except TroubleError as error:
+        except ExpectedError as error:
             return error
         except OSError as error:
-            return StateError(f"{reason(error)}.")
+            return StateError(f"{error_text(error)}.")
 
     @cached_property
     def postfix(self) -> Postfix | None:
@@ -93,16 +93,16 @@ class Context:
         return postfix
 
     @cached_property
-    def mail_side(self) -> MailSide | None:
+    def postfix_state(self) -> PostfixState | None:
         """How Postfix stands to the map and the domain, where there is one. Raises `CommandError`."""
-        return None if self.postfix is None else look(self.postfix, self.settings)
+        return None if self.postfix is None else find_postfix_state(self.postfix, self.settings)
 
     @cached_property
     def virtual_aliases(self) -> VirtualAliases | None:
         """The tables that Postfix asks for aliases, where there is one. Raises `CommandError`."""
-        if self.postfix is None or self.mail_side is None:
+        if self.postfix is None or self.postfix_state is None:
             return None
-        known = {each.pattern: CommandError(each.why) for each in self.mail_side.unasked}
+        known = {each.pattern: CommandError(each.why) for each in self.postfix_state.unasked}
         return VirtualAliases(self.postfix, known)
 
     @cached_property

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from cli.database.libraries import missing_packages
 from cli.database.reach import configured_maps, sql_type
 from cli.doctor import database_sentences, sentences
-from cli.doctor.context import Context
-from cli.doctor.verdicts import Check, Grade, Verdict, command, examples
+from cli.doctor.context import Facts
+from cli.doctor.verdicts import Check, Finding, Severity, command, examples
 from cli.house import group_id, user_name
-from cli.output import counted, fill, prose
+from cli.output import counted, format_message, safe_text
 from schemas.config import Config
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.sql_map import SqlMap, read_sql_map, target_of
 from schemas.sql_query import parse_query
 from schemas.sql_tokens import NotPlainError
@@ -22,49 +22,52 @@ from schemas.sql_tokens import NotPlainError
 _READERS = "postfix"
 
 
-def _libraries(context: Context) -> Iterator[Verdict]:
-    config = context.settings.config
+def _libraries(facts: Facts) -> Iterator[Finding]:
+    config = facts.settings.config
     if not config.in_database:
         return
     kind = sql_type(config)
     if packages := missing_packages(kind):
-        told = fill(database_sentences.NO_LIBRARY, type=kind, packages=", ".join(packages))
-        mend = command(sentences.INSTALL_PACKAGES.format(packages=" ".join(packages)))
-        yield Verdict("database-library", _grade(config), told, mend)
+        message = format_message(database_sentences.NO_LIBRARY, type=kind, packages=", ".join(packages))
+        fix = command(sentences.INSTALL_PACKAGES.format(packages=" ".join(packages)))
+        yield Finding("database-library", _severity(config), message, fix)
     else:
-        yield Verdict("database-library", "ok", fill(database_sentences.LIBRARY_OK, type=kind))
+        yield Finding("database-library", "ok", format_message(database_sentences.LIBRARY_OK, type=kind))
 
 
-def _files(context: Context) -> Iterator[Verdict]:
-    config = context.settings.config
+def _files(facts: Facts) -> Iterator[Finding]:
+    config = facts.settings.config
     if not config.in_database:
         return
     for path in dict.fromkeys(path for path in (config.database.map_file, config.database.write_map_file) if path):
-        yield from _file(path, context)
+        yield from _file(path, facts)
 
 
-def _file(path: str, context: Context) -> Iterator[Verdict]:
+def _file(path: str, facts: Facts) -> Iterator[Finding]:
     try:
-        found = read_sql_map(path, sql_type(context.settings.config))
+        found = read_sql_map(path, sql_type(facts.settings.config))
         status = os.stat(path)
-    except (TroubleError, OSError) as error:
-        told = prose(str(error))
-        if context.privileged:
-            yield Verdict("map-file", _grade(context.settings.config), told)
+    except (ExpectedError, OSError) as error:
+        message = safe_text(str(error))
+        if facts.privileged:
+            yield Finding("map-file", _severity(facts.settings.config), message)
         else:
-            yield Verdict("map-file", "warning", told, sentences.DOCTOR_WITH_SUDO)
+            yield Finding("map-file", "warning", message, sentences.DOCTOR_WITH_SUDO)
         return
     mode = stat.S_IMODE(status.st_mode)
     told_mode = {"path": path, "mode": f"{mode:04o}", "owner": user_name(status.st_uid)}
     if status.st_uid != 0 or mode & (stat.S_IWGRP | stat.S_IWOTH):
-        mend = command(sentences.CLOSE_HOLDER, path=path)
-        yield Verdict("map-file", "problem", fill(database_sentences.MAP_FILE_WRITABLE, **told_mode), mend)
+        fix = command(sentences.CLOSE_HOLDER, path=path)
+        yield Finding("map-file", "problem", format_message(database_sentences.MAP_FILE_WRITABLE, **told_mode), fix)
     elif mode & stat.S_IROTH and _has_password(found):
-        yield Verdict(
-            "map-file", "problem", fill(database_sentences.MAP_FILE_OPEN, **told_mode), _closing(path, context)
+        yield Finding(
+            "map-file",
+            "problem",
+            format_message(database_sentences.MAP_FILE_OPEN, **told_mode),
+            _closing(path, facts),
         )
     else:
-        yield Verdict("map-file", "ok", fill(database_sentences.MAP_FILE_OK, path=path))
+        yield Finding("map-file", "ok", format_message(database_sentences.MAP_FILE_OK, path=path))
 
 
 def _has_password(found: SqlMap) -> bool:
@@ -72,45 +75,47 @@ def _has_password(found: SqlMap) -> bool:
     return found.password is not None or any(host.uri is not None for host in found.hosts)
 
 
-def _closing(path: str, context: Context) -> str:
+def _closing(path: str, facts: Facts) -> str:
     # proxymap(8) opens it as the account postfix; nobody but us reads the other one.
-    shared = path == context.settings.config.database.map_file and group_id(_READERS) is not None
+    shared = path == facts.settings.config.database.map_file and group_id(_READERS) is not None
     return command(sentences.CLOSE_MAP_FILE if shared else sentences.CLOSE_WRITE_MAP_FILE, path=path)
 
 
-def _rows(context: Context) -> Iterator[Verdict]:
-    config = context.settings.config
+def _rows(facts: Facts) -> Iterator[Finding]:
+    config = facts.settings.config
     if not config.in_database or missing_packages(sql_type(config)):
         return
-    published = context.published
-    if isinstance(published, TroubleError):
-        if context.privileged:
-            yield Verdict("database", _grade(config), prose(str(published)))
+    published = facts.published
+    if isinstance(published, ExpectedError):
+        if facts.privileged:
+            yield Finding("database", _severity(config), safe_text(str(published)))
         else:
-            yield Verdict("database", "warning", prose(str(published)), sentences.DOCTOR_WITH_SUDO)
+            yield Finding("database", "warning", safe_text(str(published)), sentences.DOCTOR_WITH_SUDO)
         return
-    yield Verdict("database", "ok", fill(database_sentences.DATABASE_OK, count=len(published.rows)))
+    yield Finding("database", "ok", format_message(database_sentences.DATABASE_OK, count=len(published.rows)))
     if published.engine is not None:
-        yield Verdict("database-engine", "warning", fill(database_sentences.NO_TRANSACTIONS, engine=published.engine))
+        yield Finding(
+            "database-engine", "warning", format_message(database_sentences.NO_TRANSACTIONS, engine=published.engine)
+        )
     if published.conflicts:
-        told = [
-            fill(
+        message = [
+            format_message(
                 database_sentences.HELD_SAME if conflict.same else database_sentences.HELD,
                 alias=conflict.alias,
                 destination=conflict.destination,
-                held=prose(", ".join(conflict.held)),
+                held=safe_text(", ".join(conflict.held)),
             )
             for conflict in published.conflicts
         ]
-        sentence = database_sentences.CONFLICTS_ONE if len(told) == 1 else database_sentences.CONFLICTS_MORE
-        what = fill(sentence, count=len(told), examples=examples(told))
-        yield Verdict("conflicts", _grade(config), what)
-    elif context.registry is not None:
-        yield Verdict("conflicts", "ok", fill(database_sentences.NO_CONFLICTS))
+        sentence = database_sentences.CONFLICTS_ONE if len(message) == 1 else database_sentences.CONFLICTS_MORE
+        what = format_message(sentence, count=len(message), examples=examples(message))
+        yield Finding("conflicts", _severity(config), what)
+    elif facts.registry is not None:
+        yield Finding("conflicts", "ok", format_message(database_sentences.NO_CONFLICTS))
 
 
-def _query(context: Context) -> Iterator[Verdict]:
-    config, domain = context.settings.config, context.settings.domain
+def _query(facts: Facts) -> Iterator[Finding]:
+    config, domain = facts.settings.config, facts.settings.domain
     if not config.in_database:
         return
     sql_map = configured_maps(config)[0]
@@ -118,29 +123,31 @@ def _query(context: Context) -> Iterator[Verdict]:
     path = sql_map.path
     # A file or a table of domains may name ours too.
     if sql_map.domains and domain not in sql_map.domains and not any(set(each) & set(":/") for each in sql_map.domains):
-        yield Verdict("map-query", _grade(config), fill(database_sentences.OTHER_DOMAINS, path=path, domain=domain))
+        yield Finding(
+            "map-query", _severity(config), format_message(database_sentences.OTHER_DOMAINS, path=path, domain=domain)
+        )
         return
     try:
         query = parse_query(sql_map.query or "", sql_map.kind)
     except NotPlainError:
         return  # what it finds is told by the check of the answers
     if query.table.lower() != target.table.lower():
-        told = fill(database_sentences.OTHER_TABLE, path=path, found=query.table, table=target.table)
-        yield Verdict("map-query", "warning", told)
+        message = format_message(database_sentences.OTHER_TABLE, path=path, found=query.table, table=target.table)
+        yield Finding("map-query", "warning", message)
     else:
-        yield Verdict("map-query", "ok", fill(database_sentences.QUERY_OK, path=path, table=target.table))
+        yield Finding("map-query", "ok", format_message(database_sentences.QUERY_OK, path=path, table=target.table))
 
 
-def _replicas(context: Context) -> Iterator[Verdict]:
-    hosts = context.status.hosts if context.status and context.running else []
+def _replicas(facts: Facts) -> Iterator[Finding]:
+    hosts = facts.status.hosts if facts.status and facts.running else []
     # One that is behind, or does not answer, is among the watcher's own problems.
     if hosts and all(host.trouble is None and not host.behind_seconds for host in hosts):
-        yield Verdict(
+        yield Finding(
             "replicas", "ok", counted(len(hosts), database_sentences.REPLICAS_ONE, database_sentences.REPLICAS_MORE)
         )
 
 
-def _grade(config: Config) -> Grade:
+def _severity(config: Config) -> Severity:
     """Before publishing is switched on, the database need not be ready for it."""
     return "problem" if config.enabled else "warning"
 

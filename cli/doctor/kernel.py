@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cli.doctor import sentences
-from cli.doctor.context import Context
-from cli.doctor.verdicts import Check, Verdict, command
-from cli.output import fill
+from cli.doctor.context import Facts
+from cli.doctor.verdicts import Check, Finding, command
+from cli.output import format_message
 
 _NEAR = 0.8
 _LEAST_SHARE = 0.01
@@ -27,22 +27,22 @@ class InotifyUse(NamedTuple):
     watches: int
 
 
-def _inotify(context: Context) -> Iterator[Verdict]:
-    if not context.privileged:
-        yield Verdict("inotify", "warning", fill(sentences.INOTIFY_UNASKED), sentences.DOCTOR_WITH_SUDO)
+def _inotify(facts: Facts) -> Iterator[Finding]:
+    if not facts.privileged:
+        yield Finding("inotify", "warning", format_message(sentences.INOTIFY_UNASKED), sentences.DOCTOR_WITH_SUDO)
         return
-    used = inotify_use(context.proc)
+    used = inotify_use(facts.proc)
     near = False
     for name, count in ((_INSTANCES, used.instances), (_WATCHES, used.watches)):
-        limit = _limit(context.proc, name)
+        limit = _limit(facts.proc, name)
         if count >= limit * _NEAR:
             near = True
-            told = fill(sentences.INOTIFY_NEAR, name=name, count=count, limit=limit)
-            mend = command(sentences.RAISE_LIMIT, name=name, more=str(max(limit, count) * 2))
-            yield Verdict("inotify", "warning", told, mend)
+            message = format_message(sentences.INOTIFY_NEAR, name=name, count=count, limit=limit)
+            fix = command(sentences.RAISE_LIMIT, name=name, more=str(max(limit, count) * 2))
+            yield Finding("inotify", "warning", message, fix)
     if not near:
-        told = fill(sentences.INOTIFY_OK, instances=used.instances, limit=_limit(context.proc, _INSTANCES))
-        yield Verdict("inotify", "ok", told)
+        message = format_message(sentences.INOTIFY_OK, instances=used.instances, limit=_limit(facts.proc, _INSTANCES))
+        yield Finding("inotify", "ok", message)
 
 
 def _limit(proc: str, name: str) -> int:
@@ -75,8 +75,8 @@ def inotify_use(proc: str) -> InotifyUse:
     return InotifyUse(instances, watches)
 
 
-def _room(context: Context) -> Iterator[Verdict]:
-    config = context.settings.config
+def _room(facts: Facts) -> Iterator[Finding]:
+    config = facts.settings.config
     full = False
     seen: set[int] = set()
     # A server of databases looks after its own disk.
@@ -93,13 +93,13 @@ def _room(context: Context) -> Iterator[Verdict]:
         free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         if size and (free < _LEAST_BYTES or free < size * _LEAST_SHARE):
             full = True
-            told = fill(sentences.DISK_FULL, path=path, free=free // 1024, percent=f"{free / size:.1%}")
-            yield Verdict("disk", "problem" if free < _NOTHING else "warning", told)
+            message = format_message(sentences.DISK_FULL, path=path, free=free // 1024, percent=f"{free / size:.1%}")
+            yield Finding("disk", "problem" if free < _NOTHING else "warning", message)
         elif disk.f_files and disk.f_favail < disk.f_files * _LEAST_SHARE:
             full = True
-            yield Verdict("disk", "warning", fill(sentences.INODES_GONE, path=path, free=disk.f_favail))
+            yield Finding("disk", "warning", format_message(sentences.INODES_GONE, path=path, free=disk.f_favail))
     if not full:
-        yield Verdict("disk", "ok", fill(sentences.DISK_OK if maps else sentences.DISK_OK_DATABASE))
+        yield Finding("disk", "ok", format_message(sentences.DISK_OK if maps else sentences.DISK_OK_DATABASE))
 
 
 CHECKS = (

@@ -6,37 +6,39 @@ import os
 from collections.abc import Iterator
 
 from cli.doctor import sentences
-from cli.doctor.context import Context
-from cli.doctor.verdicts import Check, Verdict, command
-from cli.output import counted, fill
+from cli.doctor.context import Facts
+from cli.doctor.verdicts import Check, Finding, command
+from cli.output import counted, format_message
 from schemas.errors import StateError
 from schemas.files import Directory
 
 _MARKER = ".json"
 
 
-def _failed(context: Context) -> Iterator[Verdict]:
-    place = os.path.join(context.settings.decisions, "failed")
+def _failed(facts: Facts) -> Iterator[Finding]:
+    display_path = os.path.join(facts.settings.decisions, "failed")
     try:
-        with Directory(place) as directory:
+        with Directory(display_path) as directory:
             count = sum(name.endswith(_MARKER) for name in directory.names())
     except StateError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             return  # told by the check of the paths
         raise
     if count:
-        told = counted(count, sentences.FAILED_ONE, sentences.FAILED_MORE)
-        yield Verdict("failed-decisions", "ok", told, command(sentences.LIST, place=place))
+        message = counted(count, sentences.FAILED_ONE, sentences.FAILED_MORE)
+        yield Finding("failed-decisions", "ok", message, command(sentences.LIST, place=display_path))
     else:
-        yield Verdict("failed-decisions", "ok", fill(sentences.NONE_FAILED))
+        yield Finding("failed-decisions", "ok", format_message(sentences.NONE_FAILED))
 
 
-def _waiting(context: Context) -> Iterator[Verdict]:
-    status = context.status
+def _waiting(facts: Facts) -> Iterator[Finding]:
+    status = facts.status
     if status is None:
         return
-    told = fill(sentences.WAITING, pending=status.pending, refused=status.refused, left_alone=status.left_alone)
-    yield Verdict("waiting", "ok", told, sentences.PENDING if status.pending else None)
+    message = format_message(
+        sentences.WAITING, pending=status.pending, refused=status.refused, left_alone=status.left_alone
+    )
+    yield Finding("waiting", "ok", message, sentences.PENDING if status.pending else None)
 
 
 CHECKS = (

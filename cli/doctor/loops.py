@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from cli.doctor import sentences
-from cli.doctor.context import Context
+from cli.doctor.context import Facts
 from cli.doctor.tables import own_domains
-from cli.doctor.verdicts import Check, Verdict, command, examples
-from cli.output import Prose, fill
+from cli.doctor.verdicts import Check, Finding, command, examples
+from cli.output import SafeText, format_message
 
 DEEPEST = 20
 """How many times one address is followed. Postfix gives up after virtual_alias_recursion_limit, which is 1000."""
@@ -60,11 +60,11 @@ def _circle(start: str, graph: Graph, safe: set[str]) -> list[str] | None:
     return None
 
 
-def _ways(context: Context) -> Iterator[Verdict]:
-    aliases = context.virtual_aliases
-    if context.postfix is None or aliases is None or context.registry is None:
+def _ways(facts: Facts) -> Iterator[Finding]:
+    aliases = facts.virtual_aliases
+    if facts.postfix is None or aliases is None or facts.registry is None:
         return
-    rows = context.registry.rows()
+    rows = facts.registry.rows()
     graph = follow(rows, aliases.find)
     round_trips = loops(rows, graph)
     ends = {
@@ -72,24 +72,26 @@ def _ways(context: Context) -> Iterator[Verdict]:
         for alias, destination in rows.items()
         if alias not in round_trips and graph.get(destination.lower(), [destination.lower()]) == [destination.lower()]
     }
-    own = own_domains(context.postfix, {end.rpartition("@")[2] for end in ends.values()}, aliases.troubles)
+    own = own_domains(facts.postfix, {end.rpartition("@")[2] for end in ends.values()}, aliases.troubles)
     nobody = {alias: end for alias, end in ends.items() if own.get(end.rpartition("@")[2]) == "virtual_alias_domains"}
     here = {alias: end for alias, end in ends.items() if alias not in nobody and end.rpartition("@")[2] in own}
     yield from _told("loops", round_trips, {alias: " -> ".join(way) for alias, way in round_trips.items()})
     yield from _told("dead-ends", nobody, {alias: f"{alias} -> {end}" for alias, end in nobody.items()})
     yield from _told("own-domains", here, {alias: f"{alias} -> {end}" for alias, end in here.items()})
     if not round_trips and not nobody and not here:
-        yield Verdict("loops", "ok", fill(sentences.NO_LOOPS))
+        yield Finding("loops", "ok", format_message(sentences.NO_LOOPS))
 
 
-def _told(code: str, aliases: Iterable[str], ways: Mapping[str, str]) -> Iterator[Verdict]:
+def _told(code: str, aliases: Iterable[str], ways: Mapping[str, str]) -> Iterator[Finding]:
     first = min(aliases, default=None)
     if first is None:
         return
     one, more = sentences.WAYS[code]
-    told: Prose = fill(one if len(ways) == 1 else more, count=len(ways), examples=examples(ways.values()))
-    mend = command(sentences.REVOKES[code], user=first.partition("@")[0])
-    yield Verdict(code, "warning" if code == "own-domains" else "problem", told, mend)
+    message: SafeText = format_message(
+        one if len(ways) == 1 else more, count=len(ways), examples=examples(ways.values())
+    )
+    fix = command(sentences.REVOKES[code], user=first.partition("@")[0])
+    yield Finding(code, "warning" if code == "own-domains" else "problem", message, fix)
 
 
 CHECKS = (Check("loops", sentences.ABOUT_LOOPS, _ways),)

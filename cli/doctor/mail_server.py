@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cli.doctor import sentences
-from cli.doctor.context import Context
-from cli.doctor.shadows import grade_of
-from cli.doctor.tables import PACKAGED, mend_table
-from cli.doctor.verdicts import Check, Grade, Verdict, command, command_line
+from cli.doctor.context import Facts
+from cli.doctor.shadows import severity_of
+from cli.doctor.tables import PACKAGED, fix_table
+from cli.doctor.verdicts import Check, Finding, Severity, command, command_line
 from cli.host.postfix import Postfix
 from cli.host.systemd import unit as find_unit
-from cli.mail_side import MailSide, Setting, Unasked, edit_command
-from cli.output import fill, prose
+from cli.mail_side import PostfixState, Setting, UnavailableTable, edit_command
+from cli.output import format_message, safe_text
 from watcher.publish.commands import CommandError
 from watcher.publish.mapcheck import split
 
@@ -20,17 +20,19 @@ _BERKELEY = frozenset({"hash", "btree"})
 _DOWN = frozenset({"inactive", "failed", "deactivating"})
 
 
-def _there(context: Context) -> Iterator[Verdict]:
-    if context.postfix is None:
-        told = fill(sentences.NO_POSTFIX, why=prose(str(context.postfix_trouble)))
-        yield Verdict("postfix", _grade(context), told, mend_postfix())
+def _there(facts: Facts) -> Iterator[Finding]:
+    if facts.postfix is None:
+        message = format_message(sentences.NO_POSTFIX, why=safe_text(str(facts.postfix_trouble)))
+        yield Finding("postfix", _severity(facts), message, fix_postfix())
     elif (state := _unit_state()) in _DOWN:
-        yield Verdict("postfix", _grade(context), fill(sentences.POSTFIX_DOWN, state=state), sentences.START_POSTFIX)
+        yield Finding(
+            "postfix", _severity(facts), format_message(sentences.POSTFIX_DOWN, state=state), sentences.START_POSTFIX
+        )
     else:
-        yield Verdict("postfix", "ok", fill(sentences.POSTFIX_OK, version=context.postfix.version()))
+        yield Finding("postfix", "ok", format_message(sentences.POSTFIX_OK, version=facts.postfix.version()))
 
 
-def mend_postfix() -> str:
+def fix_postfix() -> str:
     """The command for a Postfix that cannot be asked. Its version it tells even with a broken main.cf."""
     try:
         Postfix().version()
@@ -48,93 +50,95 @@ def _unit_state() -> str | None:
     return unit.active if unit.there else None
 
 
-def _type(context: Context) -> Iterator[Verdict]:
-    if context.postfix is None:
+def _type(facts: Facts) -> Iterator[Finding]:
+    if facts.postfix is None:
         return
-    kind = context.settings.config.map_type
-    known = context.postfix.table_types()
+    kind = facts.settings.config.map_type
+    known = facts.postfix.table_types()
     if kind in known:
-        yield Verdict("map-type", "ok", fill(sentences.TYPE_OK, type=kind))
+        yield Finding("map-type", "ok", format_message(sentences.TYPE_OK, type=kind))
     elif kind in _BERKELEY:
-        told = fill(sentences.NO_BERKELEY, type=kind, config=context.settings.path)
-        yield Verdict("map-type", _grade(context), told, None if "lmdb" in known else sentences.INSTALL_LMDB)
+        message = format_message(sentences.NO_BERKELEY, type=kind, config=facts.settings.path)
+        yield Finding("map-type", _severity(facts), message, None if "lmdb" in known else sentences.INSTALL_LMDB)
     else:
-        told = fill(sentences.NO_TYPE, type=kind, config=context.settings.path)
-        mend = command(sentences.INSTALL_TYPE, type=kind) if kind in PACKAGED else None
-        yield Verdict("map-type", _grade(context), told, mend)
+        message = format_message(sentences.NO_TYPE, type=kind, config=facts.settings.path)
+        fix = command(sentences.INSTALL_TYPE, type=kind) if kind in PACKAGED else None
+        yield Finding("map-type", _severity(facts), message, fix)
 
 
-def _named(context: Context) -> Iterator[Verdict]:
-    side = context.mail_side
-    if side is None:
+def _named(facts: Facts) -> Iterator[Finding]:
+    state = facts.postfix_state
+    if state is None:
         return
-    if side.outdated:
-        told = fill(sentences.OUTDATED, tables=", ".join(side.outdated))
-        yield Verdict("map-named", _grade(context), told, _lines(side, "virtual_alias_maps", context))
-    if side.named:
-        if not side.outdated:
-            yield Verdict("map-named", "ok", fill(sentences.NAMED_OK, map=side.table))
+    if state.outdated:
+        message = format_message(sentences.OUTDATED, tables=", ".join(state.outdated))
+        yield Finding("map-named", _severity(facts), message, _lines(state, "virtual_alias_maps", facts))
+    if state.named:
+        if not state.outdated:
+            yield Finding("map-named", "ok", format_message(sentences.NAMED_OK, map=state.table))
     else:
-        told = fill(sentences.NOT_NAMED, map=side.table)
-        yield Verdict("map-named", _grade(context), told, _lines(side, "virtual_alias_maps", context))
+        message = format_message(sentences.NOT_NAMED, map=state.table)
+        yield Finding("map-named", _severity(facts), message, _lines(state, "virtual_alias_maps", facts))
 
 
-def _domain(context: Context) -> Iterator[Verdict]:
-    side, domain = context.mail_side, context.settings.domain
-    if side is None or context.postfix is None or context.virtual_aliases is None:
+def _domain(facts: Facts) -> Iterator[Finding]:
+    state, domain = facts.postfix_state, facts.settings.domain
+    if state is None or facts.postfix is None or facts.virtual_aliases is None:
         return
-    for each in side.unasked:
+    for each in state.unasked:
         # Those that are asked for aliases too are told of there.
-        if each.pattern not in context.virtual_aliases.tables:
-            yield _unasked(each, context, context.postfix)
-    if side.accepted_by is None and not side.unasked:
-        told = fill(sentences.NOT_ACCEPTED, domain=domain)
-        yield Verdict("domain", _grade(context), told, _lines(side, "virtual_alias_domains", context))
-    elif side.accepted_by is not None:
-        sentence = sentences.DOMAIN_OK[side.accepted_by]
-        grade: Grade = "warning" if side.accepted_by == "relay_domains" else "ok"
-        yield Verdict("domain", grade, fill(sentence, domain=domain))
-        if side.also:
-            told = fill(sentences.DOMAIN_TWICE, domain=domain, first=side.accepted_by, others=", ".join(side.also))
-            yield Verdict("domain", "warning", told, _once(side, context.postfix, context))
+        if each.pattern not in facts.virtual_aliases.tables:
+            yield _unasked(each, facts, facts.postfix)
+    if state.accepted_by is None and not state.unasked:
+        message = format_message(sentences.NOT_ACCEPTED, domain=domain)
+        yield Finding("domain", _severity(facts), message, _lines(state, "virtual_alias_domains", facts))
+    elif state.accepted_by is not None:
+        sentence = sentences.DOMAIN_OK[state.accepted_by]
+        severity: Severity = "warning" if state.accepted_by == "relay_domains" else "ok"
+        yield Finding("domain", severity, format_message(sentence, domain=domain))
+        if state.also:
+            message = format_message(
+                sentences.DOMAIN_TWICE, domain=domain, first=state.accepted_by, others=", ".join(state.also)
+            )
+            yield Finding("domain", "warning", message, _once(state, facts.postfix, facts))
 
 
-def _unasked(unasked: Unasked, context: Context, postfix: Postfix) -> Verdict:
-    grade = grade_of(unasked.pattern, context, postfix)
-    told = fill(
-        sentences.DOMAIN_BROKEN if grade == "problem" else sentences.DOMAIN_UNASKED,
-        domain=context.settings.domain,
+def _unasked(unasked: UnavailableTable, facts: Facts, postfix: Postfix) -> Finding:
+    severity = severity_of(unasked.pattern, facts, postfix)
+    message = format_message(
+        sentences.DOMAIN_BROKEN if severity == "problem" else sentences.DOMAIN_UNASKED,
+        domain=facts.settings.domain,
         parameter=unasked.parameter,
         pattern=unasked.pattern,
         why=unasked.why,
     )
-    return Verdict("domain", grade, told, mend_table(postfix, unasked.pattern))
+    return Finding("domain", severity, message, fix_table(postfix, unasked.pattern))
 
 
-def _once(side: MailSide, postfix: Postfix, context: Context) -> str | None:
+def _once(state: PostfixState, postfix: Postfix, facts: Facts) -> str | None:
     """The line that takes the domain out of all parameters but the first, where it stands there by its name."""
-    domain = context.settings.domain
+    domain = facts.settings.domain
     settings = []
-    for name in side.also:
+    for name in state.also:
         patterns = list(split(postfix.value(name)))
         others = [pattern for pattern in patterns if pattern.lower() != domain]
         if len(others) == len(patterns):
             return None
         settings.append(Setting(name, ", ".join(others)))
-    return command_line(edit_command(settings), context.settings.config.reload_command)
+    return command_line(edit_command(settings), facts.settings.config.reload_command)
 
 
-def _grade(context: Context) -> Grade:
+def _severity(facts: Facts) -> Severity:
     """Before publishing is switched on, Postfix need not be ready for it."""
-    return "problem" if context.settings.config.enabled else "warning"
+    return "problem" if facts.settings.config.enabled else "warning"
 
 
-def _lines(side: MailSide, name: str, context: Context) -> str:
-    if not context.settings.config.enabled:
+def _lines(state: PostfixState, name: str, facts: Facts) -> str:
+    if not facts.settings.config.enabled:
         # It sees to the order too: there has to be a map before Postfix is told of it.
         return sentences.SETUP_ENABLE
-    settings = [setting for setting in side.missing if setting.name == name]
-    return command_line(edit_command(settings), context.settings.config.reload_command)
+    settings = [setting for setting in state.missing if setting.name == name]
+    return command_line(edit_command(settings), facts.settings.config.reload_command)
 
 
 CHECKS = (

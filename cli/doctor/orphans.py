@@ -8,36 +8,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cli.doctor import sentences
-from cli.doctor.context import Context
-from cli.doctor.verdicts import Check, Verdict, command_line, examples
+from cli.doctor.context import Facts
+from cli.doctor.verdicts import Check, Finding, command_line, examples
 from cli.house import group_id
-from cli.output import fill, prose
+from cli.output import format_message, safe_text
 from watcher.account_files import AccountFiles
 from watcher.accounts import Accounts
-from watcher.decide.orphans import Orphan, Search
+from watcher.decide.orphans import Orphan, OrphanSearch
 
 _REVOKED_AT_ONCE = 10
 
 
-def _orphans(context: Context) -> Iterator[Verdict]:
-    config = context.settings.config
-    if context.registry is None or group_id(config.group) is None:
+def _orphans(facts: Facts) -> Iterator[Finding]:
+    config = facts.settings.config
+    if facts.registry is None or group_id(config.group) is None:
         return  # told by the checks of those
-    search = Search(config, Accounts(config.group), AccountFiles().read())
-    found = search.orphans(context.registry)
+    search = OrphanSearch(config, Accounts(config.group), AccountFiles().read())
+    found = search.orphans(facts.registry)
     if not found:
-        yield Verdict("orphans", "ok", fill(sentences.NO_ORPHANS))
+        yield Finding("orphans", "ok", format_message(sentences.NO_ORPHANS))
         return
     sure = [orphan for orphan in found if orphan.sure]
     if sure:
-        held = search.judge(context.registry).held
-        reasons = examples([prose(orphan.reason.rstrip(".")) for orphan in sure])
+        held = search.judge(facts.registry).held
+        reasons = examples([safe_text(orphan.reason.rstrip(".")) for orphan in sure])
         sentence = sentences.ORPHANS_ONE if len(sure) == 1 else sentences.ORPHANS_MORE
-        told = fill(sentence, count=len(sure), reasons=reasons)
-        yield Verdict("orphans", "problem", told, sentences.SYNC_DRY_RUN if held else _revokes(sure))
+        message = format_message(sentence, count=len(sure), reasons=reasons)
+        yield Finding("orphans", "problem", message, sentences.SYNC_DRY_RUN if held else _revokes(sure))
     if len(sure) < len(found):
         names = examples([orphan.username for orphan in found if not orphan.sure])
-        yield Verdict("orphans", "warning", fill(sentences.ORPHANS_UNSURE, names=names))
+        yield Finding("orphans", "warning", format_message(sentences.ORPHANS_UNSURE, names=names))
 
 
 def _revokes(orphans: Sequence[Orphan]) -> str:

@@ -9,37 +9,39 @@ from collections.abc import Iterator
 
 from cli.admin_sentences import UNIT
 from cli.doctor import sentences
-from cli.doctor.context import Context
+from cli.doctor.context import Facts
 from cli.doctor.registry import something_is_published
-from cli.doctor.verdicts import Check, Verdict, command
-from cli.house import QUEUE_STICKY, Fault, all_faults, places, user_name
-from cli.output import Prose, fill
+from cli.doctor.verdicts import Check, Finding, command
+from cli.house import QUEUE_STICKY, PathFault, all_faults, path_specs, user_name
+from cli.output import SafeText, format_message
 
 _TOLD = 8
 
 
-def _paths(context: Context) -> Iterator[Verdict]:
-    found = all_faults(context.settings)
+def _paths(facts: Facts) -> Iterator[Finding]:
+    found = all_faults(facts.settings)
     unasked = [fault for fault in found if fault.kind == "unasked"]
     wrong = [fault for fault in found if fault.kind != "unasked"]
     for fault in wrong[:_TOLD]:
-        yield Verdict("paths", "problem", _told(fault), _mend(fault, context))
+        yield Finding("paths", "problem", _told(fault), _fix(fault, facts))
     if len(wrong) > _TOLD:
-        yield Verdict("paths", "problem", fill(sentences.PATHS_MORE, count=len(wrong) - _TOLD), sentences.SETUP)
+        yield Finding(
+            "paths", "problem", format_message(sentences.PATHS_MORE, count=len(wrong) - _TOLD), sentences.SETUP
+        )
     if unasked:
         first = unasked[0]
         sentence = sentences.PATHS_UNASKED_ONE if len(unasked) == 1 else sentences.PATHS_UNASKED_MORE
-        told = fill(sentence, count=len(unasked), path=first.place.path, why=first.found)
-        yield Verdict("paths", "warning", told, None if context.privileged else sentences.DOCTOR_WITH_SUDO)
-    holders = list(_holders(context))
+        message = format_message(sentence, count=len(unasked), path=first.place.path, why=first.found)
+        yield Finding("paths", "warning", message, None if facts.privileged else sentences.DOCTOR_WITH_SUDO)
+    holders = list(_holders(facts))
     yield from holders
     if not found and not holders:
-        yield Verdict("paths", "ok", fill(sentences.PATHS_OK, count=len(places(context.settings))))
+        yield Finding("paths", "ok", format_message(sentences.PATHS_OK, count=len(path_specs(facts.settings))))
 
 
-def _holders(context: Context) -> Iterator[Verdict]:
+def _holders(facts: Facts) -> Iterator[Finding]:
     """Whoever may write to the directory of the map or of the configuration can put another file in its place."""
-    settings = context.settings
+    settings = facts.settings
     for name, file in (("map", settings.config.map_path), ("config", settings.path)):
         path = os.path.dirname(file)
         try:
@@ -49,12 +51,12 @@ def _holders(context: Context) -> Iterator[Verdict]:
         others = stat.S_IMODE(status.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
         if status.st_uid != 0 or (others and not status.st_mode & stat.S_ISVTX):
             mode, owner = f"{stat.S_IMODE(status.st_mode):04o}", user_name(status.st_uid)
-            told = fill(sentences.HOLDER_WRITABLE, path=path, mode=mode, owner=owner, name=name)
-            yield Verdict("paths", "problem", told, command(sentences.CLOSE_HOLDER, path=path))
+            message = format_message(sentences.HOLDER_WRITABLE, path=path, mode=mode, owner=owner, name=name)
+            yield Finding("paths", "problem", message, command(sentences.CLOSE_HOLDER, path=path))
 
 
-def _told(fault: Fault) -> Prose:
-    return fill(
+def _told(fault: PathFault) -> SafeText:
+    return format_message(
         sentences.FAULTS[fault.kind],
         name=fault.place.name,
         path=fault.place.path,
@@ -64,9 +66,9 @@ def _told(fault: Fault) -> Prose:
     )
 
 
-def _mend(fault: Fault, context: Context) -> str | None:
+def _fix(fault: PathFault, facts: Facts) -> str | None:
     # A new registry would switch every alias of the map off: one that is lost has to be brought back.
-    if fault.place.name == "registry" and fault.kind == "missing" and something_is_published(context):
+    if fault.place.name == "registry" and fault.kind == "missing" and something_is_published(facts):
         return None
     # What stands in the place of something else is for a person to look at; setup leaves it alone too.
     if fault.kind in {"link", "kind"}:
@@ -74,25 +76,25 @@ def _mend(fault: Fault, context: Context) -> str | None:
     return sentences.SETUP
 
 
-def _queue(context: Context) -> Iterator[Verdict]:
-    queue = context.settings.queue
+def _queue(facts: Facts) -> Iterator[Finding]:
+    queue = facts.settings.queue
     try:
         mode = stat.S_IMODE(os.lstat(queue).st_mode)
     except FileNotFoundError:
         return  # told with the other paths
     if mode == QUEUE_STICKY:
-        yield Verdict("queue-mode", "ok", fill(sentences.QUEUE_STICKY))
+        yield Finding("queue-mode", "ok", format_message(sentences.QUEUE_STICKY))
     elif shutil.which("fusermount3") or shutil.which("fusermount"):
-        mend = command(sentences.MAKE_STICKY, queue=queue)
-        yield Verdict("queue-mode", "ok", fill(sentences.QUEUE_MOUNTABLE), mend)
+        fix = command(sentences.MAKE_STICKY, queue=queue)
+        yield Finding("queue-mode", "ok", format_message(sentences.QUEUE_MOUNTABLE), fix)
     else:
-        mend = command(sentences.MAKE_STICKY, queue=queue)
-        yield Verdict("queue-mode", "ok", fill(sentences.QUEUE_PLAIN), mend)
+        fix = command(sentences.MAKE_STICKY, queue=queue)
+        yield Finding("queue-mode", "ok", format_message(sentences.QUEUE_PLAIN), fix)
 
 
-def _unit(context: Context) -> Iterator[Verdict]:
+def _unit(facts: Facts) -> Iterator[Finding]:
     """Whoever can write to the unit, or put another in its place, is root at the watcher's next start."""
-    for directory in context.unit_directories:
+    for directory in facts.unit_directories:
         path = os.path.join(directory, f"{UNIT}.service")
         try:
             status = os.stat(path)
@@ -101,23 +103,27 @@ def _unit(context: Context) -> Iterator[Verdict]:
         if not stat.S_ISREG(status.st_mode):
             # A masked unit is a link to /dev/null, of which nothing is to be mended: `watcher-unit` tells of it.
             return
-        open_ones = [each for each in (path, *_drop_ins(context)) if _others_may_write(each)]
+        open_ones = [each for each in (path, *_drop_ins(facts)) if _others_may_write(each)]
         for each in open_ones:
-            told = fill(sentences.UNIT_WRITABLE, path=each, mode=f"{stat.S_IMODE(os.stat(each).st_mode):04o}")
+            message = format_message(
+                sentences.UNIT_WRITABLE, path=each, mode=f"{stat.S_IMODE(os.stat(each).st_mode):04o}"
+            )
             close = sentences.CLOSE_UNIT_DIRECTORY if os.path.isdir(each) else sentences.CLOSE_UNIT
-            yield Verdict("unit-file", "problem", told, command(close, path=each))
+            yield Finding("unit-file", "problem", message, command(close, path=each))
         if not open_ones:
-            yield Verdict("unit-file", "ok", fill(sentences.UNIT_CLOSED, path=path))
+            yield Finding("unit-file", "ok", format_message(sentences.UNIT_CLOSED, path=path))
         return
 
 
-def _drop_ins(context: Context) -> Iterator[str]:
+def _drop_ins(facts: Facts) -> Iterator[str]:
     """What changes the unit, systemd.unit(5): the directories of drop-ins, and those in them."""
-    for directory in context.unit_directories:
-        place = os.path.join(directory, f"{UNIT}.service.d")
-        if os.path.isdir(place):
-            yield place
-            yield from (os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(".conf"))
+    for directory in facts.unit_directories:
+        display_path = os.path.join(directory, f"{UNIT}.service.d")
+        if os.path.isdir(display_path):
+            yield display_path
+            yield from (
+                os.path.join(display_path, name) for name in sorted(os.listdir(display_path)) if name.endswith(".conf")
+            )
 
 
 def _others_may_write(path: str) -> bool:

@@ -12,15 +12,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cli.doctor import sentences
-from cli.doctor.context import Context
+from cli.doctor.context import Facts
 from cli.doctor.providers import checks_spf
-from cli.doctor.verdicts import Check, Verdict, command_line, examples
+from cli.doctor.verdicts import Check, Finding, command_line, examples
 from cli.host.packages import installed
 from cli.host.postfix import Postfix
 from cli.host.systemd import Unit
 from cli.host.systemd import unit as find_unit
 from cli.mail_side import Setting, edit_command
-from cli.output import fill
+from cli.output import format_message
 from watcher.publish.commands import CommandError
 
 _SENDERS = ("sender_canonical_maps", "canonical_maps")
@@ -41,31 +41,33 @@ _CLASSES = {
 }
 
 
-def _srs(context: Context) -> Iterator[Verdict]:
-    if context.postfix is None or context.registry is None:
+def _srs(facts: Facts) -> Iterator[Finding]:
+    if facts.postfix is None or facts.registry is None:
         return
-    domains = Counter(destination.rpartition("@")[2] for destination in context.registry.rows().values())
+    domains = Counter(destination.rpartition("@")[2] for destination in facts.registry.rows().values())
     if not domains:
-        yield Verdict("srs", "ok", fill(sentences.NOTHING_FORWARDED))
+        yield Finding("srs", "ok", format_message(sentences.NOTHING_FORWARDED))
         return
-    named = _named(context.postfix)
+    named = _named(facts.postfix)
     unit = _unit()
     if named and unit is not None and unit.there and unit.active != "active":
-        told = fill(sentences.SRS_DOWN, table=named, state=unit.active)
-        yield Verdict("srs", "problem", told, sentences.START_SRS)
+        message = format_message(sentences.SRS_DOWN, table=named, state=unit.active)
+        yield Finding("srs", "problem", message, sentences.START_SRS)
     elif named and (unit is None or not unit.there) and (why := _refused(named)):
-        told = fill(sentences.SRS_ABSENT, table=named, why=why)
-        yield Verdict("srs", "problem", told, sentences.INSTALL_SRS)
+        message = format_message(sentences.SRS_ABSENT, table=named, why=why)
+        yield Finding("srs", "problem", message, sentences.INSTALL_SRS)
     elif named:
-        yield Verdict("srs", "ok", fill(sentences.SRS_OK, table=named))
+        yield Finding("srs", "ok", format_message(sentences.SRS_OK, table=named))
     elif unit is not None and unit.active == "active":
-        settings = srs_settings(context.postfix, _version())
-        mend = command_line(edit_command(settings), context.settings.config.reload_command)
-        yield Verdict("srs", "warning", fill(sentences.SRS_UNUSED), mend)
+        settings = srs_settings(facts.postfix, _version())
+        fix = command_line(edit_command(settings), facts.settings.config.reload_command)
+        yield Finding("srs", "warning", format_message(sentences.SRS_UNUSED), fix)
     else:
         # Only the package: while nothing answers there, a Postfix that was told to ask it refuses all mail for now.
-        told = fill(_why(domains), examples=_examples(domains), count=_count(domains), domain=context.settings.domain)
-        yield Verdict("srs", "warning", told, sentences.INSTALL_SRS)
+        message = format_message(
+            _why(domains), examples=_examples(domains), count=_count(domains), domain=facts.settings.domain
+        )
+        yield Finding("srs", "warning", message, sentences.INSTALL_SRS)
 
 
 def _named(postfix: Postfix) -> str | None:
@@ -75,8 +77,8 @@ def _named(postfix: Postfix) -> str | None:
 
 def _refused(table: str) -> str | None:
     """Why nothing can be asked at *table*, of type tcp; `None` where something answers, or of another type."""
-    kind, _, place = table.partition(":")
-    host, _, port = place.rpartition(":")
+    kind, _, path = table.partition(":")
+    host, _, port = path.rpartition(":")
     if kind != "tcp" or not port.isdecimal():
         return None
     try:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from cli.doctor import sentences
 from cli.doctor.verdicts import command
 from cli.host.postfix import Postfix, lookups
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.files import read_plain
 from watcher.publish.commands import CommandError
 from watcher.publish.postmap import SUFFIXES
@@ -106,7 +106,7 @@ def _origin(postfix: Postfix) -> str:
     if origin.startswith("/"):
         try:
             lines = read_plain(os.path.realpath(origin), _NAME_LIMIT).data.decode("utf-8", "replace").split("\n")
-        except (OSError, TroubleError):
+        except (OSError, ExpectedError):
             return origin
         return lines[0].strip()
     return origin
@@ -117,7 +117,7 @@ def table_kind(table: str) -> str:
     return table.removeprefix("proxy:").partition(":")[0]
 
 
-def mend_table(postfix: Postfix, table: str) -> str | None:
+def fix_table(postfix: Postfix, table: str) -> str | None:
     """The command that makes *table*, which cannot be asked, answer; `None` where there is no telling."""
     kind, _, name = table.removeprefix("proxy:").partition(":")
     if kind not in postfix.table_types():

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from cli.admin_sentences import UNIT
 from cli.doctor import mail_server, sentences
-from cli.doctor.context import Context
-from cli.doctor.verdicts import Check, Verdict, command, command_line
+from cli.doctor.context import Facts
+from cli.doctor.verdicts import Check, Finding, command, command_line
 from cli.host.systemd import unit as find_unit
-from cli.mail_flow import find_flow
-from cli.output import Prose, fill, moment, prose
-from schemas.errors import StateError, TroubleError
+from cli.mail_flow import find_publish_state
+from cli.output import SafeText, format_message, safe_text, timestamp
+from schemas.errors import ExpectedError, StateError
 from schemas.files import Directory
 from schemas.settings import Settings
 from schemas.status import Status
@@ -27,28 +27,28 @@ _LONG_NS = 30 * 1_000_000_000
 _AT_BOOT = frozenset({"enabled", "enabled-runtime", "static", "generated", "alias", "linked"})
 
 
-def _running(context: Context) -> Iterator[Verdict]:
-    status = context.read_status()
+def _running(facts: Facts) -> Iterator[Finding]:
+    status = facts.read_status()
     start = command(sentences.START, unit=UNIT)
     if status is None:
-        yield Verdict("watcher-running", "problem", fill(sentences.NEVER_RAN), start)
-    elif not context.running:
-        told = fill(sentences.STOPPED, updated=moment(status.updated_at))
-        yield Verdict("watcher-running", "problem", told, start)
+        yield Finding("watcher-running", "problem", format_message(sentences.NEVER_RAN), start)
+    elif not facts.running:
+        message = format_message(sentences.STOPPED, updated=timestamp(status.updated_at))
+        yield Finding("watcher-running", "problem", message, start)
     else:
-        yield _at_work(context, status)
+        yield _at_work(facts, status)
 
 
-def _at_work(context: Context, status: Status) -> Verdict:
+def _at_work(facts: Facts, status: Status) -> Finding:
     restart = command(sentences.RESTART, unit=UNIT)
-    if _is_stopped(context.proc, status.pid):
-        return Verdict("watcher-running", "problem", fill(sentences.HUNG, pid=status.pid), restart)
-    waiting = _overdue(context.settings) if context.privileged and not status.problems else []
+    if _is_stopped(facts.proc, status.pid):
+        return Finding("watcher-running", "problem", format_message(sentences.HUNG, pid=status.pid), restart)
+    waiting = _overdue(facts.settings) if facts.privileged and not status.problems else []
     if waiting:
-        told = fill(sentences.NOT_DECIDING, since=moment(iso(min(waiting))), count=len(waiting))
-        return Verdict("watcher-running", "problem", told, restart)
-    told = fill(sentences.RUNNING, pid=status.pid, since=moment(status.started_at))
-    return Verdict("watcher-running", "ok", told)
+        message = format_message(sentences.NOT_DECIDING, since=timestamp(iso(min(waiting))), count=len(waiting))
+        return Finding("watcher-running", "problem", message, restart)
+    message = format_message(sentences.RUNNING, pid=status.pid, since=timestamp(status.started_at))
+    return Finding("watcher-running", "ok", message)
 
 
 def _is_stopped(proc: str, pid: int) -> bool:
@@ -71,54 +71,54 @@ def _overdue(settings: Settings) -> list[int]:
     return [moment_ns for moment_ns in made if 0 <= moment_ns < time.time_ns() - _LONG_NS]
 
 
-def _enabled(context: Context) -> Iterator[Verdict]:
+def _enabled(facts: Facts) -> Iterator[Finding]:
     unit = find_unit(f"{UNIT}.service")
     if not unit.there:
-        yield Verdict("watcher-unit", "problem", fill(sentences.NO_UNIT, unit=UNIT), sentences.INSTALL_UNIT)
+        yield Finding("watcher-unit", "problem", format_message(sentences.NO_UNIT, unit=UNIT), sentences.INSTALL_UNIT)
     elif unit.load == "masked" or unit.enabled not in _AT_BOOT:
-        told = fill(sentences.UNIT_NOT_ENABLED, unit=UNIT, state=unit.enabled or unit.load)
+        message = format_message(sentences.UNIT_NOT_ENABLED, unit=UNIT, state=unit.enabled or unit.load)
         unmask = sentences.UNMASK if unit.load == "masked" else sentences.ENABLE
         if unit.enabled == "masked-runtime":
             unmask = sentences.UNMASK_RUNTIME
-        yield Verdict("watcher-unit", "problem", told, command(unmask, unit=UNIT))
+        yield Finding("watcher-unit", "problem", message, command(unmask, unit=UNIT))
     elif unit.active not in _UNDERWAY:
-        told = fill(sentences.UNIT_NOT_ACTIVE, unit=UNIT, state=unit.active)
-        yield Verdict("watcher-unit", "problem", told, command(sentences.START, unit=UNIT))
-    elif unit.active == "activating" and not context.running:
-        told = fill(sentences.UNIT_NOT_ACTIVE, unit=UNIT, state=unit.active)
-        yield Verdict("watcher-unit", "problem", told, command(sentences.JOURNAL, unit=UNIT))
+        message = format_message(sentences.UNIT_NOT_ACTIVE, unit=UNIT, state=unit.active)
+        yield Finding("watcher-unit", "problem", message, command(sentences.START, unit=UNIT))
+    elif unit.active == "activating" and not facts.running:
+        message = format_message(sentences.UNIT_NOT_ACTIVE, unit=UNIT, state=unit.active)
+        yield Finding("watcher-unit", "problem", message, command(sentences.JOURNAL, unit=UNIT))
     else:
-        yield Verdict("watcher-unit", "ok", fill(sentences.UNIT_OK, unit=UNIT))
+        yield Finding("watcher-unit", "ok", format_message(sentences.UNIT_OK, unit=UNIT))
 
 
-def _version(context: Context) -> Iterator[Verdict]:
-    if not context.running or context.status is None:
+def _version(facts: Facts) -> Iterator[Finding]:
+    if not facts.running or facts.status is None:
         return
-    found = context.status.version
+    found = facts.status.version
     if found != VERSION:
-        told = fill(sentences.OTHER_VERSION, running=found, installed=VERSION)
-        yield Verdict("watcher-version", "warning", told, command(sentences.RESTART, unit=UNIT))
+        message = format_message(sentences.OTHER_VERSION, running=found, installed=VERSION)
+        yield Finding("watcher-version", "warning", message, command(sentences.RESTART, unit=UNIT))
     else:
-        yield Verdict("watcher-version", "ok", fill(sentences.VERSION_OK, version=VERSION))
+        yield Finding("watcher-version", "ok", format_message(sentences.VERSION_OK, version=VERSION))
 
 
-def _problems(context: Context) -> Iterator[Verdict]:
-    if not context.running or context.status is None:
+def _problems(facts: Facts) -> Iterator[Finding]:
+    if not facts.running or facts.status is None:
         return
-    told_in_full = context.settings.config.in_database and not isinstance(context.published, TroubleError)
-    for problem in context.status.problems:
+    told_in_full = facts.settings.config.in_database and not isinstance(facts.published, ExpectedError)
+    for problem in facts.status.problems:
         if problem.code == "alias-conflict" and told_in_full:
             continue  # told with the destinations, by the check of the database
-        told = fill(sentences.WATCHER_SAYS, what=prose(problem.what), since=moment(problem.since))
-        yield Verdict(prose(problem.code), "problem", told, _mend(problem.code, context))
-    if not context.status.problems:
-        yield Verdict("watcher-problems", "ok", fill(sentences.NO_PROBLEMS))
+        message = format_message(sentences.WATCHER_SAYS, what=safe_text(problem.what), since=timestamp(problem.since))
+        yield Finding(safe_text(problem.code), "problem", message, _fix(problem.code, facts))
+    if not facts.status.problems:
+        yield Finding("watcher-problems", "ok", format_message(sentences.NO_PROBLEMS))
 
 
-def _mend(code: str, context: Context) -> str | None:
-    settings = context.settings
-    if code == "map-not-used" and context.postfix is None:
-        return mail_server.mend_postfix()
+def _fix(code: str, facts: Facts) -> str | None:
+    settings = facts.settings
+    if code == "map-not-used" and facts.postfix is None:
+        return mail_server.fix_postfix()
     if code == "reload-failed":
         return command_line(settings.config.reload_command)
     if code == "queue-mounted":
@@ -126,25 +126,25 @@ def _mend(code: str, context: Context) -> str | None:
     return sentences.MENDS_OF_THE_WATCHER.get(code)
 
 
-def _converged(context: Context) -> Iterator[Verdict]:
-    if not context.settings.config.enabled or context.registry is None or context.status is None:
+def _converged(facts: Facts) -> Iterator[Finding]:
+    if not facts.settings.config.enabled or facts.registry is None or facts.status is None:
         return
-    if not context.running:
-        published = context.status.published
-        if published is None or published.registry_sha256 != context.registry.sha256:
-            told = fill(sentences.BEHIND_STOPPED)
-            yield Verdict("converged", "problem", told, command(sentences.START, unit=UNIT))
+    if not facts.running:
+        published = facts.status.published
+        if published is None or published.registry_sha256 != facts.registry.sha256:
+            message = format_message(sentences.BEHIND_STOPPED)
+            yield Finding("converged", "problem", message, command(sentences.START, unit=UNIT))
         return
-    flow = find_flow(context.settings)
+    flow = find_publish_state(facts.settings)
     if flow.state == "live":
-        yield Verdict("converged", "ok", fill(sentences.CONVERGED, aliases=flow.aliases))
+        yield Finding("converged", "ok", format_message(sentences.CONVERGED, aliases=flow.aliases))
     elif flow.state == "off":
-        told = fill(sentences.NOT_TAKEN_UP, config=context.settings.path)
-        yield Verdict("converged", "problem", told, command(sentences.RELOAD, unit=UNIT))
+        message = format_message(sentences.NOT_TAKEN_UP, config=facts.settings.path)
+        yield Finding("converged", "problem", message, command(sentences.RELOAD, unit=UNIT))
     else:
         # What stands in the way is among the watcher's own problems.
-        yield Verdict("converged", "problem", Prose(sentences.BEHIND), sentences.SYNC)
-    context.registry_again()
+        yield Finding("converged", "problem", SafeText(sentences.BEHIND), sentences.SYNC)
+    facts.registry_again()
 
 
 CHECKS = (

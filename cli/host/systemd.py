@@ -87,8 +87,8 @@ def properties(unit: str, names: Sequence[str]) -> dict[str, str]:
         CommandError: as for `units`.
     """
     output = run_well(["systemctl", "show", f"--property={','.join(names)}", "--", unit], timeout=_PATIENCE)
-    told = (line.partition("=") for line in output.decode("utf-8", "replace").splitlines())
-    return {name: value for name, _, value in told if name in names}
+    message = (line.partition("=") for line in output.decode("utf-8", "replace").splitlines())
+    return {name: value for name, _, value in message if name in names}
 
 
 def quoted(path: str) -> str:
@@ -98,5 +98,5 @@ def quoted(path: str) -> str:
 
 
 def _unit(block: str) -> Unit:
-    told = dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
-    return Unit(*(told.get(name, "") for name in _PROPERTIES))
+    message = dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
+    return Unit(*(message.get(name, "") for name in _PROPERTIES))

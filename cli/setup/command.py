@@ -9,10 +9,10 @@ import msgspec
 
 from cli import exits
 from cli.database.naming import NamedMap
-from cli.output import Prose, complain, fill, prose, tell
+from cli.output import SafeText, echo, echo_error, format_message, safe_text
 from cli.setup import group, members, moving, overrides, publishing, sentences, tree
 from cli.setup.steps import Plan, Progress, Remark
-from schemas.errors import TroubleError, reason
+from schemas.errors import ExpectedError, error_text
 from schemas.settings import Settings
 
 
@@ -40,7 +40,7 @@ def setup(
         etc: where the overrides of units are kept.
     """
     if not dry_run and os.geteuid() != 0:
-        complain(sentences.NEEDS_ROOT)
+        echo_error(sentences.NEEDS_ROOT)
         return exits.FAILED
     configured = settings.config.group
     if wanted_group is not None:
@@ -50,7 +50,7 @@ def setup(
     progress.carry_out(_looked_at(lambda: group.making(settings)))
     changes = settings.config.group != configured
     if changes and not _follows(settings, configured, progress, add=add_existing_users):
-        complain(fill(sentences.GROUP_STAYS, configured=configured))
+        echo_error(format_message(sentences.GROUP_STAYS, configured=configured))
         return exits.DONE if dry_run else exits.FAILED
     rooms: tuple[Callable[[], Plan], ...] = (
         lambda: tree.plan(settings),
@@ -63,13 +63,13 @@ def setup(
     status, more = exits.FAILED if progress.failed else exits.DONE, False
     if enable:
         if progress.failed:
-            complain(sentences.ENABLE_NOT_YET)
+            echo_error(sentences.ENABLE_NOT_YET)
         else:
             status, more = publishing.enable(settings, progress, ask=ask, etc=etc, named=named)
     if not progress.changes and not more and status == exits.DONE:
-        tell(sentences.NOTHING_TO_DO)
+        echo(sentences.NOTHING_TO_DO)
     elif dry_run:
-        tell(sentences.DRY_RUN)
+        echo(sentences.DRY_RUN)
     return exits.DONE if dry_run else status
 
 
@@ -88,9 +88,9 @@ def _follows(settings: Settings, configured: str, progress: Progress, *, add: bo
 def _looked_at(room: Callable[[], Plan]) -> Plan:
     try:
         return room()
-    except (TroubleError, OSError) as error:
+    except (ExpectedError, OSError) as error:
         return Plan(remarks=[Remark(_sentence(error), failed=True)])
 
 
-def _sentence(error: TroubleError | OSError) -> Prose:
-    return prose(str(error) if isinstance(error, TroubleError) else f"{reason(error)}.")
+def _sentence(error: ExpectedError | OSError) -> SafeText:
+    return safe_text(str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from cli import house
-from cli.output import Prose, fill
+from cli.output import SafeText, format_message
 from cli.setup import sentences
 from cli.setup.config_file import set_key
 from cli.setup.steps import Plan, Remark, Step
@@ -32,13 +32,13 @@ _FIRST_FREE = 100
 """Groups below are the same on every Debian, and each is there for something (Debian's policy, section 9.2.2)."""
 
 
-def refusal(name: str) -> Prose | None:
+def refusal(name: str) -> SafeText | None:
     """Why the group *name* cannot be the members' group; `None` where it can."""
     if not _NAME.fullmatch(name):
-        return fill(sentences.BAD_GROUP, group=name)
+        return format_message(sentences.BAD_GROUP, group=name)
     gid = house.group_id(name)
     if name in _POWERFUL or (gid is not None and gid < _FIRST_FREE):
-        return fill(sentences.POWERFUL_GROUP, group=name)
+        return format_message(sentences.POWERFUL_GROUP, group=name)
     return None
 
 
@@ -48,11 +48,11 @@ def making(settings: Settings) -> Plan:
     if house.group_id(group) is not None:
         return Plan()
 
-    def make() -> Prose:
+    def make() -> SafeText:
         run_well(["groupadd", "--system", group])
-        return fill(sentences.MADE_GROUP, group=group)
+        return format_message(sentences.MADE_GROUP, group=group)
 
-    return Plan([Step(fill(sentences.MAKE_GROUP, group=group), make)])
+    return Plan([Step(format_message(sentences.MAKE_GROUP, group=group), make)])
 
 
 def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -> Plan:
@@ -69,14 +69,14 @@ def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -
     group, path = settings.config.group, settings.path
     behind = [name for name in _left_behind(settings, configured) if name not in joining]
     if behind:
-        told = {"group": group, "configured": configured, "count": len(behind), "names": ", ".join(behind[:_TOLD])}
-        return Plan(remarks=[Remark(fill(sentences.LEFT_BEHIND, **told), failed=True)])
+        fields = {"group": group, "configured": configured, "count": len(behind), "names": ", ".join(behind[:_TOLD])}
+        return Plan(remarks=[Remark(format_message(sentences.LEFT_BEHIND, **fields), failed=True)])
 
-    def name() -> Prose:
+    def name() -> SafeText:
         set_key(path, "group", group)
-        return fill(sentences.NAMED_GROUP, group=group, path=path)
+        return format_message(sentences.NAMED_GROUP, group=group, path=path)
 
-    return Plan([Step(fill(sentences.NAME_GROUP, group=group, path=path), name)])
+    return Plan([Step(format_message(sentences.NAME_GROUP, group=group, path=path), name)])
 
 
 def _left_behind(settings: Settings, configured: str) -> list[str]:

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from cli import house
-from schemas.addresses import ADDRESS_OCTETS
+from schemas.addresses import ADDRESS_BYTES
 from schemas.documents import NotJsonError, ShapeError, parse_object
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.files import Directory
 from schemas.names import USERNAME, alias_of
 from schemas.pinned import FoundFile
@@ -48,7 +48,7 @@ def convert(settings: Settings, decided: Decided, folder: Directory, name: str) 
                 return None
             found = held.read(SIZE_LIMIT)
         values = parse_object(found.data) if _is_roots_alone(found.status) else None
-    except (TroubleError, NotJsonError, ShapeError):
+    except (ExpectedError, NotJsonError, ShapeError):
         return None
     return _record(settings, decided, name, found, values) if values is not None else None
 
@@ -93,7 +93,7 @@ def _record(
 def _is_address(destination: object) -> bool:
     if destination is None:
         return True
-    return isinstance(destination, str) and destination.isprintable() and len(destination) <= ADDRESS_OCTETS
+    return isinstance(destination, str) and destination.isprintable() and len(destination) <= ADDRESS_BYTES
 
 
 def _uid_of(username: str) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.admin_sentences import PROGRAM
-from cli.output import Prose, fill, prose
+from cli.output import SafeText, format_message, safe_text
 from cli.setup import sentences
 from cli.setup.steps import Plan, Remark, Step
 from cli.users_file import Joining, UsersFile, read_users, users_path, who_joins
@@ -20,17 +20,17 @@ def plan(settings: Settings, *, add: bool) -> Plan:
     try:
         users = read_users(path)
     except StateError as error:
-        return Plan(remarks=[Remark(prose(str(error)), failed=add)])
+        return Plan(remarks=[Remark(safe_text(str(error)), failed=add)])
     if users is None:
-        return Plan(remarks=[Remark(fill(sentences.NO_USERS, path=path))] if add else [])
+        return Plan(remarks=[Remark(format_message(sentences.NO_USERS, path=path))] if add else [])
     joining = who_joins(users.names, settings)
     if add:
         return Plan([_joining(name, settings.config.group) for name in joining.missing], _left_out(users, joining))
-    count, told = len(joining.missing), {"path": path, "group": settings.config.group, "program": PROGRAM}
+    count, fields = len(joining.missing), {"path": path, "group": settings.config.group, "program": PROGRAM}
     if not count:
         return Plan()
     hint = sentences.MISSING_ONE if count == 1 else sentences.MISSING_MORE
-    return Plan(remarks=[Remark(fill(hint, count=count, **told))])
+    return Plan(remarks=[Remark(format_message(hint, count=count, **fields))])
 
 
 def joining(settings: Settings) -> frozenset[str]:
@@ -40,18 +40,20 @@ def joining(settings: Settings) -> frozenset[str]:
 
 
 def _joining(name: str, group: str) -> Step:
-    def join() -> Prose:
+    def join() -> SafeText:
         run_well(["usermod", "--append", "--groups", group, name])
-        return fill(sentences.JOINED, name=name, group=group)
+        return format_message(sentences.JOINED, name=name, group=group)
 
-    return Step(fill(sentences.JOIN, name=name, group=group), join)
+    return Step(format_message(sentences.JOIN, name=name, group=group), join)
 
 
 def _left_out(users: UsersFile, joining: Joining) -> list[Remark]:
-    told = [Remark(fill(sentences.LEFT_OUT, name=each.name, why=each.why)) for each in joining.left_out[:_TOLD]]
-    more = len(joining.left_out) - len(told)
+    message = [
+        Remark(format_message(sentences.LEFT_OUT, name=each.name, why=each.why)) for each in joining.left_out[:_TOLD]
+    ]
+    more = len(joining.left_out) - len(message)
     if more:
-        told.append(Remark(fill(sentences.LEFT_OUT_MORE, count=more)))
+        message.append(Remark(format_message(sentences.LEFT_OUT_MORE, count=more)))
     if users.unnamed:
-        told.append(Remark(fill(sentences.UNNAMED, count=users.unnamed, path=users.path)))
-    return told
+        message.append(Remark(format_message(sentences.UNNAMED, count=users.unnamed, path=users.path)))
+    return message

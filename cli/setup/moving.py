@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from typing import Literal
 
 from cli import house
-from cli.output import Prose, fill, prose
+from cli.output import SafeText, format_message, safe_text
 from cli.setup import history, old_folders, sentences, waiting_requests
 from cli.setup.steps import Plan, Remark, Step
 from schemas.documents import to_json
-from schemas.errors import RegistryError, StateError, reason
+from schemas.errors import RegistryError, StateError, error_text
 from schemas.files import Directory
 from schemas.mounts import mounted_over
 from schemas.records import RecordFolders
@@ -38,21 +38,21 @@ def plan(settings: Settings) -> Plan:
     # Before anything else is asked of the queue: who mounted something over it may never answer.
     kind = foreign(settings)
     if kind is not None:
-        told = fill(sentences.QUEUE_MOUNTED, kind=kind, path=settings.queue)
-        return Plan(remarks=[*remarks, Remark(told, failed=True)])
+        message = format_message(sentences.QUEUE_MOUNTED, kind=kind, path=settings.queue)
+        return Plan(remarks=[*remarks, Remark(message, failed=True)])
     if not os.path.isdir(settings.queue):
         return Plan(remarks=remarks)
     with Directory(settings.queue) as queue:
-        remarks += [Remark(told, failed=True) for told in old_folders.mounted(queue)]
-        remarks += [Remark(told) for told in old_folders.foreign(queue)]
+        remarks += [Remark(message, failed=True) for message in old_folders.mounted(queue)]
+        remarks += [Remark(message) for message in old_folders.foreign(queue)]
         found = old_folders.present(queue)
         steps = [_moving(settings, queue, name) for name in old_folders.HISTORY if name in found]
         waiting = waiting_requests.count(settings, queue)
     if waiting or old_folders.WAITING in found:
-        what = fill(sentences.MOVE_WAITING, path=settings.queue, count=waiting)
+        what = format_message(sentences.MOVE_WAITING, path=settings.queue, count=waiting)
         steps.append(Step(what, lambda: waiting_requests.take(settings)))
     if steps and _watcher(settings) is not None:
-        steps.append(Step(fill(sentences.WATCHER_TOLD), lambda: _tell_watcher(settings)))
+        steps.append(Step(format_message(sentences.WATCHER_TOLD), lambda: _tell_watcher(settings)))
     return Plan(steps, remarks)
 
 
@@ -62,7 +62,7 @@ def _registry_trouble(settings: Settings) -> list[Remark]:
     try:
         RegistryStore(settings.registry, settings.lock, settings.domain).current()
     except RegistryError as error:
-        return [Remark(fill(sentences.REGISTRY_TROUBLE, what=prose(str(error))), failed=True)]
+        return [Remark(format_message(sentences.REGISTRY_TROUBLE, what=safe_text(str(error))), failed=True)]
     return []
 
 
@@ -73,10 +73,10 @@ def _moving(settings: Settings, queue: Directory, name: str) -> Step:
             count = len(folder.names())
     except (OSError, StateError):
         count = 0  # why it cannot be opened is told when it is moved
-    return Step(fill(sentences.MOVE_FOLDER, count=count, path=path), lambda: _move_history(settings, name))
+    return Step(format_message(sentences.MOVE_FOLDER, count=count, path=path), lambda: _move_history(settings, name))
 
 
-def _move_history(settings: Settings, name: str) -> Prose:
+def _move_history(settings: Settings, name: str) -> SafeText:
     gid = house.group_id(settings.config.group)
     counts: Counter[What] = Counter()
     left: list[str] = []
@@ -90,18 +90,18 @@ def _move_history(settings: Settings, name: str) -> Prose:
         for entry in sorted(folder.names()):
             try:
                 if entry in covered:
-                    raise StateError(fill(sentences.SOMETHING_MOUNTED, path=folder.place(entry)))
+                    raise StateError(format_message(sentences.SOMETHING_MOUNTED, path=folder.display_path(entry)))
                 counts[_move(settings, records, folder, entry, gid)] += 1
             except (OSError, StateError) as error:
-                left.append(reason(error))
+                left.append(error_text(error))
         if left:
             path = folder.path
-            raise StateError(fill(sentences.LEFT, count=len(left), path=path, why=prose(left[0])))
+            raise StateError(format_message(sentences.LEFT, count=len(left), path=path, why=safe_text(left[0])))
         old_folders.remove(queue, name)
-    told = sentences.MOVED_FOLDER if counts["kept"] else sentences.MOVED_FOLDER_PLAIN
+    message = sentences.MOVED_FOLDER if counts["kept"] else sentences.MOVED_FOLDER_PLAIN
     old = os.path.join(house.old_queue(settings), name)
-    return fill(
-        told,
+    return format_message(
+        message,
         path=os.path.join(settings.queue, name),
         moved=counts["moved"],
         known=counts["known"],
@@ -141,10 +141,10 @@ def _watcher(settings: Settings) -> int | None:
     return status.pid if status is not None and is_running(status) else None
 
 
-def _tell_watcher(settings: Settings) -> Prose | None:
+def _tell_watcher(settings: Settings) -> SafeText | None:
     """Have the watcher take stock of the records: it knows only of those that it wrote itself since it started."""
     pid = _watcher(settings)
     if pid is None:
         return None
     os.kill(pid, signal.SIGHUP)
-    return fill(sentences.WATCHER_LOOKED)
+    return format_message(sentences.WATCHER_LOOKED)

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from cli import house
-from cli.output import Prose, fill
+from cli.output import SafeText, format_message
 from cli.setup import sentences
 from schemas.digest import sha256
 from schemas.errors import StateError
@@ -32,11 +32,11 @@ def present(queue: Directory) -> list[str]:
     return [name for name in _uncovered(queue) if _is_root_directory(queue.status(name))]
 
 
-def mounted(queue: Directory) -> list[Prose]:
+def mounted(queue: Directory) -> list[SafeText]:
     """Sentences for those over which something is mounted. They are not asked: they may never answer."""
     covered = mounted_over(queue.fd)
     paths = [os.path.join(queue.path, name) for name in (*HISTORY, WAITING) if name in covered]
-    return [fill(sentences.FOLDER_MOUNTED, path=path) for path in paths]
+    return [format_message(sentences.FOLDER_MOUNTED, path=path) for path in paths]
 
 
 def _uncovered(queue: Directory) -> list[str]:
@@ -44,15 +44,15 @@ def _uncovered(queue: Directory) -> list[str]:
     return [name for name in (*HISTORY, WAITING) if name not in covered]
 
 
-def foreign(queue: Directory) -> list[Prose]:
+def foreign(queue: Directory) -> list[SafeText]:
     """Sentences for those that are a member's: anybody may make a directory in the queue."""
-    told = []
+    message = []
     for name in _uncovered(queue):
         status = queue.status(name)
         if status is not None and stat.S_ISDIR(status.st_mode) and status.st_uid != house.ROOT:
             path, owner = os.path.join(queue.path, name), house.user_name(status.st_uid)
-            told.append(fill(sentences.FOREIGN_FOLDER, path=path, owner=owner))
-    return told
+            message.append(format_message(sentences.FOREIGN_FOLDER, path=path, owner=owner))
+    return message
 
 
 def _is_root_directory(status: os.stat_result | None) -> bool:
@@ -70,9 +70,11 @@ def entered(queue: Directory, name: str) -> Iterator[Directory]:
     with queue.pin(name) as held:
         path = os.path.join(queue.path, name)
         if held.mount != queue.mount:
-            raise StateError(fill(sentences.SOMETHING_MOUNTED, path=path))
+            raise StateError(format_message(sentences.SOMETHING_MOUNTED, path=path))
         if not _is_root_directory(held.status):
-            raise StateError(fill(sentences.FOREIGN_FOLDER, path=path, owner=house.user_name(held.status.st_uid)))
+            raise StateError(
+                format_message(sentences.FOREIGN_FOLDER, path=path, owner=house.user_name(held.status.st_uid))
+            )
         with queue.enter(name) as folder:
             if os.path.samestat(os.fstat(folder.fd), held.status) and folder.mount == queue.mount:
                 yield folder

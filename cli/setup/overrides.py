@@ -14,11 +14,11 @@ from typing import NamedTuple
 from cli import house
 from cli.admin_sentences import UNIT
 from cli.host import systemd
-from cli.output import Prose, fill
+from cli.output import SafeText, format_message
 from cli.setup import sentences, walls
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import Config
-from schemas.errors import StateError, TroubleError, UnsafeFileError
+from schemas.errors import ExpectedError, StateError, UnsafeFileError
 from schemas.files import Directory, read_plain
 from schemas.settings import Settings
 from schemas.status import is_running, read_status
@@ -87,8 +87,8 @@ def _step(override: _Override, settings: Settings, remarks: list[Remark]) -> Ite
     if present == override.text or (present is not None and not ours and override.text is None):
         return
     if present is not None and not ours:
-        told = fill(override.words.foreign, path=override.path, group=settings.config.group)
-        remarks.append(Remark(told))
+        message = format_message(override.words.foreign, path=override.path, group=settings.config.group)
+        remarks.append(Remark(message))
     elif override.text is None:
         yield _removing(override)
     else:
@@ -114,18 +114,18 @@ def contents(settings: Settings) -> tuple[str, str]:
     service = f"{_MARK}[Service]\n# An empty one takes back those of the unit itself.\nSupplementaryGroups=\n"
     service += f"SupplementaryGroups={' '.join(_groups(settings))}\n"
     rows = []
-    for place in house.places(settings):
-        if place.needed:
-            kind = "d" if place.kind == "directory" else "z"
+    for display_path in house.path_specs(settings):
+        if display_path.needed:
+            kind = "d" if display_path.kind == "directory" else "z"
             # Of several modes that are right it keeps the one that is there (the colon).
-            mode = f"{':' if len(place.modes) > 1 else ''}{place.modes[0]:04o}"
-            rows.append(f"{kind} {systemd.quoted(place.path)} {mode} root {place.group} -\n")
+            mode = f"{':' if len(display_path.modes) > 1 else ''}{display_path.modes[0]:04o}"
+            rows.append(f"{kind} {systemd.quoted(display_path.path)} {mode} root {display_path.group} -\n")
     return service, _MARK + "".join(rows)
 
 
 def _groups(settings: Settings) -> list[str]:
     # A group that does not exist would keep the unit from starting.
-    logs = next(place.group for place in house.places(settings) if place.name == "audit log")
+    logs = next(path.group for path in house.path_specs(settings) if path.name == "audit log")
     return [settings.config.group, *([logs] if logs != "root" else [])]
 
 
@@ -143,29 +143,29 @@ def _read(path: str) -> str | None:
 
 
 def _writing(override: _Override, text: str, group: str) -> Step:
-    def write() -> Prose:
+    def write() -> SafeText:
         folder, name = os.path.split(override.path)
         parent, below = os.path.split(folder)
         with Directory(parent) as above:
             above.make(below, 0o755)
         with Directory(folder) as directory:
             directory.write(name, text.encode(), 0o644, 0)
-        return fill(override.words.written, path=override.path, group=group)
+        return format_message(override.words.written, path=override.path, group=group)
 
-    return Step(fill(override.words.write, path=override.path, usual=USUAL), write)
+    return Step(format_message(override.words.write, path=override.path, usual=USUAL), write)
 
 
 def _removing(override: _Override) -> Step:
     path = override.path
 
-    def remove() -> Prose:
+    def remove() -> SafeText:
         folder, name = os.path.split(path)
         with Directory(folder) as directory:
             directory.remove(name)
             directory.sync()
-        return fill(override.words.removed, path=path)
+        return format_message(override.words.removed, path=path)
 
-    return Step(fill(override.words.gone, path=path), remove)
+    return Step(format_message(override.words.gone, path=path), remove)
 
 
 def _telling_systemd(settings: Settings, *, group: bool, walls: bool) -> list[Step]:
@@ -173,17 +173,19 @@ def _telling_systemd(settings: Settings, *, group: bool, walls: bool) -> list[St
         return []
     steps = []
     if group or walls or _units_are_old():
-        steps.append(Step(fill(sentences.RELOAD_UNITS), _reload_units))
+        steps.append(Step(format_message(sentences.RELOAD_UNITS), _reload_units))
     name, pid = settings.config.group, _watcher(settings)
     if pid is not None and (group or not _has_group(pid, name)):
-        steps.append(_restarting(fill(sentences.RESTART, group=name), fill(sentences.RESTARTED, group=name)))
+        steps.append(
+            _restarting(format_message(sentences.RESTART, group=name), format_message(sentences.RESTARTED, group=name))
+        )
     elif pid is not None and walls:
-        steps.append(_restarting(fill(sentences.RESTART_WALLS), fill(sentences.RESTARTED_WALLS)))
+        steps.append(_restarting(format_message(sentences.RESTART_WALLS), format_message(sentences.RESTARTED_WALLS)))
     return steps
 
 
-def _restarting(what: Prose, done: Prose) -> Step:
-    def restart() -> Prose:
+def _restarting(what: SafeText, done: SafeText) -> Step:
+    def restart() -> SafeText:
         # One that does not run is left so.
         run_well(["systemctl", "try-restart", UNIT], timeout=60)
         return done
@@ -191,17 +193,17 @@ def _restarting(what: Prose, done: Prose) -> Step:
     return Step(what, restart)
 
 
-def _reload_units() -> Prose:
+def _reload_units() -> SafeText:
     run_well(["systemctl", "daemon-reload"], timeout=60)
-    return fill(sentences.RELOADED_UNITS)
+    return format_message(sentences.RELOADED_UNITS)
 
 
 def _units_are_old() -> bool:
     try:
-        told = run_well(["systemctl", "show", "--property=NeedDaemonReload", "--value", UNIT])
-    except TroubleError:
+        message = run_well(["systemctl", "show", "--property=NeedDaemonReload", "--value", UNIT])
+    except ExpectedError:
         return False
-    return told.strip() == b"yes"
+    return message.strip() == b"yes"
 
 
 def _watcher(settings: Settings) -> int | None:
@@ -210,10 +212,10 @@ def _watcher(settings: Settings) -> int | None:
         status = read_status(settings.config.runtime_dir)
         if status is None or not is_running(status):
             return None
-        told = run_well(["systemctl", "show", "--property=MainPID", "--value", UNIT])
-    except TroubleError:
+        message = run_well(["systemctl", "show", "--property=MainPID", "--value", UNIT])
+    except ExpectedError:
         return None
-    return status.pid if told.strip() == str(status.pid).encode() else None
+    return status.pid if message.strip() == str(status.pid).encode() else None
 
 
 def _has_group(pid: int, group: str) -> bool:

@@ -16,9 +16,9 @@ import msgspec
 from cli import admin_sentences as common
 from cli import exits, mail_flow, mail_side, waiting
 from cli.database.naming import NamedMap
-from cli.deciding import open_desk
+from cli.deciding import open_decisions
 from cli.host.postfix import Postfix, lookup
-from cli.output import Prose, complain, counted, fill, prose, tell
+from cli.output import SafeText, counted, echo, echo_error, format_message, safe_text
 from cli.setup import overrides, sentences
 from cli.setup.config_file import set_keys
 from cli.setup.database import prepare
@@ -26,7 +26,7 @@ from cli.setup.steps import Plan, Progress
 from cli.watcher_state import is_down
 from cli.who import operator
 from schemas.decisions import Decision
-from schemas.errors import TroubleError, reason
+from schemas.errors import ExpectedError, error_text
 from schemas.settings import Settings
 from schemas.status import read_status
 from schemas.times import now
@@ -51,71 +51,71 @@ def enable(
     try:
         configured, (settings, keys) = settings, prepare(settings, named)
         unit = overrides.plan(settings, etc) if keys else Plan()
-    except (TroubleError, OSError) as error:
-        return _failed(fill(sentences.DATABASE_TROUBLE, why=_sentence(error))), False
+    except (ExpectedError, OSError) as error:
+        return _failed(format_message(sentences.DATABASE_TROUBLE, why=_sentence(error))), False
     if not configured.config.enabled:
         keys = {"enabled": True} | keys
     try:
-        side = mail_side.look(Postfix(), settings)
+        state = mail_side.find_postfix_state(Postfix(), settings)
     except CommandError as error:
-        return _failed(fill(sentences.POSTFIX_UNASKED, why=prose(str(error)))), False
-    if (trouble := _trouble(side, settings)) is not None:
+        return _failed(format_message(sentences.POSTFIX_UNASKED, why=safe_text(str(error)))), False
+    if (trouble := _trouble(state, settings)) is not None:
         return _failed(trouble), False
-    if not keys and not side.missing:
-        tell(fill(sentences.ENABLE_NOTHING, domain=settings.domain))
+    if not keys and not state.missing:
+        echo(format_message(sentences.ENABLE_NOTHING, domain=settings.domain))
         return exits.DONE, False
-    _show(side, settings, keys, unit)
+    _show(state, settings, keys, unit)
     if progress.dry_run:
         return exits.DONE, True
     if ask and not _agreed():
-        tell(sentences.ENABLE_NO)
+        echo(sentences.ENABLE_NO)
         return exits.FAILED, False
-    return _carry_out(side, settings, keys, unit, progress), True
+    return _carry_out(state, settings, keys, unit, progress), True
 
 
-def _sentence(error: TroubleError | OSError) -> Prose:
-    return prose(str(error) if isinstance(error, TroubleError) else f"{reason(error)}.")
+def _sentence(error: ExpectedError | OSError) -> SafeText:
+    return safe_text(str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}.")
 
 
-def _trouble(side: mail_side.MailSide, settings: Settings) -> Prose | None:
-    if not side.type_known and settings.config.in_database:
-        return fill(sentences.TYPE_MISSING, type=settings.config.map_type)
-    if not side.type_known:
-        return fill(sentences.TYPE_UNKNOWN, type=settings.config.map_type, path=settings.path)
-    if side.accepted_by is None and side.unasked:
-        first = side.unasked[0]
-        return fill(
+def _trouble(state: mail_side.PostfixState, settings: Settings) -> SafeText | None:
+    if not state.type_known and settings.config.in_database:
+        return format_message(sentences.TYPE_MISSING, type=settings.config.map_type)
+    if not state.type_known:
+        return format_message(sentences.TYPE_UNKNOWN, type=settings.config.map_type, path=settings.path)
+    if state.accepted_by is None and state.unasked:
+        first = state.unasked[0]
+        return format_message(
             sentences.DOMAIN_UNASKED,
             domain=settings.domain,
             pattern=first.pattern,
             parameter=first.parameter,
-            why=prose(first.why),
+            why=safe_text(first.why),
         )
     return None
 
 
-def _show(side: mail_side.MailSide, settings: Settings, keys: Mapping[str, object], unit: Plan) -> None:
-    tell(sentences.ENABLE_INTRO)
+def _show(state: mail_side.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan) -> None:
+    echo(sentences.ENABLE_INTRO)
     for key, value in keys.items():
         for line in _key_lines(settings.path, key, value):
-            tell(fill(sentences.ENABLE_LINE, line=line))
+            echo(format_message(sentences.ENABLE_LINE, line=line))
     for step in unit.steps:
-        tell(fill(sentences.ENABLE_LINE, line=step.what))
-    if side.missing:
+        echo(format_message(sentences.ENABLE_LINE, line=step.what))
+    if state.missing:
         # The value of a parameter may be long, and a line that is cut short cannot be pasted.
-        tell(fill(sentences.ENABLE_LINE, line=prose(mail_side.edit_line(side.missing))))
-        tell(fill(sentences.ENABLE_LINE, line=prose(shlex.join(settings.config.reload_command))))
+        echo(format_message(sentences.ENABLE_LINE, line=safe_text(mail_side.edit_line(state.missing))))
+        echo(format_message(sentences.ENABLE_LINE, line=safe_text(shlex.join(settings.config.reload_command))))
 
 
-def _key_lines(path: str, key: str, value: object) -> Iterator[Prose]:
+def _key_lines(path: str, key: str, value: object) -> Iterator[SafeText]:
     if key == "enabled":
-        yield fill(sentences.ENABLE_CONFIG, path=path)
+        yield format_message(sentences.ENABLE_CONFIG, path=path)
     elif isinstance(value, dict):
-        yield fill(sentences.ENABLE_BLOCK, key=key, path=path)
+        yield format_message(sentences.ENABLE_BLOCK, key=key, path=path)
         # In ASCII, and every control character escaped.
-        yield from (Prose(f"  {line}") for line in json.dumps(value, indent=2).splitlines())
+        yield from (SafeText(f"  {line}") for line in json.dumps(value, indent=2).splitlines())
     else:
-        yield fill(sentences.ENABLE_KEY, key=key, value=value, path=path)
+        yield format_message(sentences.ENABLE_KEY, key=key, value=value, path=path)
 
 
 def _agreed() -> bool:
@@ -125,55 +125,61 @@ def _agreed() -> bool:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise
         # Nobody is there to answer, not even a standard input, or what came is no text.
-        tell("")
+        echo("")
         return False
 
 
 def _carry_out(
-    side: mail_side.MailSide, settings: Settings, keys: Mapping[str, object], unit: Plan, progress: Progress
+    state: mail_side.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan, progress: Progress
 ) -> int:
     if keys:
         only_on = list(keys) == ["enabled"]
         names = ", ".join(f"`{key}`" for key in keys)
         try:
             set_keys(settings.path, keys)
-        except (TroubleError, OSError) as error:
-            what = fill(sentences.ENABLE_CONFIG if only_on else sentences.ENABLE_KEYS, path=settings.path, keys=names)
-            return _failed(fill(sentences.COULD_NOT, what=what, why=error))
+        except (ExpectedError, OSError) as error:
+            what = format_message(
+                sentences.ENABLE_CONFIG if only_on else sentences.ENABLE_KEYS, path=settings.path, keys=names
+            )
+            return _failed(format_message(sentences.COULD_NOT, what=what, why=error))
         done = sentences.ENABLED_CONFIG if only_on else sentences.SET_KEYS
-        tell(fill(done, path=settings.path, keys=names))
+        echo(format_message(done, path=settings.path, keys=names))
         settings = msgspec.structs.replace(settings, config=msgspec.structs.replace(settings.config, enabled=True))
     progress.carry_out(unit)
     if is_down(settings) or read_status(settings.config.runtime_dir) is None:
-        complain(fill(sentences.WATCHER_DOWN, unit=common.UNIT))
+        echo_error(format_message(sentences.WATCHER_DOWN, unit=common.UNIT))
         return exits.LATER
-    flow = _flow_once_on(settings)
-    if flow.state == "behind":
-        flow = _flow_after_another_try(settings)
+    publish_state = _flow_once_on(settings)
+    if publish_state.state == "behind":
+        publish_state = _flow_after_another_try(settings)
     # A status that tells of an earlier configuration still says that all is well.
-    if flow.state != "live" or waiting.wait_for(lambda: _there(side.table), waiting.MARKER_SECONDS) is None:
-        why = flow.problems[0] if flow.problems else fill(sentences.NO_MAP_YET, program=common.PROGRAM)
+    if publish_state.state != "live" or waiting.wait_for(lambda: _there(state.table), waiting.MARKER_SECONDS) is None:
+        why = (
+            publish_state.problems[0]
+            if publish_state.problems
+            else format_message(sentences.NO_MAP_YET, program=common.PROGRAM)
+        )
         sentence = sentences.NO_ROWS if settings.config.in_database else sentences.NO_MAP
-        return _failed(fill(sentence, table=side.table, why=why))
-    return _tell_postfix(side, settings) if side.missing else _say_how_it_is(settings)
+        return _failed(format_message(sentence, table=state.table, why=why))
+    return _tell_postfix(state, settings) if state.missing else _say_how_it_is(settings)
 
 
-def _flow_once_on(settings: Settings) -> mail_flow.Flow:
+def _flow_once_on(settings: Settings) -> mail_flow.PublishState:
     def on() -> bool | None:
         status = read_status(settings.config.runtime_dir)
         taken_up = status is not None and status.enabled and status.backend == settings.config.backend
         return True if taken_up else None
 
     waiting.wait_for(on, waiting.MARKER_SECONDS)
-    return mail_flow.find_flow(settings)
+    return mail_flow.find_publish_state(settings)
 
 
-def _flow_after_another_try(settings: Settings) -> mail_flow.Flow:
+def _flow_after_another_try(settings: Settings) -> mail_flow.PublishState:
     """Have the watcher try again: what stood in its way may be mended by now, and a database tells it nothing."""
     decision = Decision(decision="sync", operator=operator(), created_at=now(), force=False, registry_sha256=None)
-    with open_desk(settings) as desk:
-        desk.await_gone([desk.drop(decision)])
-    return mail_flow.find_flow(settings)
+    with open_decisions(settings) as directory:
+        directory.await_gone([directory.write(decision)])
+    return mail_flow.find_publish_state(settings)
 
 
 def _there(table: str) -> bool | None:
@@ -185,40 +191,44 @@ def _there(table: str) -> bool | None:
     return True
 
 
-def _tell_postfix(side: mail_side.MailSide, settings: Settings) -> int:
-    line = prose(mail_side.edit_line(side.missing))
+def _tell_postfix(state: mail_side.PostfixState, settings: Settings) -> int:
+    line = safe_text(mail_side.edit_line(state.missing))
     try:
-        run_well(mail_side.edit_command(side.missing))
+        run_well(mail_side.edit_command(state.missing))
     except CommandError as error:
-        return _failed(fill(sentences.COULD_NOT, what=fill(sentences.EDIT_POSTFIX, line=line), why=prose(str(error))))
-    tell(fill(sentences.EDITED_POSTFIX, line=line))
+        return _failed(
+            format_message(
+                sentences.COULD_NOT, what=format_message(sentences.EDIT_POSTFIX, line=line), why=safe_text(str(error))
+            )
+        )
+    echo(format_message(sentences.EDITED_POSTFIX, line=line))
     command = settings.config.reload_command
     try:
         run_well(command, timeout=_RELOAD_SECONDS)
     except CommandError as error:
-        return _failed(fill(sentences.RELOAD_FAILED, why=prose(str(error))))
-    tell(fill(sentences.RELOADED_POSTFIX, line=prose(shlex.join(command))))
+        return _failed(format_message(sentences.RELOAD_FAILED, why=safe_text(str(error))))
+    echo(format_message(sentences.RELOADED_POSTFIX, line=safe_text(shlex.join(command))))
     return _say_how_it_is(settings)
 
 
 def _say_how_it_is(settings: Settings) -> int:
-    def without_problems() -> mail_flow.Flow | None:
-        found = mail_flow.find_flow(settings)
+    def without_problems() -> mail_flow.PublishState | None:
+        found = mail_flow.find_publish_state(settings)
         return found if found.state == "live" and not found.problems else None
 
     # The watcher looks at main.cf as soon as it has changed; until then its status tells of what was.
-    flow = waiting.wait_for(without_problems, waiting.MARKER_SECONDS) or mail_flow.find_flow(settings)
-    if flow.state == "live" and not flow.problems:
-        aliases = counted(flow.aliases, common.ALIASES_ONE, common.ALIASES_MORE)
-        tell(fill(sentences.LIVE, domain=settings.domain, aliases=aliases))
-        for reservation in flow.reservations.values():
-            complain(fill(sentences.WARNING, what=reservation))
+    publish_state = waiting.wait_for(without_problems, waiting.MARKER_SECONDS) or mail_flow.find_publish_state(settings)
+    if publish_state.state == "live" and not publish_state.problems:
+        aliases = counted(publish_state.aliases, common.ALIASES_ONE, common.ALIASES_MORE)
+        echo(format_message(sentences.LIVE, domain=settings.domain, aliases=aliases))
+        for reservation in publish_state.reservations.values():
+            echo_error(format_message(sentences.WARNING, what=reservation))
         return exits.DONE
-    for problem in flow.problems or [fill(sentences.NO_MAP_YET, program=common.PROGRAM)]:
-        complain(fill(sentences.NOT_LIVE, what=problem))
+    for problem in publish_state.problems or [format_message(sentences.NO_MAP_YET, program=common.PROGRAM)]:
+        echo_error(format_message(sentences.NOT_LIVE, what=problem))
     return exits.FAILED
 
 
-def _failed(told: Prose) -> int:
-    complain(told)
+def _failed(message: SafeText) -> int:
+    echo_error(message)
     return exits.FAILED

@@ -24,23 +24,23 @@ _LOCK_SECONDS = 1.0
 _BY_OTHERS = 0o022
 
 
-def is_needed(place: house.Place, status: os.stat_result) -> bool:
-    """Whether others than root could have *place* open in a way that matters."""
-    if place.name == "lock":
+def is_needed(spec: house.PathSpec, status: os.stat_result) -> bool:
+    """Whether others than root could have *path* open in a way that matters."""
+    if spec.name == "lock":
         # Opened for reading is enough to lock it.
         return status.st_uid != house.ROOT or bool(stat.S_IMODE(status.st_mode) & 0o077)
     writable = status.st_uid != house.ROOT or bool(stat.S_IMODE(status.st_mode) & _BY_OTHERS)
-    return place.name in {"registry", "config"} and writable
+    return spec.name in {"registry", "config"} and writable
 
 
-def renew_lock(place: house.Place) -> None:
+def renew_lock(spec: house.PathSpec) -> None:
     """Put a new, empty file in place of the lock.
 
     The old one is waited for a moment, so that an honest holder can finish; who holds it for good is not.
     """
-    folder, name = os.path.split(place.path)
+    folder, name = os.path.split(spec.path)
     with Directory(folder) as directory, _held_if_possible(directory, name):
-        directory.write(name, b"", place.modes[0], house.group_id(place.group))
+        directory.write(name, b"", spec.modes[0], house.group_id(spec.group))
 
 
 @contextlib.contextmanager
@@ -63,15 +63,15 @@ def _locked(fd: int) -> bool | None:
     return True
 
 
-def renew(place: house.Place, settings: Settings, gid: int) -> None:
+def renew(spec: house.PathSpec, settings: Settings, gid: int) -> None:
     """Put a copy in place of the registry or the config, with the mode and owner that it has to have.
 
     Raises:
         RegistryBusyError: another program is writing the registry just now.
-        TroubleError, OSError: the file cannot be read or written.
+        ExpectedError, OSError: the file cannot be read or written.
     """
-    folder, name = os.path.split(place.path)
-    registry = place.name == "registry"
+    folder, name = os.path.split(spec.path)
+    registry = spec.name == "registry"
     with RegistryLock(settings.lock) if registry else contextlib.nullcontext(), Directory(folder) as directory:
         data = directory.read(name, REGISTRY_LIMIT if registry else CONFIG_LIMIT).data
-        directory.write(name, data, place.modes[0], gid)
+        directory.write(name, data, spec.modes[0], gid)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from cli.output import Prose, complain, fill, prose, tell
+from cli.output import SafeText, echo, echo_error, format_message, safe_text
 from cli.setup import sentences
-from schemas.errors import TroubleError, reason
+from schemas.errors import ExpectedError, error_text
 
 
 class Step(NamedTuple):
@@ -16,17 +16,17 @@ class Step(NamedTuple):
     Attributes:
         what: it, as an infinitive.
         act: does it, and gives the sentence for when it is done; `None` where nothing was left to do after all. Raises
-            TroubleError or OSError where it could not be done.
+            ExpectedError or OSError where it could not be done.
     """
 
-    what: Prose
-    act: Callable[[], Prose | None]
+    what: SafeText
+    act: Callable[[], SafeText | None]
 
 
 class Remark(NamedTuple):
     """Something to be told besides; *failed* where it keeps the service from being set up."""
 
-    text: Prose
+    text: SafeText
     failed: bool = False
 
 
@@ -56,11 +56,11 @@ class Progress:
     def carry_out(self, plan: Plan) -> None:
         """Tell the remarks of *plan*, and do its steps; one that fails keeps no other from being tried."""
         for remark in plan.remarks:
-            complain(fill(sentences.WARNING, what=remark.text))
+            echo_error(format_message(sentences.WARNING, what=remark.text))
             self.failed |= remark.failed
         for step in plan.steps:
             if self.dry_run:
-                tell(fill(sentences.WOULD, what=step.what))
+                echo(format_message(sentences.WOULD, what=step.what))
                 self.changes += 1
             else:
                 self._do(step)
@@ -68,10 +68,10 @@ class Progress:
     def _do(self, step: Step) -> None:
         try:
             done = step.act()
-        except (TroubleError, OSError) as error:
-            complain(fill(sentences.COULD_NOT, what=step.what, why=prose(reason(error))))
+        except (ExpectedError, OSError) as error:
+            echo_error(format_message(sentences.COULD_NOT, what=step.what, why=safe_text(error_text(error))))
             self.failed = True
         else:
             if done is not None:
-                tell(done)
+                echo(done)
                 self.changes += 1

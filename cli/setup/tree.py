@@ -7,11 +7,11 @@ import os
 import stat
 
 from cli import house
-from cli.output import Prose, fill, prose
+from cli.output import SafeText, format_message, safe_text
 from cli.published import read_published
 from cli.setup import renewing, sentences
 from cli.setup.steps import Plan, Remark, Step
-from schemas.errors import StateError, TroubleError
+from schemas.errors import ExpectedError, StateError
 from schemas.files import Directory, read_plain
 from schemas.registry import SIZE_LIMIT as REGISTRY_LIMIT
 from schemas.requests import FOLDERS
@@ -26,37 +26,45 @@ def plan(settings: Settings) -> Plan:
     """What is missing or amiss."""
     steps: list[Step] = []
     remarks: list[Remark] = []
-    for place in house.places(settings):
-        found = house.faults(place)
+    for display_path in house.path_specs(settings):
+        found = house.faults(display_path)
         kinds = {fault.kind for fault in found}
         if not found:
             continue
         if kinds & _UNTOUCHED:
-            what = fill(sentences.WRONG_KIND, path=place.path, found=found[0].found, kind=place.kind)
+            what = format_message(
+                sentences.WRONG_KIND, path=display_path.path, found=found[0].found, kind=display_path.kind
+            )
             remarks.append(Remark(what, failed=True))
         elif "unasked" in kinds:
-            remarks.append(Remark(fill(sentences.UNASKED, path=place.path, why=found[0].found), failed=True))
-        elif "missing" in kinds and place.name == "registry" and (lost := _why_no_new_registry(settings, place.path)):
+            remarks.append(
+                Remark(format_message(sentences.UNASKED, path=display_path.path, why=found[0].found), failed=True)
+            )
+        elif (
+            "missing" in kinds
+            and display_path.name == "registry"
+            and (lost := _why_no_new_registry(settings, display_path.path))
+        ):
             remarks.append(Remark(lost, failed=True))
         elif "missing" in kinds:
-            steps.append(_making(place, settings))
+            steps.append(_making(display_path, settings))
         else:
-            steps.append(_mending(place, settings))
+            steps.append(_mending(display_path, settings))
     steps += [step for folder in FOLDERS if (step := _handing_over(settings, folder)) is not None]
     return Plan(steps, remarks)
 
 
-def _why_no_new_registry(settings: Settings, path: str) -> Prose | None:
+def _why_no_new_registry(settings: Settings, path: str) -> SafeText | None:
     """What an empty registry would take away; `None` where it would take nothing."""
     if settings.config.in_database:
         table = settings.config.map_name
         try:
             lost = bool(read_published(settings, {}).rows)
-        except TroubleError as error:
-            return fill(sentences.REGISTRY_LOST_MAYBE, path=path, map=table, why=prose(str(error)))
-        return fill(sentences.REGISTRY_LOST_DATABASE, path=path, map=table) if lost else None
-    told = {"path": path, "map": settings.config.virtual_alias_file}
-    return fill(sentences.REGISTRY_LOST, **told) if _map_has_rows(settings) else None
+        except ExpectedError as error:
+            return format_message(sentences.REGISTRY_LOST_MAYBE, path=path, map=table, why=safe_text(str(error)))
+        return format_message(sentences.REGISTRY_LOST_DATABASE, path=path, map=table) if lost else None
+    fields = {"path": path, "map": settings.config.virtual_alias_file}
+    return format_message(sentences.REGISTRY_LOST, **fields) if _map_has_rows(settings) else None
 
 
 def _map_has_rows(settings: Settings) -> bool:
@@ -65,7 +73,7 @@ def _map_has_rows(settings: Settings) -> bool:
         data = read_plain(settings.config.virtual_alias_file, REGISTRY_LIMIT).data
     except (OSError, StateError) as error:
         return not isinstance(error if isinstance(error, OSError) else error.__cause__, _NOT_THERE)
-    except TroubleError:
+    except ExpectedError:
         return True
     return any(line.strip() and not line.startswith(b"#") for line in data.splitlines())
 
@@ -79,19 +87,19 @@ def _handing_over(settings: Settings, folder: str) -> Step | None:
         return None  # what is wrong with the folder itself is told of that
     if not found:
         return None
-    told = {"count": found, "path": path, "group": group}
+    fields = {"count": found, "path": path, "group": group}
 
-    def hand_over() -> Prose:
+    def hand_over() -> SafeText:
         gid = house.group_id(group)
         if gid is None:
-            raise StateError(fill(sentences.NO_GROUP, group=group))
+            raise StateError(format_message(sentences.NO_GROUP, group=group))
         with Directory(path) as directory:
             for name in _of_other_group(path, gid):
                 with contextlib.suppress(FileNotFoundError):  # the watcher may have moved it on
                     os.chown(name, -1, gid, dir_fd=directory.fd, follow_symlinks=False)
-        return fill(sentences.HANDED_OVER, **told)
+        return format_message(sentences.HANDED_OVER, **fields)
 
-    return Step(fill(sentences.HAND_OVER, **told), hand_over)
+    return Step(format_message(sentences.HAND_OVER, **fields), hand_over)
 
 
 def _of_other_group(path: str, gid: int | None) -> list[str]:
@@ -107,66 +115,66 @@ def _is_record(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_uid == house.ROOT and status.st_nlink == 1
 
 
-def _making(place: house.Place, settings: Settings) -> Step:
-    if place.kind == "directory":
-        told = {"path": place.path, "wanted": place.wanted}
+def _making(spec: house.PathSpec, settings: Settings) -> Step:
+    if spec.kind == "directory":
+        fields = {"path": spec.path, "wanted": spec.wanted}
 
-        def make() -> Prose:
-            _make_directory(place)
-            return fill(sentences.MADE_DIRECTORY, **told)
+        def make() -> SafeText:
+            _make_directory(spec)
+            return format_message(sentences.MADE_DIRECTORY, **fields)
 
-        return Step(fill(sentences.MAKE_DIRECTORY, **told), make)
+        return Step(format_message(sentences.MAKE_DIRECTORY, **fields), make)
 
-    def make_registry() -> Prose | None:
+    def make_registry() -> SafeText | None:
         with RegistryLock(settings.lock):
-            folder, name = os.path.split(place.path)
+            folder, name = os.path.split(spec.path)
             with Directory(folder) as directory:
                 if directory.has(name):
                     return None
-                directory.write(name, b"{}\n", place.modes[0], _gid(place))
-        return fill(sentences.MADE_REGISTRY, path=place.path, wanted=place.wanted)
+                directory.write(name, b"{}\n", spec.modes[0], _gid(spec))
+        return format_message(sentences.MADE_REGISTRY, path=spec.path, wanted=spec.wanted)
 
-    return Step(fill(sentences.MAKE_REGISTRY, path=place.path, wanted=place.wanted), make_registry)
+    return Step(format_message(sentences.MAKE_REGISTRY, path=spec.path, wanted=spec.wanted), make_registry)
 
 
-def _make_directory(place: house.Place) -> None:
-    _gid(place)
-    folder, name = os.path.split(os.path.normpath(place.path))
+def _make_directory(spec: house.PathSpec) -> None:
+    _gid(spec)
+    folder, name = os.path.split(os.path.normpath(spec.path))
     with Directory(folder) as directory:
         # Closed until its group is right.
         directory.make(name, 0o700)
         directory.sync()
-    _settle(place)
+    _settle(spec)
 
 
-def _mending(place: house.Place, settings: Settings) -> Step:
-    status = os.lstat(place.path)
-    told = {"path": place.path, "wanted": place.wanted, "found": _shown(status)}
-    if renewing.is_needed(place, status):
-        lock = place.name == "lock"
+def _mending(spec: house.PathSpec, settings: Settings) -> Step:
+    status = os.lstat(spec.path)
+    fields = {"path": spec.path, "wanted": spec.wanted, "found": _shown(status)}
+    if renewing.is_needed(spec, status):
+        lock = spec.name == "lock"
 
-        def renew() -> Prose:
+        def renew() -> SafeText:
             if lock:
-                renewing.renew_lock(place)
+                renewing.renew_lock(spec)
             else:
-                renewing.renew(place, settings, _gid(place))
-            return fill(sentences.RENEWED_LOCK if lock else sentences.RENEWED, **told)
+                renewing.renew(spec, settings, _gid(spec))
+            return format_message(sentences.RENEWED_LOCK if lock else sentences.RENEWED, **fields)
 
-        return Step(fill(sentences.RENEW_LOCK if lock else sentences.RENEW, **told), renew)
+        return Step(format_message(sentences.RENEW_LOCK if lock else sentences.RENEW, **fields), renew)
 
-    def mend() -> Prose:
-        _settle(place)
-        return fill(sentences.MENDED, **told)
+    def mend() -> SafeText:
+        _settle(spec)
+        return format_message(sentences.MENDED, **fields)
 
-    return Step(fill(sentences.MEND, **told), mend)
+    return Step(format_message(sentences.MEND, **fields), mend)
 
 
-def _settle(place: house.Place) -> None:
-    """Give *place* its owner and mode, by way of a descriptor: what is judged is what is changed."""
-    folder, name = os.path.split(os.path.normpath(place.path))
+def _settle(spec: house.PathSpec) -> None:
+    """Give *path* its owner and mode, by way of a descriptor: what is judged is what is changed."""
+    folder, name = os.path.split(os.path.normpath(spec.path))
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     with Directory(folder) as directory, directory.pin(name) as held:
-        if {fault.kind for fault in house.judge(place, held.status)} & _UNTOUCHED:
+        if {fault.kind for fault in house.judge(spec, held.status)} & _UNTOUCHED:
             raise StateError(sentences.IT_CHANGED)
         # Only a plain file or a directory is ever opened: a FIFO would wait, a device might stir.
         fd = os.open(name, flags, dir_fd=directory.fd)
@@ -175,24 +183,24 @@ def _settle(place: house.Place) -> None:
             if (status.st_dev, status.st_ino) != (held.status.st_dev, held.status.st_ino):
                 raise StateError(sentences.IT_CHANGED)
             # The owner first: until then he could change the mode again.
-            os.fchown(fd, house.ROOT, _gid(place))
-            os.fchmod(fd, _mode(place, stat.S_IMODE(status.st_mode)))
+            os.fchown(fd, house.ROOT, _gid(spec))
+            os.fchmod(fd, _mode(spec, stat.S_IMODE(status.st_mode)))
             os.fsync(fd)
         finally:
             os.close(fd)
 
 
-def _mode(place: house.Place, present: int) -> int:
+def _mode(spec: house.PathSpec, present: int) -> int:
     # What is stronger than asked for is kept, though another bit of it be wrong.
-    if house.QUEUE_STICKY in place.modes and present & stat.S_ISVTX:
+    if house.QUEUE_STICKY in spec.modes and present & stat.S_ISVTX:
         return house.QUEUE_STICKY
-    return place.modes[0]
+    return spec.modes[0]
 
 
-def _gid(place: house.Place) -> int:
-    gid = house.group_id(place.group)
+def _gid(spec: house.PathSpec) -> int:
+    gid = house.group_id(spec.group)
     if gid is None:
-        raise StateError(fill(sentences.NO_GROUP, group=place.group))
+        raise StateError(format_message(sentences.NO_GROUP, group=spec.group))
     return gid
 
 

@@ -17,20 +17,20 @@ from typing import Literal
 import msgspec
 
 from cli import house
-from cli.output import Prose, fill, prose
+from cli.output import SafeText, format_message, safe_text
 from cli.setup import old_folders, sentences
 from schemas.documents import NotJsonError, ShapeError
-from schemas.errors import StateError, TroubleError, reason
+from schemas.errors import ExpectedError, StateError, error_text
 from schemas.files import Directory
 from schemas.mounts import mounted_over
 from schemas.queue import NAME, SIZE_LIMIT, parse_queue_file
 from schemas.settings import Settings
 from watcher.accounts import Accounts
 from watcher.intake.census import Item
-from watcher.intake.judge import Judge, Verdict
-from watcher.intake.removal import Removal
+from watcher.intake.judge import Judge, Judgement
+from watcher.intake.removal import EntryRemover
 from watcher.records import RecordStore
-from watcher.settling import Settling
+from watcher.settling import IncompleteFiles
 
 What = Literal["pending", "refused", "known", "kept", "left"]
 
@@ -47,11 +47,11 @@ def count(settings: Settings, queue: Directory) -> int:
         return found + (len(_of_earlier_tool(queue)) if alone else 0)
 
 
-def take(settings: Settings) -> Prose | None:
+def take(settings: Settings) -> SafeText | None:
     """Make records of them, remove them, and remove their directory; give `None` where there was nothing to do.
 
     Raises:
-        TroubleError, OSError: some could not be dealt with and stay where they are.
+        ExpectedError, OSError: some could not be dealt with and stay where they are.
     """
     counts: Counter[What] = Counter()
     left: list[str] = []
@@ -66,23 +66,25 @@ def take(settings: Settings) -> Prose | None:
         taking = _Taking(settings)
         opened.callback(taking.records.close)
         entries, covered = _asked(folder) if folder else ([], [])
-        left += [fill(sentences.SOMETHING_MOUNTED, path=place) for place in covered]
+        left += [format_message(sentences.SOMETHING_MOUNTED, path=display_path) for display_path in covered]
         entries += [(queue, name) for name in _of_earlier_tool(queue)] if alone else []
         for directory, name in _newest_first(entries):
             try:
                 counts[taking.take(directory, name, keep=directory is folder)] += 1
-            except (OSError, TroubleError) as error:
-                left.append(reason(error))
+            except (OSError, ExpectedError) as error:
+                left.append(error_text(error))
         if left:
-            raise StateError(fill(sentences.LEFT, count=len(left), path=settings.queue, why=prose(left[0])))
+            raise StateError(
+                format_message(sentences.LEFT, count=len(left), path=settings.queue, why=safe_text(left[0]))
+            )
         if folder is not None:
             old_folders.remove(queue, old_folders.WAITING)
     if folder is None and not counts.keys() - {"left"}:
         return None
-    told = sentences.MOVED_WAITING if counts["kept"] else sentences.MOVED_WAITING_PLAIN
+    message = sentences.MOVED_WAITING if counts["kept"] else sentences.MOVED_WAITING_PLAIN
     old = os.path.join(house.old_queue(settings), old_folders.WAITING)
-    return fill(
-        told,
+    return format_message(
+        message,
         path=settings.queue,
         pending=counts["pending"],
         refused=counts["refused"],
@@ -122,7 +124,7 @@ def _of_earlier_tool(queue: Directory) -> list[str]:
                 if held.mount != queue.mount:
                     continue
                 asked = parse_queue_file(held.read(SIZE_LIMIT).data)
-        except (OSError, TroubleError, NotJsonError, ShapeError):
+        except (OSError, ExpectedError, NotJsonError, ShapeError):
             continue
         if asked.status == "pending" and asked.request_id and asked.action == "request":
             found.append(name)
@@ -133,7 +135,9 @@ def _asked(folder: Directory) -> tuple[list[tuple[Directory, str]], list[str]]:
     """Its entries; and the places of those over which something is mounted, which may never answer."""
     covered = mounted_over(folder.fd)
     names = folder.names()
-    return [(folder, name) for name in names if name not in covered], [folder.place(name) for name in sorted(covered)]
+    return [(folder, name) for name in names if name not in covered], [
+        folder.display_path(name) for name in sorted(covered)
+    ]
 
 
 def _newest_first(entries: list[tuple[Directory, str]]) -> list[tuple[Directory, str]]:
@@ -164,14 +168,14 @@ class _Taking:
 
     def take(self, directory: Directory, name: str, *, keep: bool) -> What:
         """Deal with the entry *name*; what comes to no record is kept, where *keep*, else left to the watcher."""
-        verdict = self._judge(directory, name)
-        record = verdict.record if verdict else None
-        if verdict is not None and verdict.before is not None:
-            self._remove(directory, verdict)
+        judgement = self._judge(directory, name)
+        record = judgement.record if judgement else None
+        if judgement is not None and judgement.before is not None:
+            self._remove(directory, judgement)
             return "known"
         former = self.records.pending.get(record.username) if record else None
         if (
-            verdict is None
+            judgement is None
             or record is None
             or record.status not in {"pending", "refused"}
             or (record.status == "pending" and former is not None)
@@ -184,17 +188,17 @@ class _Taking:
         self.records.prune_refused(record.username)
         self.records.settle()
         # Only now that the record is durable: after a kill in between, the same file makes the same id.
-        self._remove(directory, verdict)
+        self._remove(directory, judgement)
         return "pending" if record.status == "pending" else "refused"
 
-    def _judge(self, directory: Directory, name: str) -> Verdict | None:
-        judge = Judge(self._settings, directory, self.records, self._accounts, Settling())
+    def _judge(self, directory: Directory, name: str) -> Judgement | None:
+        judge = Judge(self._settings, directory, self.records, self._accounts, IncompleteFiles())
         # The name alone counts: the rest is asked of what stands there when it is judged.
         return judge.judge(Item(0, name, 0, 0, 0))
 
     @staticmethod
-    def _remove(directory: Directory, verdict: Verdict) -> None:
-        removal = Removal(directory)
-        removal.remove(verdict.item.name, verdict.inode)
-        if removal.troubles:
-            raise StateError(removal.troubles[0])
+    def _remove(directory: Directory, judgement: Judgement) -> None:
+        remover = EntryRemover(directory)
+        remover.remove(judgement.item.name, judgement.inode)
+        if remover.troubles:
+            raise StateError(remover.troubles[0])

@@ -22,21 +22,21 @@ _WRITABLE = ("/var/lib/runv", "/etc/postfix")
 _BY_NAME = "# A host is given by its name, whose address may become another, and has to be asked of a name server.\n"
 
 
-class Gaps(NamedTuple):
+class SandboxNeeds(NamedTuple):
     """What has to be open besides: *addresses*, of which `any` is all, and *directories*."""
 
     addresses: tuple[str, ...]
     directories: tuple[str, ...]
 
 
-def gaps(config: Config) -> Gaps:
+def needed(config: Config) -> SandboxNeeds:
     """What has to be open besides for the database of *config*. Raises `SqlMapError`."""
     if not config.in_database:
-        return Gaps((), ())
+        return SandboxNeeds((), ())
     reach = reach_of(*configured_maps(config))
     addresses = (ANY,) if reach.addresses is None else tuple(sorted(reach.addresses))
     directory = holder_of(reach.file) if reach.file else None
-    return Gaps(addresses, (directory,) if directory and not is_below(directory, _WRITABLE) else ())
+    return SandboxNeeds(addresses, (directory,) if directory and not is_below(directory, _WRITABLE) else ())
 
 
 def hidden(config: Config) -> str | None:
@@ -54,7 +54,7 @@ def is_below(path: str, directories: Iterable[str]) -> bool:
 
 def drop_in(config: Config) -> str | None:
     """The text of the unit's drop-in, systemd.unit(5); `None` where none is needed. Raises `SqlMapError`."""
-    addresses, directories = gaps(config)
+    addresses, directories = needed(config)
     if not addresses and not directories:
         return None
     lines = [MARK, "[Service]\n"]

@@ -135,8 +135,8 @@ print("done")
     attack(lasting, mallory, program)
 
     path = lasting.paths.queue / "huge.json"
-    told = "The file is larger than the 16384 octets that a request may have."
-    assert refusal(lasting, mallory.name, path)["reason"] == told
+    found = "The file is larger than the 16384 octets that a request may have."
+    assert refusal(lasting, mallory.name, path)["reason"] == found
     others_go_on(lasting)
 
 
@@ -163,8 +163,8 @@ def test_an_entry_that_cannot_be_removed_is_dealt_with_once_and_holds_nobody_up(
     path = site.drop("mallory", name, REQUEST, mtime=1.0 if name == ".old" else None)
     with immutable(path):
         watcher = site.start_watcher()
-        told = await_problem(site, "queue-entry")
-        assert told.startswith(f"The queue entry {name} cannot be dealt with: Operation not permitted")
+        found = await_problem(site, "queue-entry")
+        assert found.startswith(f"The queue entry {name} cannot be dealt with: Operation not permitted")
         others_go_on(site)
         refused, lines = counted(site), len(watcher.log.splitlines())
         for number in range(5):

@@ -52,11 +52,11 @@ def main() -> int:
         if left_out:
             _say(f"Left out, since only root can act as many members: {', '.join(left_out)}.")
     figures: list[Figure] = []
-    with ground(options.directory) as place:
+    with ground(options.directory) as path:
         conditions = _conditions(options.directory)
         for name in names:
             _say(f"{name} ...")
-            figures += FIGURES[name](place)
+            figures += FIGURES[name](path)
     table = render(figures)
     sys.stdout.write(f"{table}\n\n{conditions}\n")
     if options.write is not None:

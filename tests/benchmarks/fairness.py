@@ -54,8 +54,8 @@ def _flooded(ground: Ground, name: str, kinds: tuple[str, ...]) -> Iterator[Figu
         yield count(f"{name}: an approval to live", _rounded(max(live)), 1, " s")
         yield count(f"{name}: peak memory", round(both.watcher.peak_memory(), 1), 100, " MiB")
         yield count(f"{name}: refused records", len(os.listdir(site.paths.requests / "refused")), 32)
-        told = both.watcher.log.splitlines()[lines:]
-        yield count(f"{name}: journal lines", sum(not _timed(line) for line in told), 20)
+        message = both.watcher.log.splitlines()[lines:]
+        yield count(f"{name}: journal lines", sum(not _timed(line) for line in message), 20)
 
 
 def _ask(both: Bench, records: Observer, number: int) -> float:

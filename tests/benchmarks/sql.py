@@ -122,7 +122,7 @@ def _approvals(ground: Ground, client: Client) -> Iterator[Figure]:
                 raise AssertionError(f"{error}\n{watcher.log[-2000:]}") from None
             wait_until(lambda: not any(site.paths.decisions.glob("[!.]*.json")), "the marker to be removed")
             settled = time.perf_counter()
-            step = next(moment for moment in _steps(site) if moment > begun)
+            step = next(timestamp for timestamp in _steps(site) if timestamp > begun)
             registry_part.append(step - begun)
             whole.append(settled - begun)
             watcher.wait_quiet()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli import admin_sentences, mail_flow
-from cli.deciding import Desk
+from cli.deciding import DecisionsDirectory
 from schemas.decisions import NAME, parse_decision
 from schemas.status import Conflict, Status, read_status
 from tests.cli.conftest import Player, Server, entry
@@ -228,9 +228,9 @@ def test_where_the_map_is_behind_for_a_moment_it_is_waited_for(server: Server, m
 def test_without_a_status_the_way_to_look_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.status()
     server.record("pending")
-    awaited, await_gone = threading.Event(), Desk.await_gone
+    awaited, await_gone = threading.Event(), DecisionsDirectory.await_gone
 
-    def begin(desk: Desk, names: Iterable[str]) -> set[str]:
+    def begin(desk: DecisionsDirectory, names: Iterable[str]) -> set[str]:
         awaited.set()
         return await_gone(desk, names)
 
@@ -241,7 +241,7 @@ def test_without_a_status_the_way_to_look_is_told(server: Server, monkeypatch: p
         server.paths.status.unlink()
         marker.unlink()
 
-    monkeypatch.setattr(Desk, "await_gone", begin)
+    monkeypatch.setattr(DecisionsDirectory, "await_gone", begin)
     with server.played(play):
         outcome = server.admin("approve", "pablo")
     assert outcome.status == 1
@@ -269,7 +269,7 @@ def test_where_the_map_stays_behind_without_a_reason_that_is_told(
     server.status(published="0")
     server.record("pending")
     # The watcher has been: only what the status says counts here.
-    monkeypatch.setattr(Desk, "await_gone", lambda _, names: set())
+    monkeypatch.setattr(DecisionsDirectory, "await_gone", lambda _, names: set())
     outcome = server.admin("approve", "pablo")
     assert outcome.status == 1
     assert outcome.err == "The mail server's map does not follow yet. See: runv-admin-email-alias status\n"

@@ -127,14 +127,14 @@ def test_since_an_age(server: Server, since: str, ages: list[int]) -> None:
     moments = {
         age: (now - timedelta(minutes=age)).strftime("%Y-%m-%dT%H:%M:%SZ") for age in (20000, 4000, 1500, 31, 29, 0)
     }
-    write(server, *(line("accepted", moment, uid=age) for age, moment in moments.items()))
+    write(server, *(line("accepted", timestamp, uid=age) for age, timestamp in moments.items()))
     assert sorted(each["uid"] for each in server.admin("log", "--since", since, "--json").json) == ages
 
 
 def test_since_today_and_yesterday(server: Server) -> None:
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0)
     moments = [midnight - timedelta(seconds=86401), midnight - timedelta(seconds=1), midnight]
-    write(server, *(line("accepted", moment.strftime("%Y-%m-%dT%H:%M:%SZ")) for moment in moments))
+    write(server, *(line("accepted", timestamp.strftime("%Y-%m-%dT%H:%M:%SZ")) for timestamp in moments))
     assert len(server.admin("log", "--since", "today", "--json").json) == 1
     assert len(server.admin("log", "--since", "yesterday", "--json").json) == 2
 

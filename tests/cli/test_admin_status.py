@@ -66,10 +66,10 @@ def test_conflicts_are_told_with_both_destinations_and_replicas_with_their_lag(s
         "Conflicts   23",
     ]
     text = " ".join(line.strip() for line in lines[start + 6 :])
-    told = (
+    found = (
         "- m00@runv.club should go to p@example.org, and a row of somebody else sends it to x@example.org, \\x1b[2J - "
     )
-    assert text.startswith(told)
+    assert text.startswith(found)
     assert text.endswith("- and 3 more; --json has them all Problems    none")
 
 

@@ -138,8 +138,8 @@ def test_columns_fit_80_and_no_address_is_cut_short(server: Server) -> None:
         assert max(map(len, lines)) <= 80
         column = lines[0].index("DESTINATION")
         end = lines[0].index("STATUS" if command == "list" else "INSTEAD")
-        told = "".join(line[column:end].strip() for line in lines[1:])
-        assert told == (long if command == "list" else "new-" + long)
+        message = "".join(line[column:end].strip() for line in lines[1:])
+        assert message == (long if command == "list" else "new-" + long)
 
 
 def test_a_wider_terminal_is_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,8 +53,8 @@ def test_active(server: Server) -> None:
 def test_an_alias_that_anothers_row_holds_is_told_of_without_that_row(server: Server) -> None:
     server.registry(pablo=entry(updated_at=LATER))
     conflict = Conflict("pablo@runv.club", "p@example.org", ["secret@elsewhere.example"])
-    told = "A row of somebody else in db.example sends pablo@runv.club to secret@elsewhere.example."
-    server.status(("alias-conflict", told), conflicts=[conflict])
+    message = "A row of somebody else in db.example sends pablo@runv.club to secret@elsewhere.example."
+    server.status(("alias-conflict", message), conflicts=[conflict])
     assert server.member("status") == (
         0,
         "pablo@runv.club -> p@example.org is approved, since 2026-06-01 08:00 UTC, but does not work yet: something on "
@@ -77,11 +77,11 @@ def test_an_alias_that_could_not_be_published_is_told_of(server: Server) -> None
     server.registry(pablo=entry(updated_at=LATER))
     assert server.member("status", "--json").json["held_up"] is False
     server.registry(pablo=entry(updated_at="2026-06-02T08:00:00Z"))
-    told = server.member("status").out
-    assert told.startswith(
+    found = server.member("status").out
+    assert found.startswith(
         "pablo@runv.club -> p@example.org is approved, since 2026-06-02 08:00 UTC, but does not work"
     )
-    assert "db.example" not in told
+    assert "db.example" not in found
     server.status(published="0" * 64)
     assert server.member("status").out.startswith("Mail to pablo@runv.club goes to p@example.org")
 

@@ -39,7 +39,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 
 def show_table() -> None:
-    output.tell_lines(output.table(("NAME", "STATUS"), [["ana", "active"]], {"active": "green"}))
+    output.echo_lines(output.table(("NAME", "STATUS"), [["ana", "active"]], {"active": "green"}))
 
 
 def test_colour_is_for_terminals(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,7 +56,7 @@ def test_colour_can_be_declined(terminal: Terminal, monkeypatch: pytest.MonkeyPa
 
 def show_hanging() -> None:
     head = f"2026-11-23 05:26  failed     {'maria'.ljust(12)}  "
-    output.tell_lines(output.hanging(head, "a decision of root: maria has no pending request"))
+    output.echo_lines(output.hanging_indent(head, "a decision of root: maria has no pending request"))
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_sentences_are_broken_between_words_on_a_terminal_only(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sentence = "word " * 20 + "end."
-    lines = terminal(lambda: output.tell(sentence)).splitlines()
+    lines = terminal(lambda: output.echo(sentence)).splitlines()
     assert len(lines) == 2
     assert max(map(len, lines)) <= 60
-    output.tell(sentence)
+    output.echo(sentence)
     assert capsys.readouterr().out == f"{sentence}\n"
 
 
@@ -99,7 +99,7 @@ def test_columns_keep_to_the_terminal_and_whole_rows_go_to_a_pipe_where_that_is_
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def show() -> None:
-        output.tell_lines(output.table(("A", "B"), [["x" * 50, "y" * 50]], whole=True))
+        output.echo_lines(output.table(("A", "B"), [["x" * 50, "y" * 50]], whole=True))
 
     assert max(map(len, terminal(show).splitlines())) <= 60
     show()
@@ -112,14 +112,14 @@ def test_wide_letters_keep_the_columns_aligned() -> None:
 
 
 def test_what_is_filled_in_is_escaped_and_what_is_escaped_is_not_escaped_again() -> None:
-    assert output.fill("{x}", x="a\\b\x1b") == "a\\\\b\\x1b"
-    assert output.fill("{x}", x=output.prose("a\\x1b \x1b")) == "a\\x1b \\x1b"
-    assert output.fill("{x}", x="{y}") == "{y}"
+    assert output.format_message("{x}", x="a\\b\x1b") == "a\\\\b\\x1b"
+    assert output.format_message("{x}", x=output.safe_text("a\\x1b \x1b")) == "a\\x1b \\x1b"
+    assert output.format_message("{x}", x="{y}") == "{y}"
 
 
 def test_json_is_ascii_and_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     value = {"a": "é\x7f\x9b\x1b\u202e\udc80"}
-    output.tell_json(value)
+    output.echo_json(value)
     text = capsys.readouterr().out
     assert text.isascii()
     assert text.replace("\n", "").isprintable()
@@ -128,4 +128,4 @@ def test_json_is_ascii_and_means_the_same(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(("text", "shown"), [("2026-05-19T20:55:18Z", "2026-05-19 20:55 UTC"), (None, "-"), ("?", "?")])
 def test_moments(text: str | None, shown: str) -> None:
-    assert output.moment(text) == shown
+    assert output.timestamp(text) == shown

@@ -34,10 +34,10 @@ def test_a_uid_without_an_account_is_nobody(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_operator_is_who_called_sudo_or_logged_in_or_root(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sudo_user: str | None, login_uid: str | None, operator: str
 ) -> None:
-    place = tmp_path / "loginuid"
+    path = tmp_path / "loginuid"
     if login_uid is not None:
-        place.write_text(login_uid)
-    monkeypatch.setattr(who, "_LOGIN_UID", str(place))
+        path.write_text(login_uid)
+    monkeypatch.setattr(who, "_LOGIN_UID", str(path))
     monkeypatch.delenv("SUDO_USER", raising=False)
     if sudo_user is not None:
         monkeypatch.setenv("SUDO_USER", sudo_user)

@@ -20,18 +20,18 @@ def main() -> int:
         if sentence := missing(need):
             sys.stderr.write(f"{sentence.replace('This test', 'The demo')} `make demo` as root installs it.\n")
             return 1
-    place = Path(tempfile.mkdtemp(prefix="runv-demo-", dir="/tmp"))
-    place.chmod(0o755)
+    path = Path(tempfile.mkdtemp(prefix="runv-demo-", dir="/tmp"))
+    path.chmod(0o755)
     try:
-        return _play(place, root=root)
+        return _play(path, root=root)
     finally:
-        shutil.rmtree(place)
+        shutil.rmtree(path)
 
 
-def _play(place: Path, *, root: bool) -> int:
-    programs = place / "programs"
+def _play(path: Path, *, root: bool) -> int:
+    programs = path / "programs"
     programs.mkdir(mode=0o755)
-    with Site(install(programs), root=_made(place / "server")) as site:
+    with Site(install(programs), root=_made(path / "server")) as site:
         site.accounts.add(MEMBER)
         if root:
             site.accounts.add(NEIGHBOUR)

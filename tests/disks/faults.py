@@ -17,7 +17,7 @@ class Faults:
     """Counts the system calls that change something on a disk, and lets some of them fail.
 
     Attributes:
-        calls: how many were made since the last `arm`.
+        calls: how many were made since the last `start`.
         failed: which of them failed.
     """
 

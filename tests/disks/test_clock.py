@@ -9,7 +9,7 @@ import pytest
 
 from schemas.requests import REFUSED_KEPT, RequestRecord
 from schemas.times import stamp
-from watcher.floors import Floors
+from watcher.floors import ReplayRule
 
 from ..e2e.acts import (
     activate,
@@ -204,8 +204,8 @@ class Times:
         self.wall += seconds
         self.steady += seconds
 
-    def floors(self) -> Floors:
-        return Floors(lambda: self.wall * SECOND_NS, lambda: self.steady * SECOND_NS)
+    def floors(self) -> ReplayRule:
+        return ReplayRule(lambda: self.wall * SECOND_NS, lambda: self.steady * SECOND_NS)
 
     def stamp(self, ago: int = 0) -> str:
         return stamp((self.wall - ago) * SECOND_NS)
@@ -270,8 +270,8 @@ def test_the_refusals_that_are_kept_are_not_all_of_the_time_before_the_clock_was
     assert (len(kept), kept.count("2026")) == (REFUSED_KEPT, 1)
 
 
-def refused_at(moment: str) -> RequestRecord:
+def refused_at(timestamp: str) -> RequestRecord:
     return RequestRecord(
-        request_id=f"{moment}-pablo-0123456789", username="pablo", uid=1, alias="pablo@runv.club", status="refused",
+        request_id=f"{timestamp}-pablo-0123456789", username="pablo", uid=1, alias="pablo@runv.club", status="refused",
         file="ask.json", created_at="2026-05-19T20:55:18Z",
     )  # fmt: skip

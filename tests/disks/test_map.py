@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.registry import Registry
 from watcher.publish.file_publisher import FilePublisher
 
@@ -65,7 +65,7 @@ def answers(house: House) -> dict[str, str]:
 def published(publisher: FilePublisher, registry: Registry) -> bool:
     try:
         publisher.publish(registry, forced=True)
-    except TroubleError:
+    except ExpectedError:
         return False
     return True
 
@@ -103,7 +103,7 @@ def test_what_was_built_aside_and_cannot_be_removed_is_told_of_and_removed_the_n
         publisher.publish(CHANGES["every row"], forced=True)
         # The last thing that is done is to remove the directory.
         disk.arm(disk.calls, lasting=True)
-        with pytest.raises(TroubleError, match=str(house.path.parent)):
+        with pytest.raises(ExpectedError, match=str(house.path.parent)):
             publisher.publish(OLD, forced=True)
         assert set(disk.failed) == {"rmdir"}
         disk.arm(0, lasting=False)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from watcher.publish import commands
 
 from ..e2e.acts import activate, await_problem, await_well, entries, problems, publish, script, states, write_registry
@@ -100,7 +100,7 @@ def test_a_broken_disk_under_postmap_leaves_the_old_map(
         files = house.files()
         script(program, broken(f"error=EIO:when={number}+"))
 
-        with pytest.raises(TroubleError):
+        with pytest.raises(ExpectedError):
             publisher.publish(CHANGES[change], forced=True)
 
         assert answers(house) == OLD.rows()
@@ -124,7 +124,7 @@ def test_a_whole_table_that_lacks_a_row_is_not_put_in_place(
         script(program, FORGETFUL)
 
         with pytest.raises(
-            TroubleError, match=r"^The new map was asked and answered nothing for member149@runv\.club, "
+            ExpectedError, match=r"^The new map was asked and answered nothing for member149@runv\.club, "
         ):
             publisher.publish(CHANGES["every row"], forced=True)
 
@@ -181,8 +181,8 @@ def test_a_postmap_that_stops_in_the_middle_is_ended_and_others_need_not_wait_fo
 
     write_registry(site, entries(3))
 
-    told = await_problem(site, "publish-failed")
-    assert "did not end within 1 seconds and was killed" in told
+    message = await_problem(site, "publish-failed")
+    assert "did not end within 1 seconds and was killed" in message
     assert processes(site) == []
     assert states(site.paths.postfix) == before
     assert site.map_lookup("member01@runv.club") == "member01@example.org"
@@ -197,13 +197,13 @@ def test_a_postmap_that_stops_in_the_middle_is_ended_and_others_need_not_wait_fo
 
 
 def test_programs_that_hang_have_one_patience_together_and_a_second_each() -> None:
-    moment = 100.0
-    patience = commands.Patience(20, lambda: moment)
+    timestamp = 100.0
+    patience = commands.Patience(20, lambda: timestamp)
     assert patience.left == 20
     patience.renew()
-    moment += 19.5
+    timestamp += 19.5
     assert patience.left == 1
-    moment += 600
+    timestamp += 600
     assert patience.left == 1
     patience.renew()
     assert patience.left == 20

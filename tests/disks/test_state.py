@@ -98,12 +98,12 @@ def assert_done(site: Site) -> None:
 
 
 @each_harm
-@pytest.mark.parametrize("place", ["state", "requests"])
+@pytest.mark.parametrize("path", ["state", "requests"])
 def test_what_waits_on_a_broken_disk_is_kept_told_of_and_caught_up_with(
-    site: Site, disk_at: DiskAt, place: str, harm: str
+    site: Site, disk_at: DiskAt, path: str, harm: str
 ) -> None:
     site.accounts.add_many(NAMES)
-    directory: Path = getattr(site.paths, place)
+    directory: Path = getattr(site.paths, path)
     disk = disk_at(directory)
     watcher = site.start_watcher()
     activate(site, "leaves", "leaves@example.org")
@@ -117,14 +117,14 @@ def test_what_waits_on_a_broken_disk_is_kept_told_of_and_caught_up_with(
 
     watcher.process.send_signal(signal.SIGCONT)
 
-    told = await_problem(site, "state-unwritable")
-    assert told.startswith("A file of state cannot be written: ")
-    assert f"({directory}/" in told
+    message = await_problem(site, "state-unwritable")
+    assert message.startswith("A file of state cannot be written: ")
+    assert f"({directory}/" in message
     # What is tried again meanwhile comes and goes.
     site.wait_for(lambda: contents(directory) == before, what="the files to be what they were")
     assert len(os.listdir(site.paths.queue)) == 4
     assert len(os.listdir(site.paths.decisions)) == 2
-    if place == "requests":
+    if path == "requests":
         # The registry is on another disk and was written: the map does not wait for the records.
         site.wait_for(lambda: site.map_lookup("waits@runv.club"), what="the map to follow the registry")
     assert answers(site) == as_registered(site)

@@ -13,7 +13,7 @@ import pytest
 from watcher.notify import Notifier
 from watcher.passes import Passes
 from watcher.report.problems import Problems
-from watcher.rooms import Rooms
+from watcher.rooms import Context
 
 from ..support.disk import small_disk
 from ..support.layout import FOLDERS
@@ -48,8 +48,8 @@ class House(Server):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MAIL_CONFIG", str(self.paths.postfix))
             patch.setattr("watcher.rooms.Accounts", lambda group: self.people)
-            with Rooms(self.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z") as rooms:
-                self.passes = Passes(rooms, lambda: False, clock=self.clock)
+            with Context(self.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z") as context:
+                self.passes = Passes(context, lambda: False, clock=self.clock)
                 yield
 
     def go_on(self) -> dict[str, str]:
@@ -133,7 +133,7 @@ def quick(tmp_path: Path) -> Iterator[Path]:
 
 def troubles(log: pytest.LogCaptureFixture) -> list[str]:
     """What was told of a disk that cannot be written."""
-    return [told for told in log.messages if os.strerror(errno.EIO) in told]
+    return [message for message in log.messages if os.strerror(errno.EIO) in message]
 
 
 @pytest.mark.parametrize("lasting", [False, True])
@@ -153,8 +153,8 @@ def test_whichever_write_fails_everything_is_done_once_when_the_disk_is_mended(
                     house.clock.pass_by(60)
                 failed = list(disk.failed)
                 disk.arm(0, lasting=False)
-                for told in troubles(caplog) if failed else []:
-                    assert str(house.paths.root) in told
+                for message in troubles(caplog) if failed else []:
+                    assert str(house.paths.root) in message
                 assert house.answers() in (ACTIVE_BEFORE, ACTIVE_BETWEEN, ACTIVE_AFTER)
                 house.clock.pass_by(60)
                 assert house.go_on() == {}
@@ -185,8 +185,8 @@ def test_a_status_that_cannot_be_written_is_tried_ever_more_seldom_and_told_of_o
         assert house.passes.due is None
 
     assert delays == [1, 2, 4, 8, 16, 32, 60, 60]
-    (told,) = (told for told in caplog.messages if os.strerror(errno.EROFS) in told)
-    assert f"({house.paths.runtime}/" in told
+    (message,) = (message for message in caplog.messages if os.strerror(errno.EROFS) in message)
+    assert f"({house.paths.runtime}/" in message
     assert len(house.found("pending")) == 1
 
 

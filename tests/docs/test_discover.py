@@ -5,9 +5,9 @@ import msgspec
 from cli.discover.inventory import Inventory
 from cli.discover.maps import MapColumn, MapFile, MapView
 from cli.discover.ours import Ours
-from cli.discover.places import Place
+from cli.discover.places import MailFile
 from cli.discover.stack import Package, Parameter, PostfixStack, Service
-from cli.discover.unasked import NotAsked
+from cli.discover.unasked import Unavailable
 
 from .markdown import code, read, section, tables
 
@@ -15,9 +15,9 @@ INSIDE: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "packages": (Package,),
     "services": (Service,),
     "postfix": (PostfixStack, Parameter),
-    "files": (Place,),
+    "files": (MailFile,),
     "ours": (Ours,),
-    "not_asked": (NotAsked,),
+    "not_asked": (Unavailable,),
 }
 
 
@@ -27,19 +27,19 @@ def fields(kind: type[msgspec.Struct]) -> list[str]:
 
 def test_the_files_protocol_explains_every_key_of_the_inventory() -> None:
     printed = section(read("docs/files-protocol.md"), "What the commands print as JSON")
-    told = next(
+    message = next(
         found
         for rows in tables(printed)
         if list(found := {code(key)[0]: code(value) for key, value in rows}) == fields(Inventory)
     )
     for key, kinds in INSIDE.items():
-        assert {name for kind in kinds for name in fields(kind)} <= set(told[key]), key
+        assert {name for kind in kinds for name in fields(kind)} <= set(message[key]), key
 
 
 def test_the_files_protocol_explains_every_key_of_a_map() -> None:
     printed = section(read("docs/files-protocol.md"), "What the commands print as JSON")
-    (told,) = [rows for rows in tables(printed) if code(rows[0][0]) == ["map"]]
-    assert [name for key, _ in told for name in code(key)] == fields(MapView)
-    inside = {code(key)[0]: code(value) for key, value in told}
+    (message,) = [rows for rows in tables(printed) if code(rows[0][0]) == ["map"]]
+    assert [name for key, _ in message for name in code(key)] == fields(MapView)
+    inside = {code(key)[0]: code(value) for key, value in message}
     assert set(fields(MapFile)) <= set(inside["file"])
     assert set(fields(MapColumn)) <= set(inside["columns"])

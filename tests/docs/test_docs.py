@@ -75,11 +75,11 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 
 
 def test_the_administrators_guide_explains_every_config_key_with_its_default() -> None:
-    told = {
+    fields = {
         code(key)[0]: json.loads(code(default)[0])
         for key, default, _ in table(section(ADMINISTRATOR, "The configuration"))
     }
-    assert told == msgspec.to_builtins(Config())
+    assert fields == msgspec.to_builtins(Config())
 
 
 def test_the_administrators_guide_names_the_environment_variables_and_no_others() -> None:
@@ -104,16 +104,16 @@ def test_the_configurations_for_a_database_are_some(page: str) -> None:
 
 
 def test_the_page_on_databases_explains_every_key_of_the_block_and_of_the_sql_maps() -> None:
-    told = table(section(IN_A_DATABASE, "The block in the configuration"))
-    assert [code(key)[0] for key, *_ in told] == [field.name for field in msgspec.structs.fields(Database)]
+    message = table(section(IN_A_DATABASE, "The block in the configuration"))
+    assert [code(key)[0] for key, *_ in message] == [field.name for field in msgspec.structs.fields(Database)]
     backends = {code(backend)[0] for backend, *_ in table(section(IN_A_DATABASE, "What to install"))}
     assert backends == {f"postfix-{kind}" for kind in SQL_TYPES}
 
 
 def test_the_packages_on_the_page_on_databases_are_those_that_the_package_suggests() -> None:
-    told = {name for row in table(section(IN_A_DATABASE, "What to install")) for name in code(row[2])[0].split()}
+    fields = {name for row in table(section(IN_A_DATABASE, "What to install")) for name in code(row[2])[0].split()}
     (suggested,) = re.findall(r"^Suggests: (.*\n(?: .*\n)*)", read("debian/control"), re.MULTILINE)
-    assert told <= set(re.findall(r"[a-z][a-z0-9-]+", suggested))
+    assert fields <= set(re.findall(r"[a-z][a-z0-9-]+", suggested))
     for name, version in re.findall(r"'(\w+)>=([0-9.]+)'", IN_A_DATABASE):
         assert f"{name}>={version}" in read("setup.cfg")
 
@@ -283,8 +283,8 @@ def test_no_json_example_of_the_files_protocol_goes_unread() -> None:
     ],
 )
 def test_the_files_protocol_explains_every_field(heading: str, kind: type[msgspec.Struct]) -> None:
-    told = [name for row in table(section(PROTOCOL, heading)) for name in code(row[0])]
-    assert sorted(told) == sorted(field.name for field in msgspec.structs.fields(kind))
+    found = [name for row in table(section(PROTOCOL, heading)) for name in code(row[0])]
+    assert sorted(found) == sorted(field.name for field in msgspec.structs.fields(kind))
 
 
 def test_the_files_protocol_has_the_sizes_patterns_and_times_of_the_code() -> None:
@@ -303,7 +303,7 @@ def test_the_guides_have_the_limits_of_the_code() -> None:
     held = f"{plan.GUARD_FLOOR} aliases are published, a publish that would remove more than {plan.GUARD_PERCENT} %"
     assert held in " ".join(ADMINISTRATOR.split())
     for page in (MEMBER, MEMBRO):
-        assert re.search(rf"{addresses.LOCAL_PART_OCTETS} .* {addresses.ADDRESS_OCTETS} ", page)
+        assert re.search(rf"{addresses.LOCAL_PART_BYTES} .* {addresses.ADDRESS_BYTES} ", page)
 
 
 # Two languages, one guide
@@ -327,11 +327,11 @@ def lists(page: str) -> list[str]:
 def test_the_source_map_names_every_module() -> None:
     for folder, rows in zip(("schemas", "watcher", "cli"), tables(ARCHITECTURE), strict=False):
         modules = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob("*.py")}
-        told = {name for row in rows for name in code(row[0])}
+        fields = {name for row in rows for name in code(row[0])}
         # Each is named in its table, or is the program itself, which the sentence above the table names.
         programs = {name for name in modules if name in {"daemon.py", "member.py", "admin.py"}}
         assert all(f"`{name}`" in ARCHITECTURE for name in programs)
-        assert told == {name for name in modules - programs if not name.endswith("__init__.py")}
+        assert fields == {name for name in modules - programs if not name.endswith("__init__.py")}
 
 
 def test_the_changelog_and_the_metadata_have_one_version() -> None:
@@ -348,12 +348,12 @@ def test_the_changelog_and_the_metadata_have_one_version() -> None:
 
 
 def test_the_places_in_the_administrators_guide_are_those_that_are_made() -> None:
-    told = {
+    fields = {
         (code(path)[0], *re.split("[ :]", mode))
         for path, mode, _ in table(section(ADMINISTRATOR, "What is there then"))
     }
     made = re.findall(r"^[dz] (/\S+)\s+:?(\d+) (\S+) (\S+)", read("units/runv-email-alias.tmpfiles.conf"), re.MULTILINE)
-    assert told == set(made)
+    assert fields == set(made)
 
 
 @pytest.mark.parametrize("page", [ADMINISTRATOR, read("README.md")], ids=["guide", "readme"])

@@ -102,9 +102,9 @@ def test_the_json_of_the_commands_has_the_keys_that_are_written_down(site: Site,
     for name in ("pending --json", "list --json", "sync --dry-run --json", "status --json"):
         value = printed(site.admin(*name.split()).stdout)
         found = set(value[0] if isinstance(value, list) else value)
-        told = paragraphs[f"runv-admin-email-alias {name}"]
-        assert found <= told, name
+        message = paragraphs[f"runv-admin-email-alias {name}"]
+        assert found <= message, name
         # What is told besides are other values, and the keys inside.
         inside = {"null", "true", "false", "alias", "destination", "present", "removed", "changed", "limit"}
         inside |= {"active", "reason"}
-        assert told - found <= inside | {f"runv-admin-email-alias {name}"}, name
+        assert message - found <= inside | {f"runv-admin-email-alias {name}"}, name

@@ -8,7 +8,7 @@ from sqlalchemy.schema import CreateTable
 
 from schemas.sql_map import SqlType, Target
 from watcher.publish.sql.drivers import driver_of
-from watcher.publish.sql.listing import Listing
+from watcher.publish.sql.listing import OwnershipTable
 
 from ..e2e.acts import await_problem, await_well, entry, publish
 from ..sql.stage import Stage
@@ -33,12 +33,12 @@ played = pytest.mark.needs("root", "accounts", "postfix", "postfix-sqlite")
     ids=["postgresql", "mariadb"],
 )
 def test_the_table_of_ours_is_made_as_the_watcher_makes_it(statements: str, kind: SqlType, name: str) -> None:
-    (told,) = re.findall("CREATE TABLE [^;]+", statements)
+    (found,) = re.findall("CREATE TABLE [^;]+", statements)
     target = Target(table="aliases", schema=None, address_column="address", goto_column="goto", constants={})
     dialect = sa.make_url(f"{name}://").get_dialect()()
-    made = CreateTable(Listing(target, driver_of(kind, "the map file")).model()).compile(dialect=dialect)
+    made = CreateTable(OwnershipTable(target, driver_of(kind, "the map file")).model()).compile(dialect=dialect)
     # SQLAlchemy has no order for MariaDB's options of a table.
-    assert sorted(re.findall(r"\w+", told)) == sorted(re.findall(r"\w+", str(made)))
+    assert sorted(re.findall(r"\w+", found)) == sorted(re.findall(r"\w+", str(made)))
 
 
 @played

@@ -273,8 +273,8 @@ def test_the_page_of_the_files_has_the_places_patterns_and_sizes_of_the_code() -
     assert f"{settling.QUIET_SECONDS:g} seconds, or for {settling.LONGEST_SECONDS:g} seconds in all" in text
     assert f"not more than {Config().max_request_age_days} days ago" in text
     settings = Config()
-    for place in (settings.state_dir, settings.runtime_dir, settings.virtual_alias_file):
-        assert any(tag.startswith(place) for tag in manual.tags(manual.sections(FILES)["FILES"]))
+    for path in (settings.state_dir, settings.runtime_dir, settings.virtual_alias_file):
+        assert any(tag.startswith(path) for tag in manual.tags(manual.sections(FILES)["FILES"]))
 
 
 def test_the_queue_files_on_the_page_of_the_files_are_some() -> None:

@@ -129,8 +129,8 @@ def publish(site: Site, contents: dict[str, Record]) -> None:
 
 def published(site: Site) -> str | None:
     """The SHA-256 of the registry that the map answers for, as the status tells."""
-    told = site.status().get("published")
-    return str(told["registry_sha256"]) if told else None
+    found = site.status().get("published")
+    return str(found["registry_sha256"]) if found else None
 
 
 def problems(site: Site) -> dict[str, str]:

@@ -54,15 +54,15 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_watcher_does_not_start_on_a_config_that_cannot_be_used(site: Site, case: str) -> None:
-    data, told = WRONG[case]
+    data, message = WRONG[case]
     put(site.paths.config, data, 0o644)
 
     watcher = site.spawn_watcher()
 
     assert watcher.wait_exit() == 78
-    told = told.format(path=site.paths.config)
-    assert watcher.log.startswith(told)
-    assert watcher.log == told or not told.endswith("\n")
+    message = message.format(path=site.paths.config)
+    assert watcher.log.startswith(message)
+    assert watcher.log == message or not message.endswith("\n")
     assert "Traceback" not in watcher.log
     assert not site.paths.status.exists()
 
@@ -96,11 +96,11 @@ def test_the_config_of_the_existing_server_is_accepted_and_what_has_no_effect_is
     publish(site, {"pablo": entry("pablo", "p@example.org")})
 
     assert site.map_lookup("pablo@runv.club") == "p@example.org"
-    told = (
+    found = (
         f"WARNING: The key auto_sync_on_approve in {site.paths.config} has no effect any more: every change is "
         "published at once."
     )
-    assert watcher.log.splitlines().count(told) == 1
+    assert watcher.log.splitlines().count(found) == 1
 
 
 def by_signal(watcher: RunningWatcher) -> None:

@@ -27,14 +27,14 @@ def test_an_approval_is_recorded_in_the_registry_and_in_the_request(site: Site, 
     identifier = decide(site, decision(record))
 
     (written,) = site.registry().values()
-    moment = written["created_at"]
+    timestamp = written["created_at"]
     assert written == {
         "username": "pablo",
         "alias": "pablo@runv.club",
         "destination": "p@example.org",
         "status": "active",
-        "created_at": moment,
-        "updated_at": moment,
+        "created_at": timestamp,
+        "updated_at": timestamp,
         "approved_by": "pmurad-admin",
         "uid": site.accounts["pablo"].uid,
         "updated_by": identifier,
@@ -169,9 +169,9 @@ def dated(early: Record, late: Record, site: Site) -> None:
 
 
 def same_moment(early: Record, late: Record, site: Site) -> None:
-    moment = float(int(time.time()) - 10)
-    site.drop_marker(late, filename="b.json", mtime=moment)
-    site.drop_marker(early, filename="a.json", mtime=moment)
+    timestamp = float(int(time.time()) - 10)
+    site.drop_marker(late, filename="b.json", mtime=timestamp)
+    site.drop_marker(early, filename="a.json", mtime=timestamp)
 
 
 @pytest.mark.parametrize("drop", [dated, same_moment])

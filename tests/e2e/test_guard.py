@@ -37,11 +37,11 @@ def redirected(count: int) -> dict[str, Record]:
     return entries(10) | {name: entry(name, "thief@example.net") for name in names[:count]}
 
 
-def held_back(site: Site, contents: Mapping[str, Record], told: str) -> None:
+def held_back(site: Site, contents: Mapping[str, Record], message: str) -> None:
     """Write a registry that the guard should hold back, and see that it does."""
     before = states(site.paths.postfix)
     write_registry(site, dict(contents))
-    assert await_problem(site, "publish-held") == told
+    assert await_problem(site, "publish-held") == message
     settle(site)
     assert states(site.paths.postfix) == before
 
@@ -53,14 +53,14 @@ def test_taking_away_more_than_the_limit_is_held_back_until_it_is_forced(site: S
     held_back(site, entries(6), TOLD.format(removed=4, changed=0))
     assert site.map_lookup("member09@runv.club") == "member09@example.org"
     synced = site.admin("sync")
-    told = TOLD.format(removed=4, changed=0)
+    found = TOLD.format(removed=4, changed=0)
     assert (synced.returncode, synced.stdout, synced.stderr) == (
         1,
         "",
-        f"The mail server's map does not follow: {told}\n",
+        f"The mail server's map does not follow: {found}\n",
     )
     tried = site.admin("sync", "--dry-run")
-    assert (tried.returncode, tried.stderr) == (1, f"{told}\n")
+    assert (tried.returncode, tried.stderr) == (1, f"{found}\n")
 
     forced = site.admin("sync", "--force")
 

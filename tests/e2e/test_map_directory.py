@@ -63,8 +63,8 @@ def test_a_map_directory_that_is_missing_is_reported_and_awaited(site: Site, map
 
     write_registry(site, entries(3))
 
-    told = await_problem(site, "publish-failed")
-    assert told == (
+    message = await_problem(site, "publish-failed")
+    assert message == (
         f"{STAYS.format(path=maps / 'members')}The directory {maps} cannot be opened (No such file or directory). Make "
         "it, or mend its mode and owner."
     )
@@ -115,8 +115,8 @@ def test_a_read_only_map_directory_is_reported_and_the_old_map_answers(site: Sit
 
     write_registry(site, entries(3))
 
-    told = await_problem(site, "publish-failed")
-    assert told == (
+    message = await_problem(site, "publish-failed")
+    assert message == (
         f"{STAYS.format(path=disk.path / 'members')}The directory {disk.path} of the map cannot be written: Read-only "
         "file system. Look for a full disk or a read-only file system."
     )
@@ -136,8 +136,8 @@ def test_a_full_disk_is_reported_and_the_old_map_answers(site: Site, disk: Disk,
 
     write_registry(site, entries(3))
 
-    told = await_problem(site, "publish-failed")
-    assert told.startswith(STAYS.format(path=disk.path / "members"))
+    found = await_problem(site, "publish-failed")
+    assert found.startswith(STAYS.format(path=disk.path / "members"))
     assert states(disk.path) == before
     assert answers(site, disk.path, map_type, "member01") == "member01@example.org"
     disk.mend()

@@ -242,8 +242,8 @@ def test_a_configuration_of_postfix_that_cannot_be_read_is_reported(site: Site, 
     main_cf: Path = site.mail.path
     main_cf.unlink()
 
-    told = await_problem(site, "map-not-used")
+    message = await_problem(site, "map-not-used")
 
-    assert told.startswith(f"Whether Postfix asks the map {site.table} could not be found out. ")
+    assert message.startswith(f"Whether Postfix asks the map {site.table} could not be found out. ")
     site.mail.write()
     await_well(site)

@@ -198,8 +198,8 @@ def test_few_changes_amend_a_copy_of_the_table_and_many_make_a_new_one(site: Sit
         settle(site)
         name = f"member{count - 1:02d}"
         assert lookup(site, maps, map_type, "member00", name) == ["member00@example.org", f"{name}@example.org"]
-        told = re.sub(r"(?<=\.next-)[0-9a-f]{8}", "*", calls.read_text())
-        return [line for line in told.splitlines() if "-q -" not in line]
+        message = re.sub(r"(?<=\.next-)[0-9a-f]{8}", "*", calls.read_text())
+        return [line for line in message.splitlines() if "-q -" not in line]
 
     whole_only = {"cdb": [full], "texthash": []}
     assert builds(2) == whole_only.get(map_type, [amended])

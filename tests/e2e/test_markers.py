@@ -136,8 +136,8 @@ def test_a_decision_about_a_broken_registry_waits_until_it_is_mended(site: Site,
     assert watcher.running
     record = ask(site, "pablo", "p@example.org")
     write_registry(site, b"{broken")
-    told = await_problem(site, "registry-broken")
-    assert told.startswith(f"The registry {site.paths.registry} cannot be used. It was expected to be a JSON object ")
+    found = await_problem(site, "registry-broken")
+    assert found.startswith(f"The registry {site.paths.registry} cannot be used. It was expected to be a JSON object ")
 
     marker = site.drop_marker(decision(record))
     settle(site)

@@ -66,7 +66,7 @@ HARMS = {
 
 @pytest.mark.parametrize("case", HARMS)
 def test_the_old_map_stays_while_postmap_does_not_do_its_work(site: Site, program: Path, case: str) -> None:
-    harm, told = HARMS[case]
+    harm, message = HARMS[case]
     site.accounts.add_many(["pablo", "maria"])
     site.start_watcher()
     publish(site, entries(2))
@@ -79,7 +79,7 @@ def test_the_old_map_stays_while_postmap_does_not_do_its_work(site: Site, progra
 
     next_map = f"hash:{site.paths.postfix}/.runv-member-aliases.next-*/runv-member-aliases"
     said = re.sub(r"(?<=\.next-)[0-9a-f]{8}", "*", await_problem(site, "publish-failed"))
-    assert said == (STAYS + told).format(map=site.paths.map, postmap=program, next=next_map)
+    assert said == (STAYS + message).format(map=site.paths.map, postmap=program, next=next_map)
     assert states(site.paths.postfix) == before
     assert site.map_lookup("member01@runv.club") == "member01@example.org"
     # Requests and decisions go on meanwhile.
@@ -196,9 +196,9 @@ def test_a_table_that_came_out_empty_is_not_published(site: Site, program: Path)
     )
     write_registry(site, entries(3))
 
-    told = await_problem(site, "publish-failed")
+    found = await_problem(site, "publish-failed")
     # Of a few keys that were changed in a copy these are asked, and every one of a table that was made anew.
-    assert told.startswith(f"{STAYS.format(map=site.paths.map)}The new map was asked and answered nothing for member0")
+    assert found.startswith(f"{STAYS.format(map=site.paths.map)}The new map was asked and answered nothing for member0")
     assert states(site.paths.postfix)["runv-member-aliases.db"] == before["runv-member-aliases.db"]
     assert site.map_lookup("member01@runv.club") == "member01@example.org"
 

@@ -99,8 +99,8 @@ def test_a_file_that_is_too_large_is_refused_whatever_it_says(site: Site, size: 
 
     path = site.drop(member.name, "large.json", request().ljust(size))
 
-    told = "The file is larger than the 16384 octets that a request may have."
-    assert refusal(site, member.name, path)["reason"] == told
+    found = "The file is larger than the 16384 octets that a request may have."
+    assert refusal(site, member.name, path)["reason"] == found
     others_go_on(site)
 
 

@@ -209,9 +209,9 @@ def test_files_of_one_member_are_taken_in_the_order_of_their_times(site: Site, e
 
 def test_files_of_one_moment_are_taken_in_the_order_of_their_names(site: Site) -> None:
     member = newcomer(site)
-    moment = float(int(time.time()) - 10)
-    refused = site.drop(member.name, "b.json", {"destination": "second@example.org"}, mtime=moment)
-    site.drop(member.name, "a.json", {"destination": "first@example.org"}, mtime=moment)
+    timestamp = float(int(time.time()) - 10)
+    refused = site.drop(member.name, "b.json", {"destination": "second@example.org"}, mtime=timestamp)
+    site.drop(member.name, "a.json", {"destination": "first@example.org"}, mtime=timestamp)
 
     site.start_watcher()
 

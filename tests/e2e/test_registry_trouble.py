@@ -109,13 +109,13 @@ def lasting(installation: Installation) -> Iterator[Site]:
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_registry_is_reported_and_waited_out(lasting: Site, case: str) -> None:
     site = lasting
-    data, told = BROKEN[case]
+    data, message = BROKEN[case]
     publish(site, {"pablo": entry("pablo", "p@example.org")})
     before = states(site.paths.postfix)
 
     write_registry(site, data)
 
-    assert await_problem(site, "registry-broken") == told.format(path=site.paths.registry)
+    assert await_problem(site, "registry-broken") == message.format(path=site.paths.registry)
     settle(site)
     assert states(site.paths.postfix) == before
     assert site.map_lookup("pablo@runv.club") == "p@example.org"
@@ -159,7 +159,7 @@ UNREADABLE = (
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [
         (remove, MISSING),
         (replace_by_directory, UNREADABLE.replace("{why}", "is not a plain file.")),
@@ -168,7 +168,7 @@ UNREADABLE = (
     ],
 )
 def test_a_registry_that_is_not_there_or_cannot_be_read_is_waited_out(
-    site: Site, watcher: RunningWatcher, harm: Callable[[Site], None], told: str
+    site: Site, watcher: RunningWatcher, harm: Callable[[Site], None], message: str
 ) -> None:
     assert watcher.running
     site.accounts.add("pablo")
@@ -178,8 +178,8 @@ def test_a_registry_that_is_not_there_or_cannot_be_read_is_waited_out(
 
     harm(site)
 
-    code = "registry-broken" if told == MISSING else "registry-unreadable"
-    assert await_problem(site, code) == told.format(path=site.paths.registry)
+    code = "registry-broken" if message == MISSING else "registry-unreadable"
+    assert await_problem(site, code) == message.format(path=site.paths.registry)
     marker = site.drop_marker(decision(record))
     settle(site)
     assert marker.exists()

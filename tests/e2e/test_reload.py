@@ -18,12 +18,12 @@ def test_a_reload_is_told_with_its_moment_and_its_end(site: Site, watcher: Runni
     watcher.reload()
 
     watcher.notify.wait_for("READY=1", since=mark)
-    told = watcher.notify.lines[mark:]
-    begun = told.index("RELOADING=1")
-    key, _, moment = told[begun + 1].partition("=")
+    found = watcher.notify.lines[mark:]
+    begun = found.index("RELOADING=1")
+    key, _, timestamp = found[begun + 1].partition("=")
     assert key == "MONOTONIC_USEC"
-    assert before <= int(moment) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-    assert begun < told.index("READY=1")
+    assert before <= int(timestamp) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    assert begun < found.index("READY=1")
 
 
 def test_a_reload_keeps_what_was_counted_and_what_is_published(site: Site, watcher: RunningWatcher) -> None:
@@ -57,8 +57,8 @@ def test_a_reload_says_at_no_moment_that_a_problem_is_gone_which_is_not(site: Si
     watcher.notify.wait_for("READY=1", since=mark)
     settle(site)
 
-    told = [line for line in watcher.notify.lines[mark:] if line.startswith("STATUS=")]
-    assert [line for line in told if line != "STATUS=2 aliases published, 0 requests pending, 1 problems"] == []
+    message = [line for line in watcher.notify.lines[mark:] if line.startswith("STATUS=")]
+    assert [line for line in message if line != "STATUS=2 aliases published, 0 requests pending, 1 problems"] == []
     assert site.status()["problems"] == [before]
     assert "No longer a problem" not in watcher.log
 

@@ -124,12 +124,12 @@ def test_it_ends_after_the_pass_in_progress(site: Site, gate: Path) -> None:
 
 def test_there_is_one_watcher_only(site: Site, watcher: RunningWatcher) -> None:
     status = site.status()
-    told = f"Another watcher is at work on {site.paths.decisions}; there can be one only.\n"
+    message = f"Another watcher is at work on {site.paths.decisions}; there can be one only.\n"
 
     second = site.spawn_watcher()
-    assert (second.wait_exit(), second.log) == (1, told)
+    assert (second.wait_exit(), second.log) == (1, message)
     once = site.spawn_watcher("--once")
-    assert (once.wait_exit(), once.log) == (75, told)
+    assert (once.wait_exit(), once.log) == (75, message)
 
     assert site.status() == status
     assert watcher.running

@@ -100,8 +100,8 @@ def test_a_map_that_cannot_be_made_leaves_postfix_as_it_is(bare: Site) -> None:
     bare.start_watcher(env={"PATH": f"{broken.parent}:{bare.environment()['PATH']}"})
     done = bare.admin("setup", "--enable", "--yes")
     assert done.returncode == 1
-    told = f"The map {bare.table} has not been made, so Postfix was left as it is: "
-    assert done.stderr.startswith(told)
+    message = f"The map {bare.table} has not been made, so Postfix was left as it is: "
+    assert done.stderr.startswith(message)
     assert "no such type" in done.stderr
     assert bare.mail.path.read_bytes() == main_cf
 

@@ -83,5 +83,5 @@ def test_a_problem_that_comes_and_goes_by_the_second_is_counted(site: Site, watc
         assert site.status()["problems"] == []
     assert len(watcher.log.splitlines()) - lines <= 8
     assert watcher.stop() == 0
-    told = watcher.log.splitlines()
-    assert "INFO: No longer a problem: queue-directories. (This happened 16 times more meanwhile.)" in told
+    message = watcher.log.splitlines()
+    assert "INFO: No longer a problem: queue-directories. (This happened 16 times more meanwhile.)" in message

@@ -1,4 +1,4 @@
-"""One step from one input to the next that knows what JSON is; octets changed at random seldom leave a document."""
+"""One step from one input to the next that knows what JSON is; bytes changed at random seldom leave a document."""
 
 import json
 import random

@@ -41,22 +41,22 @@ def _text_of(value: object) -> str:
 
 
 def _other_value(draw: Draw, pairs: Pairs) -> Pairs:
-    place = draw(st.integers(0, len(pairs) - 1))
+    path = draw(st.integers(0, len(pairs) - 1))
     value = draw(_RAW | _VALUES.map(_text_of))
-    return [(key, value if number == place else old) for number, (key, old) in enumerate(pairs)]
+    return [(key, value if number == path else old) for number, (key, old) in enumerate(pairs)]
 
 
 def _other_key(draw: Draw, pairs: Pairs) -> Pairs:
-    place = draw(st.integers(0, len(pairs) - 1))
-    key = json.loads(pairs[place][0])
+    path = draw(st.integers(0, len(pairs) - 1))
+    key = json.loads(pairs[path][0])
     near = draw(st.sampled_from([key[:-1], key + "s", key.upper(), key.replace("_", "-"), f" {key}", key[::-1], ""]))
     new = draw(st.just(near) | TEXT)
-    return [(_text_of(new) if number == place else old, value) for number, (old, value) in enumerate(pairs)]
+    return [(_text_of(new) if number == path else old, value) for number, (old, value) in enumerate(pairs)]
 
 
 def _less(draw: Draw, pairs: Pairs) -> Pairs:
-    place = draw(st.integers(0, len(pairs) - 1))
-    return pairs[:place] + pairs[place + 1 :]
+    path = draw(st.integers(0, len(pairs) - 1))
+    return pairs[:path] + pairs[path + 1 :]
 
 
 def _more(draw: Draw, pairs: Pairs) -> Pairs:
@@ -92,9 +92,9 @@ def _cut(draw: Draw, data: bytes) -> bytes:
 
 
 def _flipped(draw: Draw, data: bytes) -> bytes:
-    place: int = draw(st.integers(0, len(data)))
+    path: int = draw(st.integers(0, len(data)))
     other: bytes = draw(st.binary(min_size=1, max_size=2))
-    return data[:place] + other + data[place + 1 :]
+    return data[:path] + other + data[path + 1 :]
 
 
 def _garbage_behind(draw: Draw, data: bytes) -> bytes:
@@ -134,8 +134,8 @@ def almost_right_text(draw: Draw, samples: Sequence[str]) -> bytes:
     """One of *samples*, with a word or a sign in it left out, doubled, moved or made another, in up to two places."""
     pieces = _PIECES.findall(draw(st.sampled_from(samples)))
     for _ in range(draw(st.integers(0, 2))):
-        place = draw(st.integers(0, len(pieces) - 1))
+        path = draw(st.integers(0, len(pieces) - 1))
         other = draw(st.sampled_from(pieces) | TEXT)
-        spoilt = draw(st.sampled_from([[], [pieces[place]] * 2, [other], [other, pieces[place]]]))
-        pieces[place : place + 1] = spoilt or [""]
+        spoilt = draw(st.sampled_from([[], [pieces[path]] * 2, [other], [other, pieces[path]]]))
+        pieces[path : path + 1] = spoilt or [""]
     return "".join(pieces).encode("utf-8", "surrogatepass")

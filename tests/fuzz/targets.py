@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from cli.output import fill, prose, table
+from cli.output import format_message, safe_text, table
 from cli.registry_file import RegistrySnapshot
-from schemas.addresses import ADDRESS_OCTETS, DESTINATION_ROW, DestinationRefusedError, check_destination
+from schemas.addresses import ADDRESS_BYTES, DESTINATION_ROW, DestinationRefusedError, check_destination
 from schemas.audit import parse_line, to_line, to_plain
 from schemas.config import parse_config
 from schemas.database import Database
@@ -49,9 +49,9 @@ Found = TypeVar("Found")
 
 def _told(refusal: Exception, lines: int = 1) -> bool:
     """A refusal is for people: single lines that can be shown as they are, and an end to them."""
-    told = str(refusal).split("\n")
-    assert len(told) <= lines
-    for line in told:
+    message = str(refusal).split("\n")
+    assert len(message) <= lines
+    for line in message:
         assert line, "a refusal says something"
         assert line.isprintable(), ascii(line)
         assert len(line) <= LINE_LIMIT
@@ -150,7 +150,7 @@ def registry(data: bytes) -> bool:
     for alias, destination in found.rows().items():
         assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*@runv\.club", alias)
         assert re.fullmatch(DESTINATION_ROW, destination)
-        assert len(destination) <= ADDRESS_OCTETS
+        assert len(destination) <= ADDRESS_BYTES
     _changed(found)
     return True
 
@@ -207,7 +207,7 @@ def destination(data: bytes) -> bool:
     except DestinationRefusedError as refusal:
         return _told(refusal)
     assert re.fullmatch(DESTINATION_ROW, address)
-    assert len(address) <= ADDRESS_OCTETS
+    assert len(address) <= ADDRESS_BYTES
     assert not set(address) & set('\t\n\r ,;:<>()[]"\\!%')
     local, _, domain = address.rpartition("@")
     assert local == text.rpartition("@")[0]
@@ -280,9 +280,9 @@ def _found_by_sqlite(text: str, query: Query) -> None:
 def shown(data: bytes) -> bool:
     """Text from anywhere on its way to a person: one line, and nothing that a terminal could act on."""
     text = os.fsdecode(data)
-    told = [printable(data), printable(text, 20), sentence(text), prose(text), fill("{what}", what=text)]
-    told += table(("WHAT",), [[text]])
-    assert all(line.isprintable() for line in told)
+    found = [printable(data), printable(text, 20), sentence(text), safe_text(text), format_message("{what}", what=text)]
+    found += table(("WHAT",), [[text]])
+    assert all(line.isprintable() for line in found)
     written = to_json({"text": text}).decode("utf-8")
     assert written.replace("\n", "").isprintable()
     assert parse_object(written.encode())["text"] == text.encode("utf-8", "backslashreplace").decode()

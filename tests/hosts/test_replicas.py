@@ -63,9 +63,9 @@ def test_a_replica_that_lags_is_told_of_until_it_has_caught_up(
     pair.second.delivers("bia@runv.club", "bia@example.org")
     assert reader.refuses("bia@runv.club")
     pair.site.wait_for(lambda: lag(pair), what="the lag")
-    told = pair.site.admin("status").stdout
-    assert database_at((pair.wire.second, replica)) in told
-    assert "behind the last change" in told
+    message = pair.site.admin("status").stdout
+    assert database_at((pair.wire.second, replica)) in message
+    assert "behind the last change" in message
     replica.execute("SELECT pg_wal_replay_resume()")
     pair.site.wait_for(lambda: lag(pair) == 0, what="the end of the lag")
     reader.delivers("bia@runv.club", "bia@example.org")

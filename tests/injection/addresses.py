@@ -172,8 +172,8 @@ _WHOLE = (
 def _troubled(draw: st.DrawFn) -> str:
     address = draw(_PLAIN)
     for _ in range(draw(st.integers(1, 2))):
-        place = draw(st.integers(0, len(address)))
-        address = address[:place] + draw(st.sampled_from(_TROUBLE)) + address[place:]
+        path = draw(st.integers(0, len(address)))
+        address = address[:path] + draw(st.sampled_from(_TROUBLE)) + address[path:]
     return address
 
 

@@ -19,7 +19,7 @@ from .hostile import FORGED, NAMES, TEXT, contents, made_up
 
 GECOS = "\x1b[2J\x9b2J\u202e,room \u2066,\x07"
 ACCOUNTS = ("\x1b[2Jx", "\x9b2Jx", "\u202exe", "\udcff\udcfe", f"a\r{FORGED}", f"a\u2028{FORGED}", "-rf", "{count}")
-"""Names that no alias can have; the last octets of one are no UTF-8."""
+"""Names that no alias can have; the last bytes of one are no UTF-8."""
 
 COUNT = 100
 DECIDED = 24

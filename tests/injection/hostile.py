@@ -70,7 +70,7 @@ _FIELDS = ("action", "destination", "scope", "request_id", "username", "alias", 
 
 @st.composite
 def contents(draw: st.DrawFn) -> bytes:
-    """What a queue file can hold: a request that is right but for a hostile value, key or octet somewhere."""
+    """What a queue file can hold: a request that is right but for a hostile value, key or byte somewhere."""
     asked: dict[str, object] = {"destination": "me@example.org"}
     kind = draw(st.integers(0, 6))
     if kind == 6:  # this one is right

@@ -93,9 +93,9 @@ def site(installation: Installation, asked: list[Asked]) -> Iterator[Site]:
 def test_the_watcher_takes_what_the_rules_take_and_nothing_else(site: Site, asked: list[Asked]) -> None:
     entries = {name: entry["destination"] for name, entry in site.registry().items()}
     assert entries == {each.name: each.address for each in asked if each.address}
-    told = {record["username"]: record["reason"] for record in site.records("refused")}
-    assert told.keys() == {each.name for each in asked if not each.address}
-    assert all(reason.isprintable() for reason in told.values())
+    fields = {record["username"]: record["reason"] for record in site.records("refused")}
+    assert fields.keys() == {each.name for each in asked if not each.address}
+    assert all(reason.isprintable() for reason in fields.values())
 
 
 def test_the_map_has_exactly_the_address_that_was_asked_for(site: Site, asked: list[Asked]) -> None:

@@ -23,9 +23,9 @@ def test_one_event_is_one_line_of_the_log_and_begins_with_its_own_priority(after
         assert re.match(r"<[2-6]>[A-Z]", line), line
         assert len(line) < 8000
     # Each of these was told of, so there was something to be taken for a line of its own.
-    told = Counter(re.sub(r"[^A-Za-z].*", "", line[3:]) for line in lines)
-    assert told["Refused"] > COUNT
-    assert told["Decision"] > 2 * DECIDED
+    found = Counter(re.sub(r"[^A-Za-z].*", "", line[3:]) for line in lines)
+    assert found["Refused"] > COUNT
+    assert found["Decision"] > 2 * DECIDED
     assert any(FORGED in line for line in lines)
 
 

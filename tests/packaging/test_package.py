@@ -89,13 +89,13 @@ def test_outside_of_usr_it_has_a_snippet_for_logrotate_alone(package: Package) -
 
 
 def test_what_systemd_and_logrotate_read_is_what_is_in_the_checkout(package: Package) -> None:
-    for place, source in {
+    for path, source in {
         "usr/lib/sysusers.d/runv-email-alias.conf": "runv-email-alias.sysusers.conf",
         "usr/lib/tmpfiles.d/runv-email-alias.conf": "runv-email-alias.tmpfiles.conf",
         "etc/logrotate.d/runv-email-alias": "runv-email-alias.logrotate",
         f"{PRIVATE}/runv-member-mail.json": "runv-member-mail.json",
     }.items():
-        assert (package.contents / place).read_bytes() == (ROOT / "units" / source).read_bytes()
+        assert (package.contents / path).read_bytes() == (ROOT / "units" / source).read_bytes()
     unit = (package.contents / "usr/lib/systemd/system/runv-email-alias-watcher.service").read_text(encoding="utf-8")
     shipped = (ROOT / "units/runv-email-alias-watcher.service").read_text(encoding="utf-8")
     assert unit == shipped.replace("ExecStart=/usr/local/bin/", "ExecStart=/usr/bin/")
@@ -183,12 +183,12 @@ def test_the_scripts_of_dpkg_are_whole_and_in_order(package: Package) -> None:
 def test_completion_is_there_for_each_shell(package: Package) -> None:
     for program in ("runv-email-alias", "runv-admin-email-alias"):
         variable = f"_{program}_COMPLETE".replace("-", "_").upper()
-        for place in (
+        for path in (
             f"usr/share/bash-completion/completions/{program}",
             f"usr/share/fish/vendor_completions.d/{program}.fish",
             f"usr/share/zsh/vendor-completions/_{program}",
         ):
-            assert variable in (package.contents / place).read_text(encoding="utf-8")
+            assert variable in (package.contents / path).read_text(encoding="utf-8")
 
 
 def test_the_published_schemas_are_in_it(package: Package) -> None:

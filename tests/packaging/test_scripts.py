@@ -169,7 +169,7 @@ def test_purging_keeps_a_drop_in_of_the_administrators(server: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "line"),
+    ("path", "line"),
     [
         ("etc/postfix/main.cf", "virtual_alias_maps = hash:/etc/postfix/runv-member-aliases"),
         ("etc/postfix/main.cf", "virtual_alias_maps =\n    lmdb:${config_directory}/runv-member-aliases"),
@@ -177,9 +177,9 @@ def test_purging_keeps_a_drop_in_of_the_administrators(server: Path) -> None:
         ("etc/postfix-out/main.cf", "virtual_alias_maps = hash:/etc/postfix/runv-member-aliases"),
     ],
 )
-def test_purging_keeps_a_map_that_postfix_is_told_to_use(server: Path, place: str, line: str) -> None:
+def test_purging_keeps_a_map_that_postfix_is_told_to_use(server: Path, path: str, line: str) -> None:
     everything_of_ours(server)
-    put(server, place, f"{line}\n")
+    put(server, path, f"{line}\n")
     maps = {name: data for name, data in files(server).items() if MAP in name}
     assert len(maps) == 4
     assert said(server, "postrm", "purge") == MAP_STAYS + STAYS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.addresses import ADDRESS_OCTETS, DESTINATION_ROW, DestinationRefusedError, check_destination
+from schemas.addresses import ADDRESS_BYTES, DESTINATION_ROW, DestinationRefusedError, check_destination
 
 DOMAIN = "runv.club"
 
@@ -27,7 +27,7 @@ def wide(text: str) -> str:
 
 
 LABELS = ".".join(["b" * 61, "b" * 61, "b" * 61])
-"""With a local part of 64 characters and `.org` this makes an address of 254 octets."""
+"""With a local part of 64 characters and `.org` this makes an address of 254 bytes."""
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ def test_whatever_is_accepted_is_one_plain_outside_address(text: str) -> None:
     try:
         address = check_destination(text, DOMAIN)
     except DestinationRefusedError as refusal:
-        told = str(refusal)
+        message = str(refusal)
     else:
-        told = ""
-    assert told.isprintable()
-    if told:
+        message = ""
+    assert message.isprintable()
+    if message:
         return
     assert re.fullmatch(DESTINATION_ROW, address)
     assert address.isascii()
-    assert len(address) <= ADDRESS_OCTETS
+    assert len(address) <= ADDRESS_BYTES
     assert address.count("@") == 1
     local, _, domain = address.partition("@")
     assert len(local) <= 64

@@ -31,7 +31,7 @@ def test_a_decision_is_understood_and_written_as_it_was(content: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "found"),
     [
         ({}, "decision"),
         ({"decision": "delete", "username": "pablo"}, "delete"),
@@ -54,10 +54,10 @@ def test_a_decision_is_understood_and_written_as_it_was(content: dict[str, Any])
         ({"decision": "revoke", "username": "pablo", "uid": 0}, "uid"),
     ],
 )
-def test_anything_else_is_refused_and_said_why(content: dict[str, Any], told: str) -> None:
+def test_anything_else_is_refused_and_said_why(content: dict[str, Any], found: str) -> None:
     with pytest.raises(ShapeError) as refusal:
         parse_decision(json.dumps(content).encode())
-    assert told in str(refusal.value)
+    assert found in str(refusal.value)
 
 
 def test_a_marker_that_is_still_being_written_is_told_from_a_wrong_one() -> None:

@@ -28,7 +28,7 @@ def test_what_is_not_one_whole_json_text_is_told_apart_since_it_may_yet_become_o
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "found"),
     [
         (b"[]", "It is JSON, but not an object: a list was found."),
         (b"null", "It is JSON, but not an object: a NoneType was found."),
@@ -42,10 +42,10 @@ def test_what_is_not_one_whole_json_text_is_told_apart_since_it_may_yet_become_o
         (b"[" * 100_000 + b"]" * 100_000, "It is nested too deep."),
     ],
 )
-def test_whole_json_that_is_no_plain_object_is_refused_at_once(data: bytes, told: str) -> None:
+def test_whole_json_that_is_no_plain_object_is_refused_at_once(data: bytes, found: str) -> None:
     with pytest.raises(ShapeError) as refusal:
         parse_object(data)
-    assert str(refusal.value) == told
+    assert str(refusal.value) == found
 
 
 @pytest.mark.parametrize("opening", [b'{"a": "', b"{", b'{"a": "\\"'])

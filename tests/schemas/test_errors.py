@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.errors import StateError, reason
+from schemas.errors import StateError, error_text
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from schemas.errors import StateError, reason
     ],
 )
 def test_it_is_one_line_that_can_be_shown(error: Exception, said: str) -> None:
-    assert reason(error) == said
+    assert error_text(error) == said

@@ -289,7 +289,7 @@ def test_names_are_told_whatever_their_bytes(folder: Path) -> None:
         Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).touch()
     with Directory(str(folder)) as queue:
         assert {os.fsencode(name) for name in queue.names()} == names
-        assert queue.place("\x1b[2J") == f"{folder}/\\x1b[2J"
+        assert queue.display_path("\x1b[2J") == f"{folder}/\\x1b[2J"
         assert all(queue.has(name) for name in queue.names())
 
 

@@ -15,7 +15,7 @@ from schemas.files import Directory, signature_of, temporary_name
 
 @contextmanager
 def room_for(octets: int) -> Iterator[None]:
-    """As on a full disk: no file grows beyond *octets*; the kernel writes the part that fits and then fails."""
+    """As on a full disk: no file grows beyond *size*; the kernel writes the part that fits and then fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
     try:

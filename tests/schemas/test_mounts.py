@@ -16,7 +16,7 @@ LINE = b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=c
 
 
 def point(name: bytes) -> bytes:
-    """A mountinfo file of one line, with the four octets escaped that the kernel escapes."""
+    """A mountinfo file of one line, with the four bytes escaped that the kernel escapes."""
     for octet in b"\\ \t\n":
         name = name.replace(bytes([octet]), b"\\%03o" % octet)
     return b"36 35 0:1 / /queue/" + name + b" rw - tmpfs none rw\n"
@@ -57,9 +57,9 @@ def test_no_octet_in_a_name_ends_a_line(name: bytes) -> None:
     ],
 )
 def test_what_is_no_line_is_not_passed_over(data: bytes) -> None:
-    with pytest.raises(StateError, match=r"^(A line of|The file) /proc/self/mountinfo") as told:
+    with pytest.raises(StateError, match=r"^(A line of|The file) /proc/self/mountinfo") as found:
         parse_mounts(data)
-    assert str(told.value).isprintable()
+    assert str(found.value).isprintable()
 
 
 @settings(STEADY, max_examples=500)

@@ -46,13 +46,13 @@ def test_the_configs_own_list_adds_to_the_reserved_names_whatever_its_case() -> 
 
 @given(st.one_of(st.text(), st.text("abcxyz019-_", max_size=40), st.from_regex(USERNAME)))
 def test_whatever_may_be_an_alias_is_short_plain_and_not_reserved(name: str) -> None:
-    told = ""
+    message = ""
     try:
         check_username(name)
     except NameRefusedError as refusal:
-        told = str(refusal)
-    assert told.isprintable()
-    if not told:
+        message = str(refusal)
+    assert message.isprintable()
+    if not message:
         assert 2 <= len(name) <= 32
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_")
         assert name[0].isalpha()

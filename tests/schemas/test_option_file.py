@@ -24,8 +24,8 @@ def written(directory: Path, text: str) -> Path:
 def understood(path: Path, *groups: str) -> dict[str, str]:
     """What MariaDB's own programs understand, of which the last one counts."""
     command = ["my_print_defaults", f"--defaults-file={path}", *groups]
-    told = subprocess.check_output(command, env={"PATH": PATH}, timeout=30, text=True)
-    pairs = [line.removeprefix("--").partition("=") for line in told.splitlines()]
+    message = subprocess.check_output(command, env={"PATH": PATH}, timeout=30, text=True)
+    pairs = [line.removeprefix("--").partition("=") for line in message.splitlines()]
     return {name.replace("-", "_"): value for name, _, value in pairs}
 
 

@@ -36,7 +36,7 @@ def test_a_request_or_cancel_is_understood(content: dict[str, Any], asked: Queue
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "found"),
     [
         ({}, "A request needs a `destination`."),
         ({"destination": None}, "A request needs a `destination`."),
@@ -54,10 +54,10 @@ def test_a_request_or_cancel_is_understood(content: dict[str, Any], asked: Queue
         ({"destination": "p@example.org", "request_id": "x" * 129}, "128"),
     ],
 )
-def test_anything_else_is_refused_and_the_field_is_named(content: dict[str, Any], told: str) -> None:
+def test_anything_else_is_refused_and_the_field_is_named(content: dict[str, Any], found: str) -> None:
     with pytest.raises(ShapeError) as refusal:
         parse_queue_file(json.dumps(content).encode())
-    assert told in str(refusal.value)
+    assert found in str(refusal.value)
 
 
 def test_a_file_that_is_still_being_written_is_told_from_a_wrong_one() -> None:

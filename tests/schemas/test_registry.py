@@ -74,7 +74,7 @@ def test_fields_and_values_that_are_not_ours_are_let_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", "It was expected to be a JSON object of aliases."),
         (b"[]", "It was expected to be a JSON object of aliases."),
@@ -106,10 +106,10 @@ def test_fields_and_values_that_are_not_ours_are_let_be() -> None:
         ({"pablo": entry(destination="x" * 250 + "@example.org")}, "one plain address was expected."),
     ],
 )  # fmt: skip
-def test_a_broken_registry_is_told_by_its_entry_with_the_next_step(data: bytes | dict[str, Any], told: str) -> None:
+def test_a_broken_registry_is_told_by_its_entry_with_the_next_step(data: bytes | dict[str, Any], message: str) -> None:
     with pytest.raises(RegistryError) as refusal:
         parse(data)
-    assert told in str(refusal.value)
+    assert message in str(refusal.value)
     assert str(refusal.value).startswith(f"The registry {PLACE} cannot be used. ")
     assert "Mend the file; until then the published map stays as it is and decisions wait." in str(refusal.value)
     assert str(refusal.value).isprintable()

@@ -88,8 +88,8 @@ def test_a_map_in_postgresql_has_its_own_parameters(tmp_path: Path) -> None:
 
 def test_a_connection_string_needs_no_dbname_beside_it(tmp_path: Path) -> None:
     assert read(tmp_path, "hosts = postgresql://mail@db/mail\n", "pgsql").dbname is None
-    told = refusal(tmp_path, "hosts = postgresql://mail@db/mail, db\n", "pgsql")
-    assert told == f"In the map file {tmp_path}/map.cf, `dbname` is missing. Mend it, see pgsql_table(5)."
+    message = refusal(tmp_path, "hosts = postgresql://mail@db/mail, db\n", "pgsql")
+    assert message == f"In the map file {tmp_path}/map.cf, `dbname` is missing. Mend it, see pgsql_table(5)."
 
 
 def test_a_map_in_sqlite_needs_a_file_and_has_no_hosts(tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_postfix_itself_reads_the_same(tmp_path: Path, kind: SqlType) -> None:
 def test_a_wrong_file_is_told_by_its_name_and_what_is_wrong(
     tmp_path: Path, kind: SqlType, content: str | bytes, trouble: str
 ) -> None:
-    told = refusal(tmp_path, content, kind)
-    assert told == f"In the map file {tmp_path}/map.cf, {trouble}. Mend it, see {kind}_table(5)."
+    message = refusal(tmp_path, content, kind)
+    assert message == f"In the map file {tmp_path}/map.cf, {trouble}. Mend it, see {kind}_table(5)."
 
 
 def test_a_password_may_be_of_any_octets(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ _OTHER_UID = 65534
 
 
 def status_of(pid: int, started: int | None, **fields: Any) -> Status:
-    moment = "2026-05-19T20:55:18Z"
+    timestamp = "2026-05-19T20:55:18Z"
     return Status(
         **{
-            "pid": pid, "start_time": started or 0, "version": "0.1.0", "started_at": moment, "updated_at": moment,
+            "pid": pid, "start_time": started or 0, "version": "0.1.0", "started_at": timestamp,
+            "updated_at": timestamp,
             "backend": "postfix-hash", "enabled": True, "published": None, "pending": 0, "refused": 0, "left_alone": 0,
             "problems": [], **fields,
         }
@@ -104,9 +105,9 @@ def test_a_member_who_sees_no_process_of_root_is_told_as_well(ended: int) -> Non
 
 
 def test_the_status_is_read_as_it_was_written(tmp_path: Path) -> None:
-    moment = "2026-05-19T20:55:18Z"
+    timestamp = "2026-05-19T20:55:18Z"
     status = status_of(
-        812, 4711, published=Published("0" * 64, moment, 3), problems=[Problem("publish-failed", "Look.", moment)]
+        812, 4711, published=Published("0" * 64, timestamp, 3), problems=[Problem("publish-failed", "Look.", timestamp)]
     )
     (tmp_path / "status.json").write_bytes(to_json(status))
     assert read_status(str(tmp_path)) == status

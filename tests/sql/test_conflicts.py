@@ -28,10 +28,10 @@ def test_the_row_of_another_stays_and_both_destinations_are_told(set_up: SetUp, 
 
     assert stage.published == {"maria@runv.club": "m@example.org", "pablo@runv.club": "held@example.org"}
     assert foreign[0] in stage.rows
-    told = await_problem(stage, "alias-conflict")
-    assert "pablo@runv.club" in told
-    assert "p@example.org" in told
-    assert "held@example.org" in told
+    message = await_problem(stage, "alias-conflict")
+    assert "pablo@runv.club" in message
+    assert "p@example.org" in message
+    assert "held@example.org" in message
     status = stage.status()
     assert status["conflicts"] == [
         {"alias": "pablo@runv.club", "destination": "p@example.org", "held": ["held@example.org"]}

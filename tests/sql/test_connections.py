@@ -117,8 +117,8 @@ def test_postgresql_is_found_by_a_connection_string(
     stage: Stage, on_server: ServerDatabase, postgresql: PostgreSQL
 ) -> None:
     (user, password), directory = on_server.writer, str(postgresql.sockets)
-    place = f"{quote(directory, safe='')}:{postgresql.port}"
-    hosts = f"postgresql://{user}:{quote(password, safe='')}@{place}/{on_server.name}"
+    path = f"{quote(directory, safe='')}:{postgresql.port}"
+    hosts = f"postgresql://{user}:{quote(password, safe='')}@{path}/{on_server.name}"
     on_server.write_map(stage.map_file, MARKED.query, hosts=hosts)
     stage.start_watcher()
 

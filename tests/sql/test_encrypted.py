@@ -70,13 +70,13 @@ def encrypted(on_server: ServerDatabase) -> ServerDatabase:
     return on_server
 
 
-def trust(stage: Stage, database: ServerDatabase, authority: Path, place: str = _NAMED) -> None:
-    """Have the map file lead to *place*, by encryption, and to a server for which *authority* vouches."""
+def trust(stage: Stage, database: ServerDatabase, authority: Path, path: str = _NAMED) -> None:
+    """Have the map file lead to *path*, by encryption, and to a server for which *authority* vouches."""
     if database.kind == "mysql":
-        wanted = {"hosts": f"{place}:{database.server.port}", "tls_CAfile": str(authority), "tls_verify_cert": "yes"}
+        wanted = {"hosts": f"{path}:{database.server.port}", "tls_CAfile": str(authority), "tls_verify_cert": "yes"}
     else:
         user, password = database.writer
-        host = f"postgresql://{user}:{quote(password, safe='')}@{place}:{database.server.port}/{database.name}"
+        host = f"postgresql://{user}:{quote(password, safe='')}@{path}:{database.server.port}/{database.name}"
         wanted = {"hosts": f"{host}?sslmode=verify-full&sslrootcert={quote(str(authority), safe='')}"}
     database.write_map(stage.map_file, MARKED.query, **wanted)
 

@@ -190,9 +190,9 @@ def test_a_destination_that_does_not_fit_keeps_everything_as_it_was(set_up: SetU
     registry["member02"]["destination"] = f"{'x' * 30}@example.org"
     write_registry(stage, registry)
 
-    told = await_problem(stage, "publish-failed")
-    assert "aliases" in told
-    assert "revoke member02@runv.club" in told
+    message = await_problem(stage, "publish-failed")
+    assert "aliases" in message
+    assert "revoke member02@runv.club" in message
     assert stage.rows == before
 
 
@@ -208,12 +208,12 @@ def test_a_destination_that_does_not_fit_keeps_everything_as_it_was(set_up: SetU
 def test_a_library_that_is_missing_is_told_of_with_its_package(stage: Stage, library: str, package: str) -> None:
     """Requests and decisions go on; only nothing can be published."""
     stage.accounts.add("pablo")
-    place = stage.root / "without" / library
-    place.mkdir(parents=True)
+    path = stage.root / "without" / library
+    path.mkdir(parents=True)
     absent = f'raise ModuleNotFoundError("No module named {library!r}", name={library!r})\n'
-    (place / "__init__.py").write_text(absent)
+    (path / "__init__.py").write_text(absent)
 
-    stage.start_watcher(env={"PYTHONPATH": str(place.parent)})
+    stage.start_watcher(env={"PYTHONPATH": str(path.parent)})
 
     assert f"apt install {package}" in await_problem(stage, "publish-failed")
     activate(stage, "pablo", "p@example.org")
@@ -226,9 +226,9 @@ def test_rows_that_the_query_of_the_map_does_not_find_are_told_of(set_up: SetUp)
     stage = set_up(MARKED)
     query = "SELECT goto FROM aliases WHERE address = '%s' AND note = 'live'"
     stage.database.write_map(stage.map_file, query)
-    told = {"table": "aliases", "address_column": "address", "goto_column": "goto", **MARKED.block}
+    fields = {"table": "aliases", "address_column": "address", "goto_column": "goto", **MARKED.block}
     constants = {"note": "not live"}
-    stage.configure(sql={"map_file": str(stage.map_file), **told, "constants": constants})
+    stage.configure(sql={"map_file": str(stage.map_file), **fields, "constants": constants})
     stage.start_watcher()
 
     write_registry(stage, entries(1))
@@ -236,7 +236,7 @@ def test_rows_that_the_query_of_the_map_does_not_find_are_told_of(set_up: SetUp)
     problem = await_problem(stage, "map-answers-wrong")
     assert "member00@runv.club" in problem
     assert "constants" in problem
-    stage.configure(sql={"map_file": str(stage.map_file), **told})
+    stage.configure(sql={"map_file": str(stage.map_file), **fields})
     poll(lambda: stage.map_lookup("member00@runv.club"), what="the row to get what the query asks for")
 
 

@@ -68,4 +68,9 @@ def _commands(stage: Stage) -> list[str]:
 def _files(stage: Stage) -> list[str]:
     """All that was written to disk but by Postfix's own administrator."""
     places = (stage.paths.state, stage.paths.runtime)
-    return [path.read_text(errors="replace") for place in places for path in place.rglob("*") if path.is_file()]
+    return [
+        path.read_text(errors="replace")
+        for display_path in places
+        for path in display_path.rglob("*")
+        if path.is_file()
+    ]

@@ -68,8 +68,8 @@ def test_only_the_writer_of_a_database_may_write(database: ServerDatabase) -> No
     server = database.server
     for login, may in ((database.writer, True), (database.reader, False)):
         if isinstance(server, PostgreSQL):
-            place = f"host=127.0.0.1 port={server.port} dbname={database.name}"
-            with psycopg.connect(place, user=login.user, password=login.password) as connection:
+            path = f"host=127.0.0.1 port={server.port} dbname={database.name}"
+            with psycopg.connect(path, user=login.user, password=login.password) as connection:
                 _write(lambda: connection.execute("INSERT INTO numbers VALUES (2)"), may=may)
         elif isinstance(server, MariaDB):
             password = login.password.encode()

@@ -21,7 +21,7 @@ def turn(*, alone: bool) -> Iterator[None]:
     A run that may not open the place, since it is another account's, takes no turns.
     """
     try:
-        gate, place = map(_opened, ("gate", "place"))
+        gate, path = map(_opened, ("gate", "place"))
     except PermissionError:
         yield
         return
@@ -29,11 +29,11 @@ def turn(*, alone: bool) -> Iterator[None]:
     try:
         # Whoever waits for a turn alone waits in the gate, so that the others cannot go on passing in between.
         fcntl.flock(gate, how)
-        fcntl.flock(place, how)
+        fcntl.flock(path, how)
         fcntl.flock(gate, fcntl.LOCK_UN)
         yield
     finally:
-        os.close(place)
+        os.close(path)
         os.close(gate)
 
 
@@ -41,15 +41,15 @@ def turn(*, alone: bool) -> Iterator[None]:
 def only(what: str) -> Iterator[None]:
     """Wait until no test of another run is at work with the same *what*."""
     try:
-        place = _opened(what)
+        path = _opened(what)
     except PermissionError:
         yield
         return
     try:
-        fcntl.flock(place, fcntl.LOCK_EX)
+        fcntl.flock(path, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(place)
+        os.close(path)
 
 
 def _opened(name: str) -> int:

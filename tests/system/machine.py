@@ -175,10 +175,10 @@ class Machine:
 
     def put(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
         """Put a file of root's on its disk, whether it is on or off."""
-        place = self.disk / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content if isinstance(content, bytes) else content.encode())
-        place.chmod(mode)
+        display_path = self.disk / path.lstrip("/")
+        display_path.parent.mkdir(parents=True, exist_ok=True)
+        display_path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        display_path.chmod(mode)
 
     def read(self, path: str) -> str:
         """Give a file of its disk."""

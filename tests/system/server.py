@@ -108,8 +108,8 @@ class Server(Machine):
         try:
             self.wait_for(lambda: len(self.mail_for(destination)) > before, f"mail for {destination}")
         except AssertionError as error:
-            told = self.sh("journalctl --no-pager --lines=30 --unit=postfix")
-            raise AssertionError(f"{alias}: no mail came to {destination}\n{told}") from error
+            found = self.sh("journalctl --no-pager --lines=30 --unit=postfix")
+            raise AssertionError(f"{alias}: no mail came to {destination}\n{found}") from error
         return self.mail_for(destination)[-1]
 
     # The service

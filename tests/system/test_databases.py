@@ -121,8 +121,8 @@ def test_mariadb_is_published_to(server: Server) -> None:
 def test_a_file_of_sqlite_outside_of_the_sandbox_is_let_in(server: Server) -> None:
     server.run("mkdir", "/srv/mail")
     server.run("python3", "-c", _MAKE, "/srv/mail/aliases.sqlite")
-    (told,) = [block for block in indented(section(PAGE, "SQLite")) if "dbpath" in block]
-    lines = [line.strip() for line in told.replace("/etc/postfix/", "/srv/mail/").splitlines()]
+    (message,) = [block for block in indented(section(PAGE, "SQLite")) if "dbpath" in block]
+    lines = [line.strip() for line in message.replace("/etc/postfix/", "/srv/mail/").splitlines()]
     server.put(MAP.format(type="sqlite"), "\n".join([*lines, ""]))
     configure(server, "sqlite")
     assert "/srv/mail" in server.sh("systemctl show --property=ReadWritePaths --value runv-email-alias-watcher")

@@ -91,8 +91,8 @@ def test_setup_adds_the_members_that_are_missing_and_finds_nothing_else_to_do(se
     server.admin("setup", "--add-existing-users")
     assert "runv-members" in server.sh("id -nG novo")
     before = server.sh(f"find {STATE} -printf '%p %m %u %g %i %T@\n' | sort")
-    told = server.admin("setup", "--add-existing-users")
-    assert server.sh(f"find {STATE} -printf '%p %m %u %g %i %T@\n' | sort") == before, told
+    found = server.admin("setup", "--add-existing-users")
+    assert server.sh(f"find {STATE} -printf '%p %m %u %g %i %T@\n' | sort") == before, found
 
 
 def test_what_waited_before_is_decided_now(server: Server) -> None:

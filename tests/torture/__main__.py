@@ -37,8 +37,8 @@ class Sums:
 
     def __str__(self) -> str:
         """All of them on one line."""
-        told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in self._sums.items())
-        return f"{time.monotonic() - self._began:.0f} s: {told or 'nothing yet'}"
+        message = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in self._sums.items())
+        return f"{time.monotonic() - self._began:.0f} s: {message or 'nothing yet'}"
 
 
 def main() -> int:
@@ -49,11 +49,11 @@ def main() -> int:
             _say(sentence.replace("This test", "The torture"))
             return 1
     _say(f"To see much the same again: TORTURE_SEED={options.seed}")
-    place = Path(tempfile.mkdtemp(prefix="runv-torture-", dir="/tmp"))
-    place.chmod(0o755)
+    path = Path(tempfile.mkdtemp(prefix="runv-torture-", dir="/tmp"))
+    path.chmod(0o755)
     sums = Sums()
     try:
-        installation = install(place)
+        installation = install(path)
         if options.calls != "none":
             _sweep(installation, options, sums)
         _rounds(installation, options, sums)
@@ -63,7 +63,7 @@ def main() -> int:
             _say(f"  {sentence}")
         return 1
     finally:
-        shutil.rmtree(place)
+        shutil.rmtree(path)
     _say(f"{sums}, 0 violations")
     return 0
 

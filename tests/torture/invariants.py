@@ -251,16 +251,16 @@ class Look:
     def _status(self) -> Iterator[str]:
         status = self._site.status()
         digest = hashlib.sha256(self._site.paths.registry.read_bytes()).hexdigest()
-        told = {
+        fields = {
             **self._process,
             "enabled": True,
             "pending": sum(record["status"] == "pending" for record in self._records),
             "left_alone": 0,
             "problems": [],
         }
-        found = {key: status.get(key) for key in told}
-        if found != told:
-            yield f"the status says {found}; expected was {told}"
+        found = {key: status.get(key) for key in fields}
+        if found != fields:
+            yield f"the status says {found}; expected was {fields}"
         published = status.get("published") or {}
         active = sum(entry["status"] == "active" for entry in self.entries.values())
         if (published.get("registry_sha256"), published.get("aliases")) != (digest, active):

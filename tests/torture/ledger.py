@@ -12,7 +12,7 @@ class Handed:
 
     Attributes:
         order: how many things had been done before it.
-        told: what the reason of its refusal must begin with, if it is refused.
+        message: what the reason of its refusal must begin with, if it is refused.
         taken_back: whether its owner has removed it, before it was taken in or after.
         unfinished: whether it is no whole JSON, so that the watcher waits before it refuses it.
     """

@@ -68,11 +68,11 @@ class Members:
         elif chosen < 0.8:
             self._put(name, "cancel-active", {"action": "cancel", "scope": "active"})
         elif chosen < 0.95:
-            told, data, mode = self._chance.choice(BAD)
-            self._put(name, "bad", data, told=told, mode=mode)
+            message, data, mode = self._chance.choice(BAD)
+            self._put(name, "bad", data, message=message, mode=mode)
         elif chosen < 0.96:
-            told = "The file was expected to hold one JSON object."
-            self._put(name, "bad", b'{"destination": "a@exam', told=told, unfinished=True)
+            message = "The file was expected to hold one JSON object."
+            self._put(name, "bad", b'{"destination": "a@exam', message=message, unfinished=True)
         else:
             self._take_back()
 
@@ -87,15 +87,15 @@ class Members:
         contents: dict[str, object] | bytes,
         *,
         mode: int = 0o600,
-        told: str | None = None,
+        message: str | None = None,
         destination: str | None = None,
         unfinished: bool = False,
     ) -> None:
         self._numbers += 1
         name = f"{owner}-{self._numbers:06d}.json"
-        told = ALREADY[kind] if told is None else told
+        message = ALREADY[kind] if message is None else message
         self._ledger.handed[owner, name] = Handed(
-            owner, name, kind, self._ledger.next(), told, destination, unfinished=unfinished
+            owner, name, kind, self._ledger.next(), message, destination, unfinished=unfinished
         )
         hands = self._hands[owner]
         if contents == b"link":

@@ -69,21 +69,21 @@ class Sweep:
         With *again* the pass that is to complete it is killed as well, at a random call, before the last one.
         """
         self._template.restore()
-        told = [f"killed at {call}: {found}" for found in self._kill(call)]
+        message = [f"killed at {call}: {found}" for found in self._kill(call)]
         if again is not None:
             second = again.choice(self.calls)
-            told += [f"killed at {call}, then at {second}: {found}" for found in self._kill(second)]
+            message += [f"killed at {call}, then at {second}: {found}" for found in self._kill(second)]
             call = second
         watcher = self._site.spawn_watcher("--once", env=self._fixed)
         started = start_time(watcher.process.pid)
         status = watcher.wait_exit()
         if status:
-            told.append(f"after the kill at {call} the next pass ended with {status}: {watcher.log}")
+            message.append(f"after the kill at {call} the next pass ended with {status}: {watcher.log}")
         look = Look(self._site, self._template.ledger, watcher.process.pid, started)
         untold = audit.untold(self._site, self._template.ledger)
-        told += [f"after the kill at {call}: {found}" for found in (*look.violations(), *untold)]
+        message += [f"after the kill at {call}: {found}" for found in (*look.violations(), *untold)]
         del self._site.watchers[:]
-        return told
+        return message
 
     def _kill(self, call: Call) -> Iterator[str]:
         before = self._template.ledger.marked.keys() - self._gone()

@@ -57,12 +57,12 @@ class Template:
     def _everything_at_once(self, pending: dict[str, Record]) -> None:
         self._request("ask")
         self._hand_in("leave", "cancel-active", {"action": "cancel", "scope": "active"})
-        self._hand_in("none", "cancel-active", {"action": "cancel", "scope": "active"}, told=NOTHING_ACTIVE)
+        self._hand_in("none", "cancel-active", {"action": "cancel", "scope": "active"}, message=NOTHING_ACTIVE)
         self._hand_in("back", "cancel", {"action": "cancel"})
-        told, contents, _ = BAD[0]
-        self._hand_in("bad", "bad", contents, told=told)
+        found, contents, _ = BAD[0]
+        self._hand_in("bad", "bad", contents, message=found)
         # Of one member: all but the last come to nothing, and the registry names the last alone.
-        self._hand_in("wait", "cancel-active", {"action": "cancel", "scope": "active"}, told=NOTHING_ACTIVE)
+        self._hand_in("wait", "cancel-active", {"action": "cancel", "scope": "active"}, message=NOTHING_ACTIVE)
         self._mark({"decision": "revoke", "username": "wait"}, doomed=True)
         self._mark(decision(pending["wait"]) | {"destination": "other@example.org"}, doomed=True)
         self._mark(decision(pending["wait"]))
@@ -79,11 +79,11 @@ class Template:
         self._hand_in(name, "request", {"destination": destination}, destination=destination)
 
     def _hand_in(
-        self, owner: str, kind: Kind, contents: Record | bytes, *, told: str = "", destination: str | None = None
+        self, owner: str, kind: Kind, contents: Record | bytes, *, message: str = "", destination: str | None = None
     ) -> None:
         order = self.ledger.next()
         file = f"{owner}-{order}.json"
-        self.ledger.handed[owner, file] = Handed(owner, file, kind, order, told or ALREADY[kind], destination)
+        self.ledger.handed[owner, file] = Handed(owner, file, kind, order, message or ALREADY[kind], destination)
         self._site.drop(owner, file, contents)
 
     def _mark(self, contents: Record, *, doomed: bool = False, filename: str | None = None) -> None:

@@ -114,8 +114,8 @@ def test_a_watcher_that_is_killed_before_any_of_its_steps_goes_on_where_it_was(s
         assert registry[waits]["updated_by"] == marker.stem
         (approved,) = (record for record in site.records("approved") if record["username"] == waits)
         assert approved["decision_id"] == marker.stem
-        told = {(line["what"], line["decision_id"]) for line in audit.told(site)[0] if "decision_id" in line}
-        assert {what for what, identifier in told if identifier in {early, wrong}} == {"failed"}
+        fields = {(line["what"], line["decision_id"]) for line in audit.told(site)[0] if "decision_id" in line}
+        assert {what for what, identifier in fields if identifier in {early, wrong}} == {"failed"}
     else:
         raise AssertionError("it was killed at every step, so there are more")
 
@@ -161,9 +161,9 @@ def test_what_was_recorded_before_a_kill_is_told_by_the_log_though_its_file_was_
     for _ in range(2):
         assert site.spawn_watcher("--once").wait_exit() == 0
 
-    told = [line["request_id"] for line in audit.told(site)[0] if line["what"] == "accepted"]
-    assert sorted(told) == sorted(found["request_id"] for found in site.records("pending"))
-    assert record["request_id"] in told
+    message = [line["request_id"] for line in audit.told(site)[0] if line["what"] == "accepted"]
+    assert sorted(message) == sorted(found["request_id"] for found in site.records("pending"))
+    assert record["request_id"] in message
 
 
 def test_what_a_kill_left_half_written_goes_though_nobody_asks_for_it_any_more(site: Site) -> None:
@@ -213,8 +213,8 @@ def test_an_alias_that_is_switched_off_because_its_account_is_gone_is_told_of_on
             rotated.write(log.read_bytes())
         log.unlink()
         killed = killed_before(site, step)
-        told = [line for line in audit.told(site)[0] if line.get("username") == name]
-        if site.registry()[name]["status"] == "orphaned" and not told:
+        message = [line for line in audit.told(site)[0] if line.get("username") == name]
+        if site.registry()[name]["status"] == "orphaned" and not message:
             late.append(step)
 
         for _ in range(2):

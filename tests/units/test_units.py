@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.house import places
+from cli.house import path_specs
 from schemas.config import Config
 from schemas.documents import parse_record
 from schemas.settings import Settings, load_settings
@@ -61,18 +61,22 @@ def modes(root: Path, settings: Settings) -> dict[str, str]:
     lines = (root / "etc/group").read_text(encoding="utf-8").splitlines()
     groups = {int(line.split(":")[2]): line.split(":")[0] for line in lines}
     found = {}
-    for place in places(settings):
-        if place.needed:
-            status = os.lstat(f"{root}{place.path}")
+    for display_path in path_specs(settings):
+        if display_path.needed:
+            status = os.lstat(f"{root}{display_path.path}")
             group = groups.get(status.st_gid) or grp.getgrgid(status.st_gid).gr_name
-            found[place.path] = f"{stat.S_IMODE(status.st_mode):04o} {status.st_uid}:{group}"
+            found[display_path.path] = f"{stat.S_IMODE(status.st_mode):04o} {status.st_uid}:{group}"
     return found
 
 
 @pytest.mark.needs("root", "systemd-tmpfiles")
 def test_every_place_is_made_as_the_programs_want_it(server: Path, settings: Settings) -> None:
     ask(server, "systemd-tmpfiles", "--create")
-    wanted = {place.path: place.wanted.replace("root:", "0:", 1) for place in places(settings) if place.needed}
+    wanted = {
+        display_path.path: display_path.wanted.replace("root:", "0:", 1)
+        for display_path in path_specs(settings)
+        if display_path.needed
+    }
     made = {f"/{path.relative_to(server)}" for part in ("var/lib/runv", "run") for path in (server / part).rglob("*")}
     # A registry that was lost must not come back empty when the machine is started.
     assert made | {CONFIG.state_dir, settings.registry} == set(wanted)

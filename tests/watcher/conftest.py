@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from .listening import listen, place, wake
+from .listening import listen, wake, watched
 from .server import Server
 
-__all__ = ["listen", "place", "wake"]
+__all__ = ["listen", "wake", "watched"]
 
 
 @pytest.fixture

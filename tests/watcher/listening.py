@@ -1,4 +1,4 @@
-"""Ears on a directory of the test's own, and what they hear."""
+"""DirectoryWatcher on a directory of the test's own, and what they hear."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.ears import Ears, Watch
+from watcher.ears import DirectoryWatcher, Watch
 from watcher.wake import Wake
 
 
@@ -34,27 +34,27 @@ def wake() -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def watched(tmp_path: Path) -> Path:
     """A directory to watch; what is made beside it is made where nobody watches."""
     (tmp_path / "parent" / "queue").mkdir(parents=True)
     return tmp_path / "parent" / "queue"
 
 
 @pytest.fixture
-def listen(wake: Ledger) -> Iterator[Callable[..., Ears]]:
+def listen(wake: Ledger) -> Iterator[Callable[..., DirectoryWatcher]]:
     """Make ears for some watches, armed."""
-    made: list[Ears] = []
+    made: list[DirectoryWatcher] = []
 
-    def make(*watches: Watch, anchors: Iterable[str] = (), armed: bool = True) -> Ears:
-        ears = Ears(watches, anchors, wake)
-        made.append(ears)
+    def make(*watches: Watch, anchors: Iterable[str] = (), armed: bool = True) -> DirectoryWatcher:
+        directories = DirectoryWatcher(watches, anchors, wake)
+        made.append(directories)
         if armed:
-            ears.arm()
-        return ears
+            directories.start()
+        return directories
 
     yield make
-    for ears in made:
-        ears.disarm()
+    for directories in made:
+        directories.stop()
 
 
 def next_call(wake: Ledger) -> None:
@@ -77,8 +77,8 @@ def hears(wake: Ledger, directory: Path, name: str = "ask.json") -> bool:
     return True
 
 
-def emitters_end(ears: Ears) -> None:
+def emitters_end(directories: DirectoryWatcher) -> None:
     """Wait for the threads of removed directories to end, as they do a moment after."""
-    assert ears._observer is not None
-    for emitter in list(ears._observer.emitters):
+    assert directories._observer is not None
+    for emitter in list(directories._observer.emitters):
         emitter.join(10)

@@ -43,11 +43,11 @@ def test_a_line_that_is_no_entry_makes_the_whole_file_unbelievable(
     files: AccountFiles, tmp_path: Path, line: str
 ) -> None:
     (tmp_path / "passwd").write_text(f"{USERS}{line}\n")
-    told = re.escape(
+    found = re.escape(
         f"Line 3 of the account file {files.passwd} is no entry: {line}. Look with `pwck -r {files.passwd}` and mend "
         "it; until then no alias is switched off because its account is gone."
     )
-    with pytest.raises(AccountsUnreadableError, match=rf"^{told}$") as raised:
+    with pytest.raises(AccountsUnreadableError, match=rf"^{found}$") as raised:
         files.read()
     assert raised.value.lasts
 

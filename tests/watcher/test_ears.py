@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.ears import DeafError, Ears, Watch, merged
+from watcher.ears import DirectoryWatcher, Watch, WatchBrokenError, merged
 
 from .listening import Ledger, hears, move_in, next_call
 
@@ -42,10 +42,10 @@ def test_one_watch_serves_every_purpose_of_a_directory() -> None:
     ],
 )
 def test_what_matters_is_told_now_and_anything_else_soon(
-    wake: Ledger, place: Path, listen: Callable[..., Ears], names: set[str] | None, name: str, call: str
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher], names: set[str] | None, name: str, call: str
 ) -> None:
-    listen(Watch(str(place), names))
-    move_in(place, name)
+    listen(Watch(str(watched), names))
+    move_in(watched, name)
     next_call(wake)
     assert wake.calls == [call]
 
@@ -78,52 +78,58 @@ def make_directory(path: Path) -> None:
 
 @pytest.mark.parametrize("way", [write_in_place, rename_over, rename_from_outside, hard_link, symlink, make_directory])
 def test_a_change_is_heard_in_whatever_way_it_is_made(
-    wake: Ledger, place: Path, listen: Callable[..., Ears], way: Callable[[Path], None]
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher], way: Callable[[Path], None]
 ) -> None:
-    listen(Watch(str(place), {"file.json"}))
-    way(place / "file.json")
+    listen(Watch(str(watched), {"file.json"}))
+    way(watched / "file.json")
     next_call(wake)
     assert "now" in wake.calls
 
 
-def test_a_deletion_is_heard_where_it_matters(wake: Ledger, place: Path, listen: Callable[..., Ears]) -> None:
+def test_a_deletion_is_heard_where_it_matters(
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher]
+) -> None:
     for name in ("map.db", "other"):
-        (place / name).touch()
-    listen(Watch(str(place), {"map.db"}))
-    (place / "map.db").unlink()
+        (watched / name).touch()
+    listen(Watch(str(watched), {"map.db"}))
+    (watched / "map.db").unlink()
     next_call(wake)
     assert wake.calls == ["now"]
 
 
-def test_our_own_reading_and_removing_wakes_nobody(wake: Ledger, place: Path, listen: Callable[..., Ears]) -> None:
+def test_our_own_reading_and_removing_wakes_nobody(
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher]
+) -> None:
     for number in range(20):
-        (place / f"{number}.json").write_text("{}")
-    listen(Watch(str(place), None, departures=False))
-    for path in list(place.iterdir()):
+        (watched / f"{number}.json").write_text("{}")
+    listen(Watch(str(watched), None, departures=False))
+    for path in list(watched.iterdir()):
         path.read_text()
         path.stat()
         path.chmod(0o600)
         path.unlink()
-    move_in(place, "ask.json")
+    move_in(watched, "ask.json")
     next_call(wake)
     assert wake.calls == ["now"]
 
 
-def test_when_the_kernel_gives_no_watch_it_says_what_to_raise(place: Path, listen: Callable[..., Ears]) -> None:
-    ears = listen(Watch(str(place), None), armed=False)
+def test_when_the_kernel_gives_no_watch_it_says_what_to_raise(
+    watched: Path, listen: Callable[..., DirectoryWatcher]
+) -> None:
+    directories = listen(Watch(str(watched), None), armed=False)
     threads = threading.active_count()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     free = os.dup(0)
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
     try:
-        with pytest.raises(DeafError, match=r"max_user_instances and max_user_watches may have to be raised"):
-            ears.arm()
+        with pytest.raises(WatchBrokenError, match=r"max_user_instances and max_user_watches may have to be raised"):
+            directories.start()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert threading.active_count() == threads
-    ears.arm()
-    assert not ears.deaf()
+    directories.start()
+    assert not directories.broken()
 
 
 def storm(directory: Path, wake: Ledger) -> None:
@@ -135,36 +141,36 @@ def storm(directory: Path, wake: Ledger) -> None:
 
 
 def test_a_storm_that_concerns_nobody_ends_in_one_pass_after_which_everything_is_heard_again(
-    wake: Ledger, place: Path, listen: Callable[..., Ears]
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher]
 ) -> None:
-    ears = listen(Watch(str(place), None, departures=False), Watch(str(place.parent), {"x"}))
+    directories = listen(Watch(str(watched), None, departures=False), Watch(str(watched.parent), {"x"}))
     for _ in range(2):
         wake.calls.clear()
-        storm(place, wake)
+        storm(watched, wake)
         next_call(wake)
-        assert not ears.deaf()
-        ears.listen_again()
-        assert not ears.deaf()
-        assert hears(wake, place)
-        (place.parent / "x").write_text("new")
+        assert not directories.broken()
+        directories.unmute()
+        assert not directories.broken()
+        assert hears(wake, watched)
+        (watched.parent / "x").write_text("new")
         next_call(wake)
 
 
 def test_a_directory_that_is_taken_away_in_a_storm_is_noticed(
-    wake: Ledger, place: Path, listen: Callable[..., Ears]
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher]
 ) -> None:
-    ears = listen(Watch(str(place), None, required=True, departures=False))
-    storm(place, wake)
-    shutil.rmtree(place)
-    ears.listen_again()
-    assert ears.deaf()
-    place.mkdir()
-    ears.arm()
-    assert hears(wake, place)
+    directories = listen(Watch(str(watched), None, required=True, departures=False))
+    storm(watched, wake)
+    shutil.rmtree(watched)
+    directories.unmute()
+    assert directories.broken()
+    watched.mkdir()
+    directories.start()
+    assert hears(wake, watched)
 
 
 def test_a_rename_out_of_a_directory_holds_nothing_back_there(
-    wake: Ledger, place: Path, listen: Callable[..., Ears], monkeypatch: pytest.MonkeyPatch
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a second is what watchdog waits for the other half of it, by a clock that may be set back."""
     for module, name in (
@@ -173,46 +179,48 @@ def test_a_rename_out_of_a_directory_holds_nothing_back_there(
     ):
         with contextlib.suppress(ImportError):
             monkeypatch.setattr(importlib.import_module(f"watchdog.observers.{module}").__dict__[name], "delay", 15.0)
-    move_in(place, "gone.json")
-    listen(Watch(str(place), None, departures=False))
-    (place / "gone.json").rename(place.parent.parent / "elsewhere")
-    assert hears(wake, place)
+    move_in(watched, "gone.json")
+    listen(Watch(str(watched), None, departures=False))
+    (watched / "gone.json").rename(watched.parent.parent / "elsewhere")
+    assert hears(wake, watched)
 
 
-def test_what_watchdog_complains_of_is_a_hint_too(wake: Ledger, place: Path, listen: Callable[..., Ears]) -> None:
-    ears = listen(Watch(str(place), None))
+def test_what_watchdog_complains_of_is_a_hint_too(
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher]
+) -> None:
+    directories = listen(Watch(str(watched), None))
     logging.getLogger("watchdog.observers.inotify_c").warning("filesystem events were lost")
     next_call(wake)
     assert wake.calls == ["soon"]
-    ears.disarm()
+    directories.stop()
     logging.getLogger("watchdog.observers.inotify_c").warning("filesystem events were lost")
     assert wake.calls == ["soon"]
 
 
 def test_where_no_thread_can_be_started_it_says_so(
-    place: Path, listen: Callable[..., Ears], monkeypatch: pytest.MonkeyPatch
+    watched: Path, listen: Callable[..., DirectoryWatcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ears = listen(Watch(str(place), None), armed=False)
+    directories = listen(Watch(str(watched), None), armed=False)
 
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as full:
         full.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(DeafError, match="The directories cannot be watched: can't start new thread"):
-            ears.arm()
-    ears.arm()
-    assert not ears.deaf()
+        with pytest.raises(WatchBrokenError, match="The directories cannot be watched: can't start new thread"):
+            directories.start()
+    directories.start()
+    assert not directories.broken()
 
 
 def test_a_storm_is_given_a_second_while_passes_follow_each_other_anyway(
-    wake: Ledger, place: Path, listen: Callable[..., Ears]
+    wake: Ledger, watched: Path, listen: Callable[..., DirectoryWatcher]
 ) -> None:
-    ears = listen(Watch(str(place), None, departures=False))
-    storm(place, wake)
-    assert ears.hushed
-    ears.listen_again(patient=True)
-    assert ears.hushed
-    ears.listen_again()
-    assert not ears.hushed
-    assert hears(wake, place)
+    directories = listen(Watch(str(watched), None, departures=False))
+    storm(watched, wake)
+    assert directories.muted
+    directories.unmute(patient=True)
+    assert directories.muted
+    directories.unmute()
+    assert not directories.muted
+    assert hears(wake, watched)

@@ -24,8 +24,8 @@ def test_systemd_hears_every_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         notifier.stopping()
         systemd.wait_for("STOPPING=1")
         lines = systemd.lines
-    moment = int(lines.pop(2).removeprefix("MONOTONIC_USEC="))
-    assert before <= moment <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    timestamp = int(lines.pop(2).removeprefix("MONOTONIC_USEC="))
+    assert before <= timestamp <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     assert lines == ["READY=1", "RELOADING=1", "STATUS=3 aliases published", "WATCHDOG=1", "STOPPING=1"]
 
 

@@ -15,7 +15,7 @@ from watcher.decide import switching_off
 from watcher.notify import Notifier
 from watcher.passes import Passes, Result
 from watcher.report.problems import Problems
-from watcher.rooms import Rooms, SecondWatcherError
+from watcher.rooms import Context, SecondWatcherError
 
 from ..support.layout import put
 from ..support.mailconfig import MailConfig
@@ -51,7 +51,7 @@ class House(Server):
         self.account = account
         self.write_accounts()
         self.mail = MailConfig(self.paths.postfix, maps=f"hash:{self.paths.map}")
-        self.rooms: Rooms | None = None
+        self.context: Context | None = None
         self.passes: Passes
 
     def write_accounts(self, *names: str) -> None:
@@ -67,13 +67,13 @@ class House(Server):
         super().write_registry(**entries)
 
     def open(self) -> Passes:
-        self.rooms = Rooms(self.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z")
-        self.passes = Passes(self.rooms, lambda: False)
+        self.context = Context(self.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z")
+        self.passes = Passes(self.context, lambda: False)
         return self.passes
 
     def close(self) -> None:
-        if self.rooms is not None:
-            self.rooms.close()
+        if self.context is not None:
+            self.context.close()
 
     def run(self) -> Result:
         return self.passes.run({})
@@ -238,7 +238,7 @@ def test_what_was_due_when_a_pass_began_keeps_no_core_busy_though_it_could_not_b
     house.run()
     due = house.passes.due
     assert due is not None
-    house.rooms.intake.settling._clock = house.passes._clock = lambda: due + 0.001  # type: ignore[union-attr]
+    house.context.intake.settling._clock = house.passes._clock = lambda: due + 0.001  # type: ignore[union-attr]
     house.run()
     # Refused, but the log cannot tell of it: that is for the retry, and not for this very moment.
     assert set(house.problems()) == {"state-unwritable"}
@@ -273,8 +273,8 @@ def test_a_mass_change_waits_for_the_administrator_who_names_the_registry(house:
     assert house.markers_left() == []
     assert house.lookup("member0") == "p@example.org"
     assert house.passes.due is None
-    assert house.rooms is not None
-    sha256 = house.rooms.registry.current().sha256
+    assert house.context is not None
+    sha256 = house.context.registry.current().sha256
     house.mark({"decision": "sync", "force": True, "registry_sha256": sha256}, "forced")
     assert not house.run().failed
     assert (house.lookup("member0"), house.problems(), house.markers_left()) == (None, {}, [])
@@ -337,7 +337,7 @@ def test_there_is_one_watcher_only(house: House) -> None:
     temporary = house.paths.decisions / "failed" / ".being-written.json.tmp"
     temporary.write_text("{")
     with pytest.raises(SecondWatcherError, match=rf"^Another watcher is at work on {house.paths.decisions};"):
-        Rooms(house.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z")
+        Context(house.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z")
     assert temporary.exists()
     house.close()
     house.open()
@@ -353,11 +353,11 @@ def test_a_start_tells_of_no_alias_again_however_many_were_switched_off(house: H
     house.open()
     house.settle()
     log = house.paths.state / "email-alias-audit.jsonl"
-    told = log.read_bytes()
-    assert told.count(b'"orphaned"') == 300
+    found = log.read_bytes()
+    assert found.count(b'"orphaned"') == 300
 
     house.close()
     house.open()
     house.settle()
 
-    assert log.read_bytes() == told
+    assert log.read_bytes() == found

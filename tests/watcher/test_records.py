@@ -122,8 +122,8 @@ def test_a_record_that_cannot_be_read_is_told_and_left_and_hides_no_other(server
     broken.write_text("{")
     server.records.refresh()
     assert list(server.records.pending) == ["maria"]
-    (told,) = server.records.troubles
-    assert told.startswith(f"The request record {broken} cannot be read: ")
+    (found,) = server.records.troubles
+    assert found.startswith(f"The request record {broken} cannot be read: ")
     assert broken.read_text() == "{"
     broken.unlink()
     server.records.refresh()

@@ -15,8 +15,8 @@ from .server import Server, entry
 
 
 def age(path: Path, seconds: float = 60) -> None:
-    moment = path.stat().st_mtime - seconds
-    os.utime(path, (moment, moment))
+    timestamp = path.stat().st_mtime - seconds
+    os.utime(path, (timestamp, timestamp))
 
 
 def test_a_registry_that_has_not_changed_is_not_read_again(server: Server) -> None:

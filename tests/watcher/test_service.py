@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.ears import Ears, Watch
+from watcher.ears import DirectoryWatcher, Watch
 from watcher.passes import Passes, Result
 from watcher.service import Service
 
@@ -34,8 +34,8 @@ def service(tmp_path: Path, passes: Recorder) -> Iterator[Service]:
     server = Server(tmp_path)
     service = Service(str(server.paths.config))
     service._passes = passes
-    service._ears = Ears([Watch(str(server.paths.queue), None)], [], service._wake)
-    service._ears.arm()
+    service._directories = DirectoryWatcher([Watch(str(server.paths.queue), None)], [], service._wake)
+    service._directories.start()
     try:
         yield service
     finally:
@@ -45,21 +45,21 @@ def service(tmp_path: Path, passes: Recorder) -> Iterator[Service]:
 def test_the_pass_that_listens_again_after_a_storm_looks_for_what_nobody_told(
     service: Service, passes: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ears, queue = service._ears, Server(tmp_path).paths.queue
-    assert ears is not None
+    directories, queue = service._directories, Server(tmp_path).paths.queue
+    assert directories is not None
     service._pass()
     number = 0
-    while not ears.hushed:
+    while not directories.muted:
         (queue / f"{number}.json").touch()
         number += 1
     # What the storm has told has had its pass, and nothing that comes now is told.
     monkeypatch.setattr(service._wake, "begin_pass", lambda: False)
 
     service._pass()
-    assert ears.hushed
-    ears._hushed_until = 0.0
+    assert directories.muted
+    directories._muted_until = 0.0
     service._pass()
-    assert not ears.hushed
+    assert not directories.muted
     service._pass()
 
     assert passes.looks == [True, True, True, False]

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from watcher.tally import Tally
+from watcher.tally import RateLimit
 
 from .server import Clock
 
@@ -15,13 +15,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def tally(clock: Clock, caplog: pytest.LogCaptureFixture) -> Tally:
+def rate_limit(clock: Clock, caplog: pytest.LogCaptureFixture) -> RateLimit:
     caplog.set_level(logging.INFO, "runv")
-    return Tally(logging.getLogger("runv.intake"), clock)
+    return RateLimit(logging.getLogger("runv.intake"), clock)
 
 
-def refuse(tally: Tally, owner: str, count: int = 1, *, name: str = "a", at_once: int = 1) -> None:
-    tally.say(
+def refuse(rate_limit: RateLimit, owner: str, count: int = 1, *, name: str = "a", at_once: int = 1) -> None:
+    rate_limit.say(
         logging.WARNING,
         ("refused", owner),
         f"{owner}: {count}",
@@ -32,66 +32,68 @@ def refuse(tally: Tally, owner: str, count: int = 1, *, name: str = "a", at_once
 
 
 def test_the_first_is_told_at_once_and_what_follows_within_a_minute_in_one_line(
-    tally: Tally, clock: Clock, caplog: pytest.LogCaptureFixture
+    rate_limit: RateLimit, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refuse(tally, "pablo")
+    refuse(rate_limit, "pablo")
     assert caplog.messages == ["pablo: 1"]
     for number in range(30):
         clock.pass_by(1)
-        refuse(tally, "pablo", 2, name=str(number))
-        tally.settle()
+        refuse(rate_limit, "pablo", 2, name=str(number))
+        rate_limit.settle()
     assert caplog.messages == ["pablo: 1"]
-    assert tally.next_due == clock() + 30
+    assert rate_limit.next_due == clock() + 30
     clock.pass_by(30)
-    tally.settle()
+    rate_limit.settle()
     assert caplog.messages == ["pablo: 1", "pablo: 60 more, up to 29"]
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
 
 def test_a_flood_that_goes_on_is_told_of_once_a_minute(
-    tally: Tally, clock: Clock, caplog: pytest.LogCaptureFixture
+    rate_limit: RateLimit, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(600):
-        refuse(tally, "pablo", 100)
+        refuse(rate_limit, "pablo", 100)
         clock.pass_by(1)
-        tally.settle()
+        rate_limit.settle()
     assert len(caplog.messages) == 11
-    tally.close()
-    told = [int(line.split()[1]) for line in caplog.messages]
-    assert sum(told) == 60_000
+    rate_limit.close()
+    found = [int(line.split()[1]) for line in caplog.messages]
+    assert sum(found) == 60_000
 
 
 def test_nothing_is_due_while_nothing_was_counted_and_nothing_is_kept_for_ever(
-    tally: Tally, clock: Clock, caplog: pytest.LogCaptureFixture
+    rate_limit: RateLimit, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert tally.next_due is None
-    refuse(tally, "pablo")
-    assert tally.next_due is None
-    refuse(tally, "pablo")
-    assert tally.next_due is not None
+    assert rate_limit.next_due is None
+    refuse(rate_limit, "pablo")
+    assert rate_limit.next_due is None
+    refuse(rate_limit, "pablo")
+    assert rate_limit.next_due is not None
     clock.pass_by(60)
-    tally.settle()
-    assert tally.next_due is None
+    rate_limit.settle()
+    assert rate_limit.next_due is None
     clock.pass_by(60)
-    tally.settle()
-    assert tally._told == {}
-    refuse(tally, "pablo")
+    rate_limit.settle()
+    assert rate_limit._told == {}
+    refuse(rate_limit, "pablo")
     assert caplog.messages == ["pablo: 1", "pablo: 1 more, up to a", "pablo: 1"]
 
 
-def test_each_owner_is_told_of_by_themselves(tally: Tally, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_owner_is_told_of_by_themselves(
+    rate_limit: RateLimit, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     for owner in ("pablo", "maria", "pablo", "maria", "pablo"):
-        refuse(tally, owner)
+        refuse(rate_limit, owner)
     assert caplog.messages == ["pablo: 1", "maria: 1"]
     clock.pass_by(60)
-    tally.settle()
+    rate_limit.settle()
     assert caplog.messages[2:] == ["pablo: 2 more, up to a", "maria: 1 more, up to a"]
 
 
-def test_more_than_one_may_be_told_at_once(tally: Tally, caplog: pytest.LogCaptureFixture) -> None:
+def test_more_than_one_may_be_told_at_once(rate_limit: RateLimit, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(5):
-        refuse(tally, "pablo", at_once=3)
-    tally.close()
+        refuse(rate_limit, "pablo", at_once=3)
+    rate_limit.close()
     assert caplog.messages == ["pablo: 1"] * 3 + ["pablo: 2 more, up to a"]
-    tally.close()
+    rate_limit.close()
     assert len(caplog.messages) == 4

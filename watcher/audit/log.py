@@ -14,18 +14,18 @@ from msgspec.structs import replace
 
 from schemas.audit import AuditLine, parse_line, to_line
 from schemas.documents import NotJsonError, ShapeError
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.registry import Registry
 from schemas.requests import RequestRecord
 from schemas.rotated import RotatedLog
 from watcher.audit import lines
-from watcher.audit.refusals import Refusals
+from watcher.audit.refusals import RefusalRateLimit
 
 MODE = 0o640
 GROUP = "adm"
 """Who may read logs on Debian and its kin; without that group the file stays with root's."""
 
-_TAIL_OCTETS = 64 * 1024
+_TAIL_BYTES = 64 * 1024
 _TAIL_OF_PUBLISHED = 1024 * 1024
 _PUBLISHED = b'"published"'
 _REMEMBERED = 4096
@@ -51,7 +51,7 @@ class Audit:
         self._waiting: list[AuditLine] = []
         self._keys: set[tuple[str, str]] = set()
         self._written: dict[tuple[str, str], None] = {}
-        self.refusals = Refusals(clock)
+        self.refusals = RefusalRateLimit(clock)
 
     def add(self, line: AuditLine) -> None:
         """Have *line* written by the next `flush`, unless it is there already.
@@ -91,11 +91,11 @@ class Audit:
     def close(self) -> None:
         """Tell of what was counted, as far as it can be told."""
         self._waiting += self.refusals.due(all_of_them=True)
-        with contextlib.suppress(OSError, TroubleError):
+        with contextlib.suppress(OSError, ExpectedError):
             self.flush()
 
-    def remember(self, octets: int = _TAIL_OCTETS) -> int | None:
-        """Look which things the last *octets* of the log have told of, so that `add` tells of none of them again.
+    def remember(self, size: int = _TAIL_BYTES) -> int | None:
+        """Look which things the last *size* of the log have told of, so that `add` tells of none of them again.
 
         Returns:
             The moment of its last line, in nanoseconds; `None` where there is no log.
@@ -106,7 +106,7 @@ class Audit:
         # What was told just before the log was rotated away was told as well.
         for tail in (self._file.tail_before, self._file.tail):
             with contextlib.suppress(FileNotFoundError):
-                for data in tail(octets).split(b"\n"):
+                for data in tail(size).split(b"\n"):
                     with contextlib.suppress(NotJsonError, ShapeError):
                         if (key := parse_line(data).key) is not None:
                             self._written[key] = None
@@ -117,7 +117,7 @@ class Audit:
         for look in (self._file.tail, self._file.tail_before):
             try:
                 tail = look(_TAIL_OF_PUBLISHED)
-            except (OSError, TroubleError):
+            except (OSError, ExpectedError):
                 continue
             end = len(tail)
             while (found := tail.rfind(_PUBLISHED, 0, end)) >= 0:

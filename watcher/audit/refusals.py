@@ -26,7 +26,7 @@ class _Minute:
     file: str = ""
 
 
-class Refusals:
+class RefusalRateLimit:
     """What is told of whose refusals in this minute.
 
     Args:

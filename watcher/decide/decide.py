@@ -19,7 +19,7 @@ from watcher.audit.log import Audit
 from watcher.decide.markers import Marker, Markers
 from watcher.decide.rules import Applied, DecisionFailedError, Rules, cancel_active, closed
 from watcher.intake.intake import Intake
-from watcher.intake.judge import Verdict
+from watcher.intake.judge import Judgement
 from watcher.records import RecordStore
 from watcher.registry_store import RegistryStore
 
@@ -27,7 +27,7 @@ log = logging.getLogger("runv.decide")
 
 
 @dataclass
-class Decided:
+class DecisionResult:
     """What the decisions of a pass came to.
 
     Attributes:
@@ -41,7 +41,7 @@ class Decided:
     registry: Registry
     spent: list[Marker] = field(default_factory=list)
     force: list[Marker] = field(default_factory=list)
-    answered: list[Verdict] = field(default_factory=list)
+    answered: list[Judgement] = field(default_factory=list)
     handled: int = 0
 
 
@@ -49,8 +49,8 @@ class Decided:
 class _Outcome:
     applied: list[tuple[Marker, Applied]] = field(default_factory=list)
     failed: list[tuple[Marker, str]] = field(default_factory=list)
-    cancelled: list[Verdict] = field(default_factory=list)
-    refused: list[Verdict] = field(default_factory=list)
+    cancelled: list[Judgement] = field(default_factory=list)
+    refused: list[Judgement] = field(default_factory=list)
     repeats: set[str] = field(default_factory=set)
 
 
@@ -76,7 +76,7 @@ class Decide:
         self._domain = settings.domain
         self._rules = Rules(settings, records, accounts)
 
-    def apply(self, markers: list[Marker], cancels: list[Verdict]) -> Decided:
+    def apply(self, markers: list[Marker], cancels: list[Judgement]) -> DecisionResult:
         """Apply *markers* and members' active *cancels*, all in the order of their files' mtime, then name.
 
         Raises:
@@ -86,11 +86,11 @@ class Decide:
             OSError: something could not be written; doing it again completes it.
         """
         if not markers and not cancels:
-            return Decided(self._registry.current())
+            return DecisionResult(self._registry.current())
         syncs = [marker for marker in markers if marker.decision.decision == "sync"]
         rest = [marker for marker in markers if marker.decision.decision != "sync"]
         registry = self._change(rest, cancels) if rest or cancels else self._registry.current()
-        decided = Decided(registry, spent=rest, answered=cancels, handled=len(rest) + len(cancels))
+        decided = DecisionResult(registry, spent=rest, answered=cancels, handled=len(rest) + len(cancels))
         for marker in syncs:
             outdated = marker.decision.force and marker.decision.registry_sha256 != registry.sha256
             if outdated or self._markers.failed_before(marker) is not None:
@@ -121,7 +121,7 @@ class Decide:
                 self._records.close_pending(closed(record, "approved", marker), self._accounts.gid)
         self._records.settle()
 
-    def _change(self, markers: list[Marker], cancels: list[Verdict]) -> Registry:
+    def _change(self, markers: list[Marker], cancels: list[Judgement]) -> Registry:
         with self._registry.lock():
             registry = before = self._registry.current()
             draft = Draft(registry, self._registry.path)
@@ -134,7 +134,7 @@ class Decide:
         self._write_down(outcome, before, registry)
         return registry
 
-    def _lay_over(self, registry: Registry, draft: Draft, markers: list[Marker], cancels: list[Verdict]) -> _Outcome:
+    def _lay_over(self, registry: Registry, draft: Draft, markers: list[Marker], cancels: list[Judgement]) -> _Outcome:
         outcome = _Outcome()
         failed = {
             marker.id: reason for marker in markers if (reason := self._markers.failed_before(marker)) is not None
@@ -144,7 +144,7 @@ class Decide:
         settled = _settled(registry.entries, steps)
         pending = dict(self._records.pending)
         for step in steps:
-            if isinstance(step, Verdict):
+            if isinstance(step, Judgement):
                 record = step.record
                 if record is not None and record.request_id in settled:
                     outcome.repeats.add(record.request_id)
@@ -168,11 +168,13 @@ class Decide:
         # before it only these records tell which were not applied.
         for marker, reason in outcome.failed:
             self._markers.fail(marker, reason)
-        for verdict in outcome.refused:
-            if verdict.record is not None:
+        for judgement in outcome.refused:
+            if judgement.record is not None:
                 reason = sentences.NO_ACTIVE_ALIAS
-                record = msgspec.structs.replace(verdict.record, status="refused", reason=reason, decided_by="watcher")
-                self._intake.refuse(replace(verdict, record=record, refused=reason))
+                record = msgspec.structs.replace(
+                    judgement.record, status="refused", reason=reason, decided_by="watcher"
+                )
+                self._intake.refuse(replace(judgement, record=record, refused=reason))
         if outcome.refused:
             self._records.settle()
 
@@ -181,9 +183,9 @@ class Decide:
         for _, applied in outcome.applied:
             if applied.closes is not None:
                 self._records.close_pending(applied.closes, gid)
-        for verdict in outcome.cancelled:
-            if verdict.record is not None:
-                self._records.add(verdict.record, gid)
+        for judgement in outcome.cancelled:
+            if judgement.record is not None:
+                self._records.add(judgement.record, gid)
         self._tell(outcome)
 
     def _write_down(self, outcome: _Outcome, before: Registry, after: Registry) -> None:
@@ -198,26 +200,26 @@ class Decide:
                     line, registry_sha256_before=known_before(marker.id), registry_sha256_after=after.sha256
                 )
             self._audit.add(line)
-        for verdict in outcome.cancelled:
-            if (record := verdict.record) is not None:
+        for judgement in outcome.cancelled:
+            if (record := judgement.record) is not None:
                 self._audit.add(lines.of_active_cancel(record, known_before(record.request_id), after))
 
     def _tell(self, outcome: _Outcome) -> None:
         for _, applied in outcome.applied:
             if applied.told is not None:
                 log.info(printable(applied.told, 1000))
-        for verdict in outcome.cancelled:
-            if verdict.record is not None:
-                log.info(sentences.LOG_CANCELLED.format(id=verdict.record.request_id, alias=verdict.record.alias))
+        for judgement in outcome.cancelled:
+            if judgement.record is not None:
+                log.info(sentences.LOG_CANCELLED.format(id=judgement.record.request_id, alias=judgement.record.alias))
 
 
-def _in_order(markers: Iterable[Marker], cancels: Iterable[Verdict]) -> list[Marker | Verdict]:
-    steps: list[tuple[int, str, Marker | Verdict]] = [(marker.mtime_ns, marker.name, marker) for marker in markers]
-    steps += [(verdict.item.mtime_ns, verdict.item.name, verdict) for verdict in cancels]
+def _in_order(markers: Iterable[Marker], cancels: Iterable[Judgement]) -> list[Marker | Judgement]:
+    steps: list[tuple[int, str, Marker | Judgement]] = [(marker.mtime_ns, marker.name, marker) for marker in markers]
+    steps += [(judgement.item.mtime_ns, judgement.item.name, judgement) for judgement in cancels]
     return [step for _, _, step in sorted(steps, key=lambda step: step[:2])]
 
 
-def _settled(entries: Mapping[str, Entry], steps: Iterable[Marker | Verdict]) -> set[str]:
+def _settled(entries: Mapping[str, Entry], steps: Iterable[Marker | Judgement]) -> set[str]:
     """The ids of those *steps* that the registry has already: the one that an entry names, and those before it.
 
     A kill, or a status that cannot be written, leaves markers behind that were applied. Of two about one member the

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 from schemas.decisions import NAME, SIZE_LIMIT, Decision, FailedDecision, parse_decision
 from schemas.documents import NotJsonError, ShapeError, parse_record, to_json
-from schemas.errors import TroubleError, reason
+from schemas.errors import ExpectedError, error_text
 from schemas.files import Directory, signature_of
 from schemas.text import printable
 from schemas.times import now
 from watcher import sentences
 from watcher.audit import lines
 from watcher.audit.log import Audit
-from watcher.settling import Settling
+from watcher.settling import IncompleteFiles
 
 FAILED_FOLDER_MODE = 0o700
 FAILED_MODE = 0o600
 _KEPT_LIMIT = 64 * 1024
-_SHOWN_OCTETS = 1000
+_SHOWN_BYTES = 1000
 
 log = logging.getLogger("runv.decide")
 
@@ -60,7 +60,7 @@ class Markers:
         self._directory.make("failed", FAILED_FOLDER_MODE)
         self._failed = Directory(os.path.join(path, "failed"))
         self._audit = audit
-        self.settling = Settling(clock)
+        self.incomplete = IncompleteFiles(clock)
 
     def tidy(self) -> None:
         """Remove what a kill left half written; only while holding the lock."""
@@ -99,13 +99,13 @@ class Markers:
             OSError: the directory or a marker cannot be read, or `failed/` cannot be written.
         """
         names = self._candidates()
-        self.settling.forget_all_but(names)
+        self.incomplete.forget_all_but(names)
         markers = [marker for name in names if (marker := self._read_one(name)) is not None]
         return sorted(markers, key=lambda marker: (marker.mtime_ns, marker.name))
 
     def _read_one(self, name: str) -> Marker | None:
         status = self._directory.status(name)
-        if status is None or stat.S_ISDIR(status.st_mode) or self.settling.waits(name, signature_of(status)):
+        if status is None or stat.S_ISDIR(status.st_mode) or self.incomplete.waits(name, signature_of(status)):
             return None
         data = b""
         try:
@@ -120,19 +120,19 @@ class Markers:
         except FileNotFoundError:
             return None
         except NotJsonError as error:
-            if self.settling.hopeless(name, signature_of(found.status)):
-                self._set_aside(name, status, str(error), printable(data, _SHOWN_OCTETS))
+            if self.incomplete.expired(name, signature_of(found.status)):
+                self._set_aside(name, status, str(error), printable(data, _SHOWN_BYTES))
         except ShapeError as error:
-            self._set_aside(name, status, str(error), printable(data, _SHOWN_OCTETS))
-        except TroubleError as error:
+            self._set_aside(name, status, str(error), printable(data, _SHOWN_BYTES))
+        except ExpectedError as error:
             # What is wrong with the file itself; a disk or a limit in the way says nothing against the decision.
-            self._set_aside(name, status, sentences.MARKER_UNREADABLE.format(error=reason(error)), "")
+            self._set_aside(name, status, sentences.MARKER_UNREADABLE.format(error=error_text(error)), "")
         return None
 
-    def fail(self, marker: Marker, reason: str) -> None:
+    def fail(self, marker: Marker, error_text: str) -> None:
         """Keep *marker* in `failed/` with the reason. The marker itself stays until `remove`."""
-        self._keep(marker.name, marker.id, reason, marker.decision)
-        self._audit.add(lines.of_failure(marker.id, marker.decision, reason))
+        self._keep(marker.name, marker.id, error_text, marker.decision)
+        self._audit.add(lines.of_failure(marker.id, marker.decision, error_text))
 
     def failed_before(self, marker: Marker) -> str | None:
         """Why *marker*, this very file, was kept in `failed/` before the process was killed; `None` where it was not.
@@ -144,24 +144,24 @@ class Markers:
             return None
         try:
             kept = parse_record(self._failed.read(marker.name, _KEPT_LIMIT).data, FailedDecision)
-        except (OSError, TroubleError, NotJsonError, ShapeError):
+        except (OSError, ExpectedError, NotJsonError, ShapeError):
             return None
         return kept.reason if kept.marker == marker.decision else None
 
-    def _set_aside(self, name: str, status: os.stat_result, reason: str, contents: str) -> None:
+    def _set_aside(self, name: str, status: os.stat_result, error_text: str, contents: str) -> None:
         # The same each time, or one that is set aside again after a kill would be kept twice.
         kept_as = name if NAME.fullmatch(name) else f"unnamed-{status.st_mtime_ns}-{status.st_ino}.json"
         identifier = printable(name.removesuffix(".json"))
-        self._keep(kept_as, identifier, reason, contents)
-        self._audit.add(lines.of_foreign_marker(identifier, reason))
+        self._keep(kept_as, identifier, error_text, contents)
+        self._audit.add(lines.of_foreign_marker(identifier, error_text))
         self._audit.flush()
         self._directory.remove(name)
 
-    def _keep(self, name: str, identifier: str, reason: str, marker: Decision | str) -> None:
-        record = FailedDecision(decision_id=identifier, reason=reason, failed_at=now(), marker=marker)
+    def _keep(self, name: str, identifier: str, error_text: str, marker: Decision | str) -> None:
+        record = FailedDecision(decision_id=identifier, reason=error_text, failed_at=now(), marker=marker)
         # A copy, never a rename: after a rename out of a watched directory its events come half a second late.
         self._failed.write(name, to_json(record), FAILED_MODE)
-        log.error(sentences.LOG_FAILED.format(id=identifier, reason=reason))
+        log.error(sentences.LOG_FAILED.format(id=identifier, reason=error_text))
 
     def remove(self, marker: Marker) -> None:
         """*marker* is dealt with and told of."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from schemas.config import Config
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.registry import Entry, Registry
 from watcher import sentences
 from watcher.account_files import LocalAccounts, Marks
@@ -26,7 +26,7 @@ LOOKING_SECONDS = 2.0
 _NAMED = 5
 
 
-class AccountsSlowError(TroubleError):
+class AccountsSlowError(ExpectedError):
     """The name services take too long."""
 
 
@@ -49,7 +49,7 @@ class Orphan:
 
 
 @dataclass(frozen=True)
-class Held:
+class OrphansHeld:
     """Why orphans are not switched off unasked.
 
     Attributes:
@@ -66,7 +66,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class OrphanJudgement:
     """What is to become of the orphans that were found.
 
     Attributes:
@@ -78,16 +78,16 @@ class Judgement:
 
     switch_off: Sequence[Orphan] = ()
     report: Sequence[Orphan] = ()
-    held: Held | None = None
+    held: OrphansHeld | None = None
     problem: str | None = None
 
 
 @dataclass
-class Seen:
+class OrphanMemory:
     """What was seen in the life of one process.
 
     Attributes:
-        members: see `Search`.
+        members: see `OrphanSearch`.
         held: the account files by which orphans are held, and the limit by which they were held at first.
     """
 
@@ -101,7 +101,7 @@ class Seen:
 
 
 @dataclass
-class Search:
+class OrphanSearch:
     """Looks for orphans, by what the account files and the name services say at one time.
 
     Attributes:
@@ -161,14 +161,14 @@ class Search:
 
     def _judged(self, name: str, entry: Entry, account: Account | None) -> Orphan | None:
         if account is None:
-            told = sentences.ORPHAN_GONE.format(username=name)
-            return Orphan(name, entry.alias, told, sure=not self.local.foreign_users)
+            message = sentences.ORPHAN_GONE.format(username=name)
+            return Orphan(name, entry.alias, message, sure=not self.local.foreign_users)
         if entry.uid not in {None, account.uid}:
-            told = sentences.ORPHAN_OTHER.format(username=name, found=account.uid, uid=entry.uid)
-            return Orphan(name, entry.alias, told)
+            message = sentences.ORPHAN_OTHER.format(username=name, found=account.uid, uid=entry.uid)
+            return Orphan(name, entry.alias, message)
         if not account.member:
-            told = sentences.ORPHAN_DEPARTED.format(username=name, group=self.config.group)
-            return Orphan(name, entry.alias, told, sure=not self.local.foreign_groups)
+            message = sentences.ORPHAN_DEPARTED.format(username=name, group=self.config.group)
+            return Orphan(name, entry.alias, message, sure=not self.local.foreign_groups)
         return None
 
     def _account(self, name: str) -> Account | None:
@@ -180,7 +180,7 @@ class Search:
             return None
         return self.accounts.of_name(name)
 
-    def judge(self, registry: Registry) -> Judgement:
+    def judge(self, registry: Registry) -> OrphanJudgement:
         """Say what is to become of the orphans in *registry*. Raises as `orphans`."""
         found = self.orphans(registry)
         deactivate = self.config.orphans == "deactivate"
@@ -188,9 +188,9 @@ class Search:
         report = [orphan for orphan in found if not (orphan.sure and deactivate)]
         held = self._held(registry, switched) if switched else None
         self.limit = held.limit if held else None
-        return Judgement(switched, report, held, self._problem(report) if report else None)
+        return OrphanJudgement(switched, report, held, self._problem(report) if report else None)
 
-    def _held(self, registry: Registry, orphans: Sequence[Orphan]) -> Held | None:
+    def _held(self, registry: Registry, orphans: Sequence[Orphan]) -> OrphansHeld | None:
         active, count = len(registry.rows()), len(orphans)
         limit = active * GUARD_PERCENT // 100
         if active < GUARD_FLOOR:
@@ -199,15 +199,15 @@ class Search:
             limit = min(limit, self.limit)
         if count <= limit:
             return None
-        told = sentences.ORPHANS_HELD.format(orphans=count, active=active, limit=limit, names=names_of(orphans))
-        return Held(active, count, limit, told)
+        message = sentences.ORPHANS_HELD.format(orphans=count, active=active, limit=limit, names=names_of(orphans))
+        return OrphansHeld(active, count, limit, message)
 
     def _problem(self, orphans: Sequence[Orphan]) -> str:
-        told = sentences.ORPHANS.format(names=names_of(orphans))
+        message = sentences.ORPHANS.format(names=names_of(orphans))
         if all(orphan.sure for orphan in orphans):
-            return told
+            return message
         services = dict.fromkeys((*self.local.foreign_users, *self.local.foreign_groups))
-        return f"{told} {sentences.ORPHANS_UNSURE.format(services=', '.join(services))}"
+        return f"{message} {sentences.ORPHANS_UNSURE.format(services=', '.join(services))}"
 
 
 def names_of(orphans: Sequence[Orphan]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from schemas.addresses import DestinationRefusedError, check_destination
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.names import NameRefusedError, check_username
 from schemas.registry import ACTIVE, Draft, Entry
 from schemas.requests import Folder, RequestRecord
@@ -20,7 +20,7 @@ from watcher.decide.markers import Marker
 from watcher.records import RecordStore
 
 
-class DecisionFailedError(TroubleError):
+class DecisionFailedError(ExpectedError):
     """A decision cannot be applied; the message says why, for `failed/`."""
 
 
@@ -30,7 +30,7 @@ class Applied:
 
     Attributes:
         closes: the request record as it should be from now on, if the decision closes one.
-        told: the line for the journal; `None` for a repeat.
+        message: the line for the journal; `None` for a repeat.
     """
 
     closes: RequestRecord | None = None
@@ -88,10 +88,10 @@ class Rules:
         entry = draft.get(username)
         if not settled:
             draft.set(username, self._approved_entry(marker, record, destination, entry))
-        told = sentences.LOG_APPROVED.format(
+        message = sentences.LOG_APPROVED.format(
             id=marker.id, operator=decision.operator, alias=record.alias, destination=destination
         )
-        return Applied(closed(record, "approved", marker), told)
+        return Applied(closed(record, "approved", marker), message)
 
     def _checked(self, record: RequestRecord) -> str:
         account = self._accounts.of_name(record.username)
@@ -109,7 +109,7 @@ class Rules:
     def _approved_entry(
         self, marker: Marker, record: RequestRecord, destination: str, entry: Entry | None
     ) -> dict[str, object]:
-        moment = now()
+        timestamp = now()
         # The alias goes on for the same person: it exists since it was first approved.
         goes_on = entry is not None and entry.active and entry.uid in {None, record.uid}
         return {
@@ -117,8 +117,8 @@ class Rules:
             "alias": record.alias,
             "destination": destination,
             "status": ACTIVE,
-            "created_at": (entry.created_at if entry and goes_on else None) or moment,
-            "updated_at": moment,
+            "created_at": (entry.created_at if entry and goes_on else None) or timestamp,
+            "updated_at": timestamp,
             "approved_by": marker.decision.operator,
             "uid": record.uid,
             "updated_by": marker.id,
@@ -137,10 +137,10 @@ class Rules:
             return Applied()
         if decision.request_id not in {None, record.request_id}:
             raise DecisionFailedError(sentences.REQUEST_REPLACED.format(username=username, seen_id=decision.request_id))
-        told = sentences.LOG_REJECTED.format(
+        message = sentences.LOG_REJECTED.format(
             id=marker.id, operator=decision.operator, alias=record.alias, destination=record.destination
         )
-        return Applied(closed(record, "rejected", marker), told)
+        return Applied(closed(record, "rejected", marker), message)
 
     def _refuse_unless_repeat(self, marker: Marker, username: str) -> None:
         if not self._is_repeat(marker, username):
@@ -163,8 +163,8 @@ class Rules:
                 )
             )
         draft.set(username, switched_off("revoked", marker.id, decision.reason))
-        told = sentences.LOG_REVOKED.format(id=marker.id, operator=decision.operator, alias=entry.alias)
-        return Applied(told=told)
+        message = sentences.LOG_REVOKED.format(id=marker.id, operator=decision.operator, alias=entry.alias)
+        return Applied(told=message)
 
 
 def cancel_active(record: RequestRecord, draft: Draft) -> bool:

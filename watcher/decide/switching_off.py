@@ -25,7 +25,7 @@ from watcher.account_files import (
 from watcher.accounts import Accounts
 from watcher.audit import lines
 from watcher.audit.log import Audit
-from watcher.decide.orphans import AccountsSlowError, Judgement, Orphan, Search, Seen
+from watcher.decide.orphans import AccountsSlowError, Orphan, OrphanJudgement, OrphanMemory, OrphanSearch
 from watcher.decide.rules import switched_off
 from watcher.registry_store import RegistryStore
 from watcher.retry import Retry
@@ -34,7 +34,7 @@ log = logging.getLogger("runv.decide")
 
 
 @dataclass
-class Turned:
+class OrphanResult:
     """What the step came to.
 
     Attributes:
@@ -48,7 +48,7 @@ class Turned:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-class SwitchingOff:
+class OrphanStep:
     """Takes the step.
 
     Where neither the account files nor the registry have changed, it costs three calls of stat(2).
@@ -73,7 +73,7 @@ class SwitchingOff:
         accounts: Accounts,
         audit: Audit,
         files: AccountFiles,
-        seen: Seen,
+        seen: OrphanMemory,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = settings.config
@@ -89,10 +89,10 @@ class SwitchingOff:
         self._quiet_from = 0.0
         self._unsettled_from: float | None = None
         self._suspected = False
-        self._search: Search | None = None
+        self._search: OrphanSearch | None = None
         self._glanced: tuple[Marks, Registry] | None = None
         self._broken: str | None = None
-        self._judged: tuple[Registry, Judgement] | None = None
+        self._judged: tuple[Registry, OrphanJudgement] | None = None
         self._problems: dict[str, str] = {}
         self.waits = True
 
@@ -109,7 +109,7 @@ class SwitchingOff:
         """The moment, on this clock, until which the account files are left alone though there may be orphans."""
         return self._quiet_from if self._suspected and self._clock() < self._quiet_from else None
 
-    def take(self, registry: Registry, *, forced: bool) -> Turned:
+    def take(self, registry: Registry, *, forced: bool) -> OrphanResult:
         """Switch the orphans in *registry* off, unless that is too much to do unasked; with *forced* it is not.
 
         Raises:
@@ -122,7 +122,7 @@ class SwitchingOff:
         self.waits = not quiet or self._lock_retry.waits
         if self.waits or self._retry.waits:
             # What stood before stands until the files can be judged by anew.
-            return Turned(registry, problems=self._problems)
+            return OrphanResult(registry, problems=self._problems)
         marks = self._marks
         unsettled_from, self._unsettled_from = self._unsettled_from, None
         try:
@@ -138,14 +138,14 @@ class SwitchingOff:
             self._search = None
             self._unsettled_from = unsettled_from
             self.waits = True
-            return Turned(registry, problems=self._problems)
+            return OrphanResult(registry, problems=self._problems)
         self._problems = _problems(judgement)
         self._seen.held = (marks, judgement.held.limit) if judgement.held else None
         if judgement.switch_off and (forced or judgement.held is None):
             self.waits = True
             return self._switched(registry, judgement.switch_off)
         self._lock_retry.worked()
-        return Turned(registry, problems=self._problems)
+        return OrphanResult(registry, problems=self._problems)
 
     def _quiet(self) -> bool:
         marks = self._files.marks()
@@ -176,12 +176,12 @@ class SwitchingOff:
             search.local = replace(search.local, alone=not search.local.foreign_users)
             self._suspected = bool(search.orphans(registry))
 
-    def _look_around(self) -> Search:
+    def _look_around(self) -> OrphanSearch:
         held = self._seen.held
         limit = held[1] if held is not None and held[0] == self._marks else None
-        return Search(self._config, self._accounts, self._files.read(), self._clock, self._seen.members, limit)
+        return OrphanSearch(self._config, self._accounts, self._files.read(), self._clock, self._seen.members, limit)
 
-    def _judgement(self, registry: Registry) -> Judgement:
+    def _judgement(self, registry: Registry) -> OrphanJudgement:
         if self._judged is not None and self._judged[0] is registry:
             return self._judged[1]
         if self._broken is not None:
@@ -192,13 +192,13 @@ class SwitchingOff:
         self._judged = (registry, judgement)
         return judgement
 
-    def _stopped(self, registry: Registry, code: str, what: str, *, again: bool) -> Turned:
+    def _stopped(self, registry: Registry, code: str, what: str, *, again: bool) -> OrphanResult:
         if again:
             self._retry.failed()
         self._problems = {code: what}
-        return Turned(registry, problems=self._problems)
+        return OrphanResult(registry, problems=self._problems)
 
-    def _switched(self, registry: Registry, orphans: Sequence[Orphan]) -> Turned:
+    def _switched(self, registry: Registry, orphans: Sequence[Orphan]) -> OrphanResult:
         self._problems.pop("orphans-held", None)
         try:
             with self._store.lock():
@@ -208,12 +208,12 @@ class SwitchingOff:
         except RegistryBusyError as error:
             self._lock_retry.failed()
             self._problems["registry-busy"] = str(error)
-            return Turned(registry, problems=self._problems)
+            return OrphanResult(registry, problems=self._problems)
         self._lock_retry.worked()
         if after is None:
-            return Turned(registry, problems=self._problems)
+            return OrphanResult(registry, problems=self._problems)
         self.waits = False
-        return Turned(after, len(orphans), self._problems)
+        return OrphanResult(after, len(orphans), self._problems)
 
     def _written(self, registry: Registry, orphans: Sequence[Orphan]) -> Registry:
         draft = Draft(registry, self._store.path)
@@ -230,7 +230,7 @@ class SwitchingOff:
         return after
 
 
-def _problems(judgement: Judgement) -> dict[str, str]:
+def _problems(judgement: OrphanJudgement) -> dict[str, str]:
     found = {}
     if judgement.held is not None:
         found["orphans-held"] = judgement.held.what

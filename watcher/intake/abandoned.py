@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemas.files import Directory
-from watcher.intake.census import Census, Turns
-from watcher.intake.removal import Removal
+from watcher.intake.census import Backlog, FairQueue
+from watcher.intake.removal import EntryRemover
 
 _DAY = 24 * 3600
 
 
 @dataclass
-class Found:
+class StaleResult:
     """What a slice of them came to.
 
     Attributes:
@@ -28,14 +28,14 @@ class Found:
     more: bool = False
 
 
-class Abandoned:
+class StaleFiles:
     """The abandoned files of *queue*. A member makes a hundred thousand of them at once, by setting their times."""
 
-    def __init__(self, queue: Directory, census: Census, removal: Removal) -> None:
+    def __init__(self, queue: Directory, backlog: Backlog, remover: EntryRemover) -> None:
         self._queue = queue
-        self._census = census
-        self._removal = removal
-        self._turns = Turns()
+        self._backlog = backlog
+        self._remover = remover
+        self._turns = FairQueue()
 
     @property
     def waiting(self) -> bool:
@@ -47,13 +47,13 @@ class Abandoned:
         if self._turns:
             return
         long_ago = _long_ago()
-        for item in self._census.hidden:
-            if item.mtime_ns < long_ago and not self._removal.keeps(item.name):
+        for item in self._backlog.hidden:
+            if item.mtime_ns < long_ago and not self._remover.keeps(item.name):
                 self._turns.line_up(item)
 
-    def find(self, late: Callable[[], bool]) -> Found:
+    def find(self, late: Callable[[], bool]) -> StaleResult:
         """Find those to remove, one of each owner in turn, until it is *late*, though one in any case."""
-        found = Found()
+        found = StaleResult()
         long_ago = _long_ago()
         looked = False
         while self._turns and not ((looked or found.troubles) and late()):
@@ -69,7 +69,7 @@ class Abandoned:
                 found.of_owner.setdefault(status.st_uid, []).append((name, status.st_ino))
             else:
                 # Gone, or touched since it was first seen: the next look has to ask for it again.
-                self._census.forget(name)
+                self._backlog.forget(name)
         found.more = looked and bool(self._turns)
         return found
 

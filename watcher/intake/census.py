@@ -37,7 +37,7 @@ class Item(NamedTuple):
         return self.name.startswith(".")
 
 
-class Turns:
+class FairQueue:
     """Entries that wait: one of each owner is next in turn, and those of one owner in the order of mtime, then name."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Turns:
         return item
 
 
-class Census:
+class Backlog:
     """Keeps what is known of the entries, so that a long backlog is not asked and sorted again in every pass.
 
     Attributes:
@@ -82,7 +82,7 @@ class Census:
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
-        self._turns = Turns()
+        self._turns = FairQueue()
         # A hundred thousand entries have a few owners and modes; nobody needs a hundred thousand numbers for that.
         self._shared: dict[int, int] = {}
         self.hidden: list[Item] = []
@@ -90,7 +90,7 @@ class Census:
         self.mounted: list[str] = []
         self.unreadable: list[tuple[str, OSError]] = []
 
-    def take(self, queue: Directory, mounted: Collection[str] = ()) -> None:
+    def scan(self, queue: Directory, mounted: Collection[str] = ()) -> None:
         """List *queue*. An entry that was there before, by name and inode, is not looked at again.
 
         *mounted* are the names of entries over which something is mounted.

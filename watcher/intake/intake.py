@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from schemas.errors import StateError, reason
+from schemas.errors import StateError, error_text
 from schemas.files import Directory
 from schemas.requests import RequestRecord
 from schemas.settings import Settings
@@ -17,15 +17,15 @@ from watcher import sentences
 from watcher.accounts import Accounts
 from watcher.audit import lines
 from watcher.audit.log import Audit
-from watcher.intake.abandoned import Abandoned
-from watcher.intake.census import Census, Item
-from watcher.intake.journal import Journal
-from watcher.intake.judge import Judge, Verdict
-from watcher.intake.place import Place
-from watcher.intake.refusing import Refusing
-from watcher.intake.removal import Removal
+from watcher.intake.abandoned import StaleFiles
+from watcher.intake.census import Backlog, Item
+from watcher.intake.journal import IntakeLog
+from watcher.intake.judge import Judge, Judgement
+from watcher.intake.place import QueueDirectory
+from watcher.intake.refusing import Refusals
+from watcher.intake.removal import EntryRemover
 from watcher.records import RecordStore
-from watcher.settling import Settling
+from watcher.settling import IncompleteFiles
 
 SLICE_SECONDS = 0.05
 """How long one pass may judge entries before decisions and publishing have their turn. Recording and removing what was
@@ -35,7 +35,7 @@ SHORT_SLICE_SECONDS = 0.01
 
 
 @dataclass
-class Intaken:
+class IntakeResult:
     """What one slice of intake came to.
 
     Attributes:
@@ -49,7 +49,7 @@ class Intaken:
         problems: what is wrong with the queue itself, in words, by code.
     """
 
-    active_cancels: list[Verdict] = field(default_factory=list)
+    active_cancels: list[Judgement] = field(default_factory=list)
     more: bool = False
     more_after_cancels: bool = False
     left_alone: int = 0
@@ -82,37 +82,37 @@ class Intake:
         self._accounts = accounts
         self._audit = audit
         self._clock = clock
-        self._census = Census()
+        self._backlog = Backlog()
         self._look_owed = False
         self._more = False
         self._waited_for: list[Item] = []
         self._stuck: dict[str, Item] = {}
         self._why_stuck: str | None = None
-        self.settling = Settling(clock)
-        self._judge = Judge(settings, self._queue, records, accounts, self.settling)
-        self._removal = Removal(self._queue)
-        self._abandoned = Abandoned(self._queue, self._census, self._removal)
-        self.place = Place(settings, accounts, self._queue)
-        self._journal = Journal(clock)
-        self.tally = self._journal.tally
-        self._refusing = Refusing(records, accounts, audit, self._journal)
+        self.incomplete = IncompleteFiles(clock)
+        self._judge = Judge(settings, self._queue, records, accounts, self.incomplete)
+        self._remover = EntryRemover(self._queue)
+        self._stale = StaleFiles(self._queue, self._backlog, self._remover)
+        self.directory = QueueDirectory(settings, accounts, self._queue)
+        self._intake_log = IntakeLog(clock)
+        self.rate_limit = self._intake_log.rate_limit
+        self._refusals = Refusals(records, accounts, audit, self._intake_log)
 
     @property
     def refused(self) -> int:
         """How many entries were refused since the watcher started."""
-        return self._refusing.count
+        return self._refusals.count
 
     def go_on_from(self, refused: int) -> None:
         """There were *refused* refusals before this room was opened."""
-        self._refusing.count = refused
+        self._refusals.count = refused
 
     def close(self) -> None:
         """Let go of the queue."""
-        self.tally.close()
-        self.place.close()
+        self.rate_limit.close()
+        self.directory.close()
         self._queue.close()
 
-    def take(self, *, look: bool = True, hurry: bool = False) -> Intaken:
+    def take(self, *, look: bool = True, hurry: bool = False) -> IntakeResult:
         """Take in one slice. Everything recorded is durable, and gone from the queue, when this returns.
 
         Args:
@@ -124,106 +124,106 @@ class Intake:
             GroupMissingError: nobody can be told to be a member; nothing was taken.
             OSError: a record could not be written; its file is still in the queue.
         """
-        self.place.look()
-        result = Intaken(problems=self.place.problems)
-        if self.place.closed:
+        self.directory.look()
+        result = IntakeResult(problems=self.directory.problems)
+        if self.directory.closed:
             return result
-        self.tally.settle()
+        self.rate_limit.settle()
         if not self._more:
             self._unstick()
         self._line_up_again(all_of_them=look or not self._more)
         self._more = False
         # The look takes longest of all in a flood, so it may wait for decisions, though never twice in a row.
         wanted = look or self._look_owed
-        look = not (self._census.waiting or self._abandoned.waiting) or (wanted and (self._look_owed or not hurry))
+        look = not (self._backlog.waiting or self._stale.waiting) or (wanted and (self._look_owed or not hurry))
         self._look_owed = wanted and not look
         if look:
             self._look()
-        result.directories = self._census.directories
-        result.left_alone = result.directories + len(self._census.mounted)
+        result.directories = self._backlog.directories
+        result.left_alone = result.directories + len(self._backlog.mounted)
         self._take_slice(result, SHORT_SLICE_SECONDS if hurry else SLICE_SECONDS)
-        self._remove_abandoned(result)
+        self._remove_stale(result)
         result.more |= not look
         # What came to nothing may all be gone, which only a look tells.
         self._look_owed |= result.more and not result.handled
         if not result.more:
-            self._refusing.backlog_ends()
+            self._refusals.backlog_ends()
         self._more = result.more
         result.troubles += [self._why_stuck] if self._why_stuck else []
-        result.troubles += [_unreadable(name, error) for name, error in self._census.unreadable]
-        result.troubles += self._removal.troubles
+        result.troubles += [_unreadable(name, error) for name, error in self._backlog.unreadable]
+        result.troubles += self._remover.troubles
         return result
 
     def _look(self) -> None:
-        self._removal.again(self.place.mounted)
-        self._census.take(self._queue, self.place.mounted)
-        self.settling.forget_all_but(self._census)
-        self._abandoned.line_up()
+        self._remover.again(self.directory.mounted)
+        self._backlog.scan(self._queue, self.directory.mounted)
+        self.incomplete.forget_all_but(self._backlog)
+        self._stale.line_up()
 
-    def _take_slice(self, result: Intaken, seconds: float) -> None:
+    def _take_slice(self, result: IntakeResult, seconds: float) -> None:
         deadline = self._clock() + seconds
         given: list[Item] = []
-        spent: list[Verdict] = []
-        refused: dict[str, list[Verdict]] = {}
+        spent: list[Judgement] = []
+        refused: dict[str, list[Judgement]] = {}
         waiting: set[int] = set()
         came_to_nothing: set[str] = set()
         try:
             stuck_before = len(self._stuck)
-            for item in self._census.in_turn(lambda: self._clock() > deadline):
+            for item in self._backlog.in_turn(lambda: self._clock() > deadline):
                 given.append(item)
                 if item.uid in waiting:
                     result.more_after_cancels = True
                     continue
-                verdict = self._judged(item)
-                if verdict is None:
+                judgement = self._judged(item)
+                if judgement is None:
                     if self._stuck.get(item.name) is not item:
                         self._waited_for.append(item)
                         came_to_nothing.add(item.name)
                     continue
-                if verdict.active_cancel:
+                if judgement.active_cancel:
                     # What its owner wrote after it waits for it, or it would come out of order.
                     waiting.add(item.uid)
-                    result.active_cancels.append(verdict)
+                    result.active_cancels.append(judgement)
                     continue
-                if verdict.refused is not None:
-                    refused.setdefault(verdict.record.username if verdict.record else "", []).append(verdict)
+                if judgement.refused is not None:
+                    refused.setdefault(judgement.record.username if judgement.record else "", []).append(judgement)
                     continue
                 # After a kill, what its owner wrote before would be judged by what this one changes.
-                if verdict.record is not None and (before := refused.pop(verdict.record.username, None)):
-                    self._refusing.record(verdict.record.username, before)
+                if judgement.record is not None and (before := refused.pop(judgement.record.username, None)):
+                    self._refusals.record(judgement.record.username, before)
                     spent += before
-                self._record(verdict)
-                spent.append(verdict)
-            if self._census.waiting:
+                self._record(judgement)
+                spent.append(judgement)
+            if self._backlog.waiting:
                 if result.active_cancels and not (spent or refused or len(self._stuck) > stuck_before):
                     result.more_after_cancels = True
                 else:
                     result.more = True
-            for owner, verdicts in refused.items():
-                self._refusing.record(owner, verdicts, more=result.more)
-                spent += verdicts
+            for owner, judgements in refused.items():
+                self._refusals.record(owner, judgements, more=result.more)
+                spent += judgements
         finally:
             # Also when a write failed half way: what was recorded is done with, and what was not stays in the queue.
             result.handled = len(spent)
             self._done([item for item in given if item.name not in came_to_nothing], spent)
 
-    def _done(self, given: list[Item], spent: list[Verdict]) -> None:
+    def _done(self, given: list[Item], spent: list[Judgement]) -> None:
         done: set[str] = set()
         try:
             self._records.settle()
             self._audit.flush()
-            self._refusing.settle()
-            for verdict in spent:
-                self.discard(verdict)
-                done.add(verdict.item.name)
+            self._refusals.settle()
+            for judgement in spent:
+                self.discard(judgement)
+                done.add(judgement.item.name)
         finally:
-            self._refusing.forget()
+            self._refusals.forget()
             for item in given:
                 if item.name not in done and self._stuck.get(item.name) is not item:
-                    self._census.put_back(item)
+                    self._backlog.put_back(item)
 
-    def _judged(self, item: Item) -> Verdict | None:
-        if self._removal.keeps(item.name):
+    def _judged(self, item: Item) -> Judgement | None:
+        if self._remover.keeps(item.name):
             self._stuck[item.name] = item
             return None
         try:
@@ -232,7 +232,7 @@ class Intake:
             self._stuck[item.name] = item
             self._why_stuck = _unreadable(item.name, error)
             # It is the retry that it waits for now.
-            self.settling.forget(item.name)
+            self.incomplete.forget(item.name)
             return None
 
     def _line_up_again(self, *, all_of_them: bool) -> None:
@@ -240,31 +240,31 @@ class Intake:
         # time is over: else the same few would be looked at in slice after slice, and those behind them never.
         waited_for, self._waited_for = self._waited_for, []
         for item in waited_for:
-            if all_of_them or self.settling.due(item.name):
-                self._census.put_back(item)
+            if all_of_them or self.incomplete.due(item.name):
+                self._backlog.put_back(item)
             else:
                 self._waited_for.append(item)
 
     def _unstick(self) -> None:
         # Only at the beginning of a backlog: within one they would be tried for ever, and keep others from their turn.
         for item in self._stuck.values():
-            self._census.put_back(item)
+            self._backlog.put_back(item)
         self._stuck.clear()
         self._why_stuck = None
 
-    def _record(self, verdict: Verdict) -> None:
-        record = verdict.record
+    def _record(self, judgement: Judgement) -> None:
+        record = judgement.record
         if record is None:
             # Its record was made before a kill; perhaps its line was not.
-            if verdict.before is not None:
-                self._audit.add_again(verdict.before, self._records.withdrawn_by(verdict.before))
-                if verdict.before.status == "refused":
-                    self._refusing.recorded_before()
+            if judgement.before is not None:
+                self._audit.add_again(judgement.before, self._records.withdrawn_by(judgement.before))
+                if judgement.before.status == "refused":
+                    self._refusals.recorded_before()
             return
         gid = self._accounts.gid
-        if verdict.withdraws is not None and verdict.withdraws.status == "pending":
+        if judgement.withdraws is not None and judgement.withdraws.status == "pending":
             withdrawn = replace(
-                verdict.withdraws,
+                judgement.withdraws,
                 status="cancelled",
                 decided_at=record.decided_at,
                 decided_by=record.username,
@@ -274,9 +274,9 @@ class Intake:
         if record.status == "pending":
             self._make_room(record, gid)
         self._records.add(record, gid)
-        withdrawn_id = verdict.withdraws.request_id if verdict.withdraws else None
+        withdrawn_id = judgement.withdraws.request_id if judgement.withdraws else None
         self._audit.add(lines.of_withdrawal(record, withdrawn_id) if withdrawn_id else lines.of_record(record))
-        self._journal.taken(record)
+        self._intake_log.taken(record)
 
     def _make_room(self, record: RequestRecord, gid: int) -> None:
         # Only a request of an account that is no more can still be pending under the same name here.
@@ -294,36 +294,36 @@ class Intake:
             self._audit.flush()
             self._records.close_pending(closed, gid)
 
-    def refuse(self, verdict: Verdict) -> None:
+    def refuse(self, judgement: Judgement) -> None:
         """Record one refusal, and count it."""
-        self._refusing.record(verdict.record.username if verdict.record else "", [verdict])
-        self._refusing.settle()
+        self._refusals.record(judgement.record.username if judgement.record else "", [judgement])
+        self._refusals.settle()
 
-    def discard(self, verdict: Verdict) -> None:
+    def discard(self, judgement: Judgement) -> None:
         """Remove the entry that was judged, and no other that has taken its name since."""
-        name = verdict.item.name
-        self._removal.remove(name, verdict.inode)
-        self.settling.forget(name)
-        self._census.forget(name)
+        name = judgement.item.name
+        self._remover.remove(name, judgement.inode)
+        self.incomplete.forget(name)
+        self._backlog.forget(name)
 
-    def _remove_abandoned(self, result: Intaken) -> None:
-        if not self._abandoned.waiting:
+    def _remove_stale(self, result: IntakeResult) -> None:
+        if not self._stale.waiting:
             return
         deadline = self._clock() + SHORT_SLICE_SECONDS
-        abandoned = self._abandoned.find(lambda: self._clock() > deadline)
-        result.more |= abandoned.more
-        result.troubles += [_unreadable(name, error) for name, error in abandoned.troubles]
-        for uid, found in abandoned.of_owner.items():
+        stale = self._stale.find(lambda: self._clock() > deadline)
+        result.more |= stale.more
+        result.troubles += [_unreadable(name, error) for name, error in stale.troubles]
+        for uid, found in stale.of_owner.items():
             account = self._accounts.of_uid(uid)
             owner = account.name if account else None
             last = found[-1][0]
             self._audit.refusals.count(owner or "", uid, len(found), sentences.ABANDONED, last)
             for name, inode in found:
-                self._removal.remove(name, inode)
+                self._remover.remove(name, inode)
             result.handled += len(found)
-            self._refusing.count += len(found)
-            self._journal.abandoned(owner, len(found), last)
+            self._refusals.count += len(found)
+            self._intake_log.stale(owner, len(found), last)
 
 
 def _unreadable(name: str, error: OSError | StateError) -> str:
-    return sentences.ENTRY_UNREADABLE.format(name=printable(name), error=reason(error))
+    return sentences.ENTRY_UNREADABLE.format(name=printable(name), error=error_text(error))

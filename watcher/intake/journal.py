@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from schemas.requests import RequestRecord
 from schemas.text import printable
 from watcher import sentences
-from watcher.intake.judge import Verdict
-from watcher.tally import Tally
+from watcher.intake.judge import Judgement
+from watcher.tally import RateLimit
 
 TAKEN_AT_ONCE = 8
 """How many requests and cancels of one member are told one by one within a minute."""
@@ -18,7 +18,7 @@ TAKEN_AT_ONCE = 8
 log = logging.getLogger("runv.intake")
 
 
-class Journal:
+class IntakeLog:
     """Tells of what was taken in, refused and removed.
 
     Attributes:
@@ -26,13 +26,13 @@ class Journal:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.tally = Tally(log, clock)
+        self.rate_limit = RateLimit(log, clock)
 
     def taken(self, record: RequestRecord) -> None:
         """*record* is pending, or cancels what was."""
-        told = sentences.LOG_PENDING if record.status == "pending" else sentences.LOG_CANCELLED
-        line = told.format(id=record.request_id, alias=record.alias, destination=record.destination)
-        self.tally.say(
+        message = sentences.LOG_PENDING if record.status == "pending" else sentences.LOG_CANCELLED
+        line = message.format(id=record.request_id, alias=record.alias, destination=record.destination)
+        self.rate_limit.say(
             logging.INFO,
             ("taken", record.username),
             line,
@@ -40,24 +40,24 @@ class Journal:
             at_once=TAKEN_AT_ONCE,
         )
 
-    def refused(self, owner: str, verdicts: Sequence[Verdict]) -> None:
+    def refused(self, owner: str, judgements: Sequence[Judgement]) -> None:
         """*verdicts* on entries of *owner* were refusals."""
-        last = verdicts[-1]
+        last = judgements[-1]
         shown = {"owner": printable(owner) or "?", "name": printable(last.item.name), "reason": last.refused}
-        line = sentences.LOG_REFUSED.format(count=len(verdicts), **shown)
-        self.tally.say(
+        line = sentences.LOG_REFUSED.format(count=len(judgements), **shown)
+        self.rate_limit.say(
             logging.WARNING,
             ("refused", owner),
             line,
             lambda total: sentences.LOG_REFUSED_MORE.format(count=total, **shown),
-            count=len(verdicts),
+            count=len(judgements),
         )
 
-    def abandoned(self, owner: str | None, count: int, last: str) -> None:
+    def stale(self, owner: str | None, count: int, last: str) -> None:
         """*count* unfinished files of *owner* were removed, *last* the last of them."""
         shown = {"owner": printable(owner or "") or "?", "name": printable(last)}
         line = sentences.LOG_ABANDONED.format(count=count, **shown)
-        self.tally.say(
+        self.rate_limit.say(
             logging.WARNING,
             ("abandoned", owner or ""),
             line,

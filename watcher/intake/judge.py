@@ -24,13 +24,13 @@ from watcher import sentences
 from watcher.accounts import Account, Accounts
 from watcher.intake.census import Item
 from watcher.records import RecordStore
-from watcher.settling import Settling
+from watcher.settling import IncompleteFiles
 
 _DAY_NS = 24 * 3600 * 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """A judged entry.
 
     Attributes:
@@ -56,15 +56,20 @@ class Judge:
     """Judges entries of *queue*, one at a time; changes nothing."""
 
     def __init__(
-        self, settings: Settings, queue: Directory, records: RecordStore, accounts: Accounts, settling: Settling
+        self,
+        settings: Settings,
+        queue: Directory,
+        records: RecordStore,
+        accounts: Accounts,
+        incomplete: IncompleteFiles,
     ) -> None:
         self._settings = settings
         self._queue = queue
         self._records = records
         self._accounts = accounts
-        self._settling = settling
+        self._incomplete = incomplete
 
-    def judge(self, item: Item) -> Verdict | None:
+    def judge(self, item: Item) -> Judgement | None:
         """The verdict on *item*, or `None`: it is gone, is still being written, or has to be left alone.
 
         Raises:
@@ -72,61 +77,61 @@ class Judge:
             OSError: the entry cannot be read, which says nothing against it.
         """
         try:
-            held = self._queue.pin(item.name)
+            pinned = self._queue.pin(item.name)
         except FileNotFoundError:
             return None
-        with held:
+        with pinned:
             # Whoever serves what was mounted over it says what he likes, of its owner too. The next census counts it.
-            return None if held.mount != self._queue.mount else self._judge(item.name, held)
+            return None if pinned.mount != self._queue.mount else self._judge(item.name, pinned)
 
-    def _judge(self, name: str, held: Pinned) -> Verdict | None:
-        status = held.status
+    def _judge(self, name: str, pinned: Pinned) -> Judgement | None:
+        status = pinned.status
         item = Item(status.st_mtime_ns, name, status.st_ino, status.st_uid, status.st_mode)
         if item.directory:
             return None
         account = self._accounts.of_uid(item.uid)
-        case = _Case(item, account, status)
+        case = _Asked(item, account, status)
         if not NAME.fullmatch(name):
             return self._refusal(case, sentences.BAD_NAME)
         if not item.regular:
             return self._refusal(case, sentences.NOT_A_FILE)
         if account is None:
             return self._refusal(case, sentences.NO_ACCOUNT)
-        if self._settling.waits(name, signature_of(status)):
+        if self._incomplete.waits(name, signature_of(status)):
             return None
         try:
-            found = self._read(name, held)
+            found = self._read(name, pinned)
         except BeingWrittenError:
             return None
         except BlockingIOError:
-            if not self._settling.hopeless(name, signature_of(status), item.uid):
+            if not self._incomplete.expired(name, signature_of(status), item.uid):
                 return None
             return self._refusal(case, sentences.HELD)
         except UnsafeFileError:
             return self._refusal(case, sentences.LINKED)
         except TooLargeError:
             return self._refusal(case, sentences.TOO_LARGE.format(limit=SIZE_LIMIT))
-        return self._file(_Case(item, account, found.status, found.born_ns), account, found)
+        return self._file(_Asked(item, account, found.status, found.born_ns), account, found)
 
-    def _read(self, name: str, held: Pinned) -> FoundFile:
+    def _read(self, name: str, pinned: Pinned) -> FoundFile:
         try:
-            return held.read(SIZE_LIMIT, at_rest=True)
+            return pinned.read(SIZE_LIMIT, at_rest=True)
         except BeingWrittenError:
             # A program may keep open what it has long written; of what it still writes it was given time enough.
-            if self._settling.hopeless(name, signature_of(held.status), held.status.st_uid, opened=True):
-                return held.read(SIZE_LIMIT)
+            if self._incomplete.expired(name, signature_of(pinned.status), pinned.status.st_uid, opened=True):
+                return pinned.read(SIZE_LIMIT)
             raise
 
-    def _file(self, case: _Case, account: Account, found: FoundFile) -> Verdict | None:
+    def _file(self, case: _Asked, account: Account, found: FoundFile) -> Judgement | None:
         if self._records.known(case.identifier):
-            return Verdict(case.item, case.item.inode, before=self._records.find(case.identifier))
+            return Judgement(case.item, case.item.inode, before=self._records.find(case.identifier))
         trouble = self._owner_trouble(account, found) or self._time_trouble(case.identifier, found)
         if trouble:
             return self._refusal(case, trouble)
         try:
             asked = parse_queue_file(found.data)
         except NotJsonError as error:
-            if not self._settling.hopeless(case.item.name, signature_of(found.status), case.item.uid):
+            if not self._incomplete.expired(case.item.name, signature_of(found.status), case.item.uid):
                 return None
             return self._refusal(case, sentences.NOT_JSON.format(error=error))
         except ShapeError as error:
@@ -158,42 +163,42 @@ class Judge:
             return sentences.FROM_THE_FUTURE
         return sentences.OUTDATED if self._records.outdated(identifier, found.status) else None
 
-    def _request(self, case: _Case, asked: QueueFile) -> Verdict:
+    def _request(self, case: _Asked, asked: QueueFile) -> Judgement:
         pending = self._pending(case)
         if pending is not None:
-            told = sentences.ALREADY_PENDING.format(destination=pending.destination, since=pending.created_at)
-            return self._refusal(case, told, asked)
+            message = sentences.ALREADY_PENDING.format(destination=pending.destination, since=pending.created_at)
+            return self._refusal(case, message, asked)
         try:
             destination = check_destination(asked.destination or "", self._settings.domain)
         except DestinationRefusedError as error:
             return self._refusal(case, str(error), asked)
-        return Verdict(case.item, case.item.inode, replace(self._record(case, asked), destination=destination))
+        return Judgement(case.item, case.item.inode, replace(self._record(case, asked), destination=destination))
 
-    def _cancel(self, case: _Case, asked: QueueFile) -> Verdict:
+    def _cancel(self, case: _Asked, asked: QueueFile) -> Judgement:
         record = replace(
             self._record(case, asked), status="cancelled", decided_at=now(), decided_by=case.identifier.owner
         )
         if asked.scope == "active":
-            return Verdict(case.item, case.item.inode, record, active_cancel=True)
+            return Judgement(case.item, case.item.inode, record, active_cancel=True)
         pending = self._pending(case) or self._withdrawn_by(case)
         if pending is None:
             return self._refusal(case, sentences.NOTHING_PENDING, asked)
         record = replace(record, destination=pending.destination)
-        return Verdict(case.item, case.item.inode, record, withdraws=pending)
+        return Judgement(case.item, case.item.inode, record, withdraws=pending)
 
-    def _pending(self, case: _Case) -> RequestRecord | None:
+    def _pending(self, case: _Asked) -> RequestRecord | None:
         found = self._records.pending.get(case.identifier.owner)
         # A pending request of an earlier holder of the name is nobody's: it cannot be approved any more.
         return found if found is not None and found.uid == case.item.uid else None
 
-    def _withdrawn_by(self, case: _Case) -> RequestRecord | None:
+    def _withdrawn_by(self, case: _Asked) -> RequestRecord | None:
         # After a kill between moving the request and recording the cancel, the request is in its folder already.
         for record in self._records.folders.newest_first("cancelled", case.identifier.owner):
             if record.decision_id == str(case.identifier):
                 return record
         return None
 
-    def _record(self, case: _Case, asked: QueueFile | None) -> RequestRecord:
+    def _record(self, case: _Asked, asked: QueueFile | None) -> RequestRecord:
         return RequestRecord(
             request_id=str(case.identifier),
             username=case.identifier.owner,
@@ -206,17 +211,17 @@ class Judge:
             created_at=case.created_at,
         )
 
-    def _refusal(self, case: _Case, reason: str, asked: QueueFile | None = None) -> Verdict:
+    def _refusal(self, case: _Asked, reason: str, asked: QueueFile | None = None) -> Judgement:
         if case.account is None or not has_record(case.identifier):
-            return Verdict(case.item, case.item.inode, refused=reason)
+            return Judgement(case.item, case.item.inode, refused=reason)
         record = replace(
             self._record(case, asked), status="refused", reason=reason, decided_at=now(), decided_by="watcher"
         )
-        return Verdict(case.item, case.item.inode, record, refused=reason)
+        return Judgement(case.item, case.item.inode, record, refused=reason)
 
 
 @dataclass(frozen=True)
-class _Case:
+class _Asked:
     """An entry, its owner, and what tells the id that its record has."""
 
     item: Item

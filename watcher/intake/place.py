@@ -26,7 +26,7 @@ _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _MEMBERS_MAY_MOUNT = frozenset({"fuse", "fuseblk", "unknown"})
 
 
-class Place:
+class QueueDirectory:
     """Where *queue* was opened, and what has become of it.
 
     Attributes:
@@ -92,8 +92,8 @@ class Place:
         if not self.mounted:
             return {}
         name = printable(min(self.mounted))
-        told = sentences.ENTRIES_MOUNTED.format(path=path, count=len(self.mounted), name=name)
-        return {"queue-mounted": told}
+        message = sentences.ENTRIES_MOUNTED.format(path=path, count=len(self.mounted), name=name)
+        return {"queue-mounted": message}
 
     def _modes(self) -> dict[str, str]:
         if self.closed:
@@ -109,12 +109,12 @@ class Place:
         if _is_safe(*found):
             self._safe = found
             return {}
-        told = sentences.QUEUE_UNSAFE.format(
+        message = sentences.QUEUE_UNSAFE.format(
             path=self._settings.queue,
             found=f"{found[0]:o} {_user(status.st_uid)}:{_group(status.st_gid)}",
             group=self._settings.config.group,
         )
-        return {"queue-unsafe": told}
+        return {"queue-unsafe": message}
 
 
 def _is_safe(mode: int, uid: int, gid: int, members: int) -> bool:

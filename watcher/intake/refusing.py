@@ -8,34 +8,34 @@ from schemas.requests import REFUSED_KEPT
 from watcher.accounts import Accounts
 from watcher.audit import lines
 from watcher.audit.log import Audit
-from watcher.intake.journal import Journal
-from watcher.intake.judge import Verdict
+from watcher.intake.journal import IntakeLog
+from watcher.intake.judge import Judgement
 from watcher.records import RecordStore
 
 FLOOD_KEPT = 1
 """Of how many refusals a slice writes records, once a backlog has had more than `REFUSED_KEPT` of the same member."""
 
 
-class Refusing:
+class Refusals:
     """Writes refusals down.
 
     Attributes:
         count: how many there were since the watcher started.
     """
 
-    def __init__(self, records: RecordStore, accounts: Accounts, audit: Audit, journal: Journal) -> None:
+    def __init__(self, records: RecordStore, accounts: Accounts, audit: Audit, intake_log: IntakeLog) -> None:
         self._records = records
         self._accounts = accounts
         self._audit = audit
-        self._journal = journal
+        self._intake_log = intake_log
         self._of_owner: Counter[str] = Counter()
-        self._owed: list[tuple[str, list[Verdict], int]] = []
+        self._owed: list[tuple[str, list[Judgement], int]] = []
         self._owed_before = 0
         self.count = 0
 
-    def record(self, owner: str, verdicts: list[Verdict], *, more: bool = False) -> None:
+    def record(self, owner: str, judgements: list[Judgement], *, more: bool = False) -> None:
         """Record *verdicts* on entries of *owner*; whether *more* entries wait. They are counted by `settle`."""
-        records = [record for verdict in verdicts if (record := verdict.record) is not None]
+        records = [record for judgement in judgements if (record := judgement.record) is not None]
         # Each record is synced. In a flood newer ones come after these, and take their place.
         most = max(FLOOD_KEPT, REFUSED_KEPT - self._of_owner[owner]) if more else REFUSED_KEPT
         self._of_owner[owner] += len(records)
@@ -47,7 +47,7 @@ class Refusing:
         allowed = self._audit.refusals.allowance(owner, len(kept))
         for record in kept[len(kept) - allowed :]:
             self._audit.add(lines.of_record(record))
-        self._owed.append((owner, verdicts, allowed))
+        self._owed.append((owner, judgements, allowed))
 
     def recorded_before(self) -> None:
         """One was recorded already when it came up; it is counted by `settle` all the same."""
@@ -55,12 +55,12 @@ class Refusing:
 
     def settle(self) -> None:
         """What was told of them is durable now: count them. Earlier, they would come, and be counted, again."""
-        for owner, verdicts, allowed in self._owed:
-            last = verdicts[-1]
-            if (others := len(verdicts) - allowed) > 0:
+        for owner, judgements, allowed in self._owed:
+            last = judgements[-1]
+            if (others := len(judgements) - allowed) > 0:
                 self._audit.refusals.count(owner, last.item.uid, others, last.refused or "", last.item.name)
-            self.count += len(verdicts)
-            self._journal.refused(owner, verdicts)
+            self.count += len(judgements)
+            self._intake_log.refused(owner, judgements)
         self.count += self._owed_before
         self.forget()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from schemas.errors import StateError, reason
+from schemas.errors import StateError, error_text
 from schemas.files import Directory, Signature, signature_of
 from schemas.text import printable
 from watcher import sentences
 
 
-class Removal:
+class EntryRemover:
     """Removes entries of *queue*. One that cannot be removed is not dealt with again, and keeps no other waiting."""
 
     def __init__(self, queue: Directory) -> None:
@@ -32,10 +32,10 @@ class Removal:
     def remove(self, name: str, inode: int) -> None:
         """Remove *name* if it still is that inode, and no other file that has taken its name since."""
         try:
-            with self._queue.pin(name) as held:
-                if held.mount != self._queue.mount or held.status.st_ino != inode:
+            with self._queue.pin(name) as pinned:
+                if pinned.mount != self._queue.mount or pinned.status.st_ino != inode:
                     return
-                self._unlink(name, signature_of(held.status))
+                self._unlink(name, signature_of(pinned.status))
         except FileNotFoundError:
             return
 
@@ -50,7 +50,7 @@ class Removal:
                 if self._queue.signature(name) == signature:
                     self._unlink(name, signature)
             except (OSError, StateError) as trouble:
-                self._kept[name] = (signature, reason(trouble))
+                self._kept[name] = (signature, error_text(trouble))
 
     def _unlink(self, name: str, signature: Signature) -> None:
         try:
@@ -58,4 +58,4 @@ class Removal:
         except IsADirectoryError:
             return  # swapped in at this moment; it is left alone, as every directory is
         except OSError as error:
-            self._kept[name] = (signature, reason(error))
+            self._kept[name] = (signature, error_text(error))

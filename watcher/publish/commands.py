@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.text import printable
 
 TIMEOUT = 20.0
@@ -30,7 +30,7 @@ _PASSED_ON = ("MAIL_CONFIG", "TZ")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class CommandError(TroubleError):
+class CommandError(ExpectedError):
     """A program could not be run, failed, or complained; the message shows what it said."""
 
 

@@ -13,7 +13,7 @@ from schemas.status import Conflict, Host
 from watcher import sentences
 from watcher.publish.commands import CommandError, run_well
 from watcher.publish.mapfiles import MapError, MapFiles, MapSignature
-from watcher.publish.plan import Plan, make_plan, refuse_mass_change, told_of
+from watcher.publish.plan import Plan, describe, make_plan, refuse_mass_change
 from watcher.publish.postmap import DUMPABLE, is_plain_postmap
 
 SMALL_CHANGE = 64
@@ -24,7 +24,7 @@ log = logging.getLogger("runv.publish")
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Published:
     """What the map holds, as far as we know, and the files that hold it; `None` for those that are to be made anew."""
 
     rows: Mapping[str, str]
@@ -50,7 +50,7 @@ class FilePublisher:
         self._approvals = approvals
         self._files = MapFiles(config)
         self._plain = is_plain_postmap(config.postmap_command, config.map_type, config.virtual_alias_file)
-        self._held: _Held | None = None
+        self._held: _Published | None = None
         self._tidied = False
         self.problems: dict[str, str] = {}
 
@@ -87,38 +87,38 @@ class FilePublisher:
         if not forced:
             refuse_mass_change(plan, registry, self._approvals)
         self._write(held, desired, plan)
-        log.info(told_of(plan, self._files.path, len(desired)))
+        log.info(describe(plan, self._files.path, len(desired)))
         self._reload()
         return plan
 
-    def _looked_at(self) -> _Held:
+    def _looked_at(self) -> _Published:
         if self._held is None:
             self._held = self._first_look()
         elif self._held.files is not None and self._files.signature() != self._held.files:
             log.warning(sentences.LOG_DRIFT.format(path=self._files.path))
-            self._held = _Held(self._held.rows, None)
+            self._held = _Published(self._held.rows, None)
         return self._held
 
-    def _first_look(self) -> _Held:
+    def _first_look(self) -> _Published:
         signature = self._files.signature()
         text_rows = self._files.text_rows()
         if not self._config.run_postmap or self._files.map_type == "texthash":
-            return _Held(text_rows or {}, signature if text_rows is not None else None)
+            return _Published(text_rows or {}, signature if text_rows is not None else None)
         if signature.table is None:
-            return _Held({}, None)
+            return _Published({}, None)
         if self._files.map_type not in DUMPABLE:
             # Of cdb nobody can tell every row, so it is made anew once; the text says what was published before.
-            return _Held(text_rows or {}, None)
+            return _Published(text_rows or {}, None)
         try:
             rows = self._files.postmap.dump(self._files.path)
         except CommandError:
-            return _Held(text_rows or {}, None)
-        return _Held(rows, signature if rows == text_rows else None)
+            return _Published(text_rows or {}, None)
+        return _Published(rows, signature if rows == text_rows else None)
 
-    def _write(self, held: _Held, desired: Mapping[str, str], plan: Plan) -> None:
+    def _write(self, held: _Published, desired: Mapping[str, str], plan: Plan) -> None:
         changed = {**plan.added, **{alias: new for alias, (_, new) in plan.changed.items()}}
         # Until the new map is proved, what lies there is not known; a failure on the way makes it all anew.
-        self._held = _Held(held.rows, None)
+        self._held = _Published(held.rows, None)
         if self._config.run_postmap and not self._plain:
             self._write_by_command(desired)
             files: MapSignature | None = self._files.signature()
@@ -128,25 +128,25 @@ class FilePublisher:
             files = self._make_table(held, desired, plan, changed)
         if self._config.run_postmap:
             self._prove_live(held, desired, changed, plan)
-        self._held = _Held(desired, files)
+        self._held = _Published(desired, files)
 
     def _make_table(
-        self, held: _Held, desired: Mapping[str, str], plan: Plan, changed: Mapping[str, str]
+        self, held: _Published, desired: Mapping[str, str], plan: Plan, changed: Mapping[str, str]
     ) -> MapSignature:
         files = None
         if held.files is not None and plan.keys <= SMALL_CHANGE and self._files.map_type in DUMPABLE:
             files = self._files.amend(desired, changed, plan.removed, held.files)
         return files or self._files.build(desired)
 
-    def _prove_live(self, held: _Held, desired: Mapping[str, str], changed: Mapping[str, str], plan: Plan) -> None:
+    def _prove_live(self, held: _Published, desired: Mapping[str, str], changed: Mapping[str, str], plan: Plan) -> None:
         try:
             self._files.prove_live(changed, plan.removed)
         except (MapError, CommandError) as error:
             try:
                 self._put_back(held.rows)
             except (MapError, CommandError) as second:
-                told = f"{error} {second}"
-                raise MapError(sentences.MAP_NOT_RESTORED.format(path=self._files.path, error=told)) from second
+                message = f"{error} {second}"
+                raise MapError(sentences.MAP_NOT_RESTORED.format(path=self._files.path, error=message)) from second
             raise MapError(sentences.MAP_RESTORED.format(path=self._files.path, error=error)) from error
 
     def _put_back(self, rows: Mapping[str, str]) -> None:

@@ -17,18 +17,18 @@ from typing import NamedTuple
 
 from schemas.addresses import DESTINATION_ROW
 from schemas.config import Config
-from schemas.errors import StateError, TroubleError, reason
+from schemas.errors import ExpectedError, StateError, error_text
 from schemas.files import Directory, Signature, read_plain, settle, signature_of
 from watcher import sentences
 from watcher.publish.postmap import DUMPABLE, SUFFIXES, Asker, Postmap, is_plain_postmap
-from watcher.publish.workshop import Workshop
+from watcher.publish.workshop import BuildDirectory
 
 SIZE_LIMIT = 1024 * 1024 * 1024
 
 _ROWS = re.compile(rf"(?:[a-z0-9][a-z0-9._-]{{0,63}}@[a-z0-9.-]+\t{DESTINATION_ROW}\n)*")
 
 
-class MapError(TroubleError):
+class MapError(ExpectedError):
     """A map could not be made or read; the message says what to do."""
 
 
@@ -56,7 +56,7 @@ class MapFiles:
         self._suffix = SUFFIXES[self.map_type]
         # A table that somebody else builds is theirs to change, and changes of it are no drift.
         self.has_table = bool(self._suffix) and config.run_postmap
-        self._workshop = Workshop(self._folder, self._name)
+        self._workshop = BuildDirectory(self._folder, self._name)
         self._checked: Mapping[str, str] = {}
         plain = is_plain_postmap(config.postmap_command, self.map_type, self.path)
         self.postmap = Postmap(config.postmap_command[0] if plain else "postmap", self.map_type)
@@ -83,8 +83,8 @@ class MapFiles:
             data = read_plain(self.path, SIZE_LIMIT).data
         except FileNotFoundError:
             return None
-        except (OSError, TroubleError) as error:
-            raise MapError(sentences.MAP_UNREADABLE.format(path=self.path, error=reason(error))) from error
+        except (OSError, ExpectedError) as error:
+            raise MapError(sentences.MAP_UNREADABLE.format(path=self.path, error=error_text(error))) from error
         rows: dict[str, str] = {}
         for line in data.decode("utf-8", "surrogateescape").split("\n"):
             alias, _, destination = line.partition("\t")
@@ -252,7 +252,7 @@ def published_rows(config: Config) -> dict[str, str]:
     """What the map holds, for reading only: of its table where that can be told, else of its source text.
 
     Raises:
-        TroubleError: it cannot be read.
+        ExpectedError: it cannot be read.
     """
     files = MapFiles(config)
     if not files.has_table:

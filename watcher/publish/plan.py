@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.registry import Registry
 from schemas.requests import RequestRecord
 from watcher import sentences
@@ -16,7 +16,7 @@ GUARD_PERCENT = 30
 """More than this share of the published rows removed, or pointed elsewhere, waits for an administrator."""
 
 
-class MassChangeError(TroubleError):
+class MassChangeError(ExpectedError):
     """More would change than is changed unasked; the message has the counts, the limit and the command."""
 
 
@@ -99,7 +99,7 @@ def refuse_mass_change(plan: Plan, registry: Registry, approvals: Callable[[str]
         )
 
 
-def told_of(plan: Plan, path: str, aliases: int) -> str:
+def describe(plan: Plan, path: str, aliases: int) -> str:
     """The journal's line of a publish to *path*, which holds so many *aliases* now."""
     return sentences.LOG_PUBLISHED.format(
         path=path, aliases=aliases, added=len(plan.added), changed=len(plan.changed), removed=len(plan.removed)

@@ -54,7 +54,7 @@ class Publisher(Protocol):
 
         Raises:
             MassChangeError: the guard holds it back.
-            TroubleError: the map could not be brought into line; the earlier rows are in place.
+            ExpectedError: the map could not be brought into line; the earlier rows are in place.
         """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from schemas.errors import TroubleError, reason
+from schemas.errors import ExpectedError, error_text
 from schemas.registry import Registry
 from schemas.status import Published
 from schemas.times import now
@@ -14,11 +14,11 @@ from watcher.audit import lines
 from watcher.decide.markers import Marker
 from watcher.publish.plan import MassChangeError, Plan
 from watcher.publish.publisher import Publisher
-from watcher.rooms import Rooms
+from watcher.rooms import Context
 
 
 @dataclass
-class Followed:
+class PublishResult:
     """What the step came to.
 
     Attributes:
@@ -35,7 +35,7 @@ class Followed:
 
 
 class PublishStep:
-    """Takes the step in *rooms*.
+    """Takes the step in *context*.
 
     Args:
         rooms: where.
@@ -46,17 +46,17 @@ class PublishStep:
         published: the same, as the steps leave it.
     """
 
-    def __init__(self, rooms: Rooms, woken: Callable[[], bool], published: Published | None) -> None:
-        self._rooms = rooms
+    def __init__(self, context: Context, woken: Callable[[], bool], published: Published | None) -> None:
+        self._context = context
         self._woken = woken
         self.published = published
         self._in_line: Registry | None = None
         self._stuck: _Stuck | None = None
-        self._audited = rooms.audit.last_published()
+        self._audited = context.audit.last_published()
 
     def take(
         self, registry: Registry, force: Marker | None, *, by_hand: bool, waits: bool, asked: bool = False
-    ) -> Followed:
+    ) -> PublishResult:
         """Bring the map into line with *registry*, if publishing is on.
 
         Args:
@@ -66,38 +66,38 @@ class PublishStep:
             waits: whether what failed before is not to be tried again yet.
             asked: whether an administrator wants the map looked at.
         """
-        followed = Followed()
-        rooms = self._rooms
-        if not rooms.settings.config.enabled:
+        followed = PublishResult()
+        context = self._context
+        if not context.settings.config.enabled:
             return followed
         forced = force is not None
         stuck, self._stuck = self._stuck, None
-        if stuck is not None and waits and not asked and stuck.as_it_was(registry, rooms.publisher, forced=forced):
+        if stuck is not None and waits and not asked and stuck.as_it_was(registry, context.publisher, forced=forced):
             # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
             self._stuck = stuck
             followed.problems["publish-failed"] = stuck.what
             followed.failed = True
         else:
             self._publish(registry, force, followed, by_hand=by_hand, asked=asked)
-        followed.problems.update(rooms.publisher.problems)
-        if (trouble := rooms.mapcheck.trouble()) is not None:
+        followed.problems.update(context.publisher.problems)
+        if (trouble := context.mapcheck.trouble()) is not None:
             followed.problems["map-not-used"] = trouble
         return followed
 
     def _publish(
-        self, registry: Registry, force: Marker | None, followed: Followed, *, by_hand: bool, asked: bool
+        self, registry: Registry, force: Marker | None, followed: PublishResult, *, by_hand: bool, asked: bool
     ) -> None:
-        rooms = self._rooms
+        context = self._context
         forced = force is not None
         try:
-            drifted = rooms.publisher.drifted(asked=asked or forced)
+            drifted = context.publisher.drifted(asked=asked or forced)
             if forced or drifted or registry is not self._in_line:
                 news = registry is not self._in_line
                 by_hand &= news
-                plan = rooms.publisher.publish(registry, forced=forced)
+                plan = context.publisher.publish(registry, forced=forced)
                 self._audit(registry, plan, force)
                 self._in_line = registry
-                aliases = len(registry.rows()) - len(rooms.publisher.conflicts)
+                aliases = len(registry.rows()) - len(context.publisher.conflicts)
                 if news or plan is not None or self.published is None or self.published.aliases != aliases:
                     self.published = Published(registry.sha256, now(), aliases)
                 # More changes while the last one was being published are a burst; one after another is not.
@@ -105,12 +105,12 @@ class PublishStep:
         except MassChangeError as error:
             followed.problems["publish-held"] = str(error)
             followed.failed = True
-        except (OSError, TroubleError) as error:
-            path = rooms.settings.config.map_path
-            told = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
-            followed.problems["publish-failed"] = told
+        except (OSError, ExpectedError) as error:
+            path = context.settings.config.map_path
+            message = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
+            followed.problems["publish-failed"] = message
             followed.failed = followed.again = True
-            self._stuck = _Stuck(registry, rooms.publisher.found(), forced, told)
+            self._stuck = _Stuck(registry, context.publisher.found(), forced, message)
 
     def _audit(self, registry: Registry, plan: Plan | None, force: Marker | None) -> None:
         # A cdb is made anew at every start, with the same in it, since nobody can list it.
@@ -118,7 +118,7 @@ class PublishStep:
         if nothing_new and registry.sha256 == self._audited:
             return
         operator = force.decision.operator if force else None
-        self._rooms.audit.add(lines.of_publish(self._audited, registry, plan, operator))
+        self._context.audit.add(lines.of_publish(self._audited, registry, plan, operator))
         self._audited = registry.sha256
 
 
@@ -137,4 +137,4 @@ class _Stuck:
 
 
 def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, TroubleError) else f"{reason(error)}."
+    return str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}."

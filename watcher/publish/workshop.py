@@ -15,7 +15,7 @@ _MODE = 0o700
 _REMOVAL_TRIES = 3
 
 
-class Workshop:
+class BuildDirectory:
     """Where this process builds the file *name* of the directory *folder*; it is there only while that is done.
 
     A postmap outlives a watcher that is killed, and goes on reading and writing by path. So each process has a

@@ -7,7 +7,7 @@ import logging
 from schemas.status import Problem
 from schemas.times import now
 from watcher import sentences
-from watcher.tally import Tally
+from watcher.tally import RateLimit
 
 TOLD_AT_ONCE = 4
 """How often within a minute it is told that a problem has come or gone: a member can make directories by the second."""
@@ -24,11 +24,11 @@ class Problems:
 
     def __init__(self) -> None:
         self._known: dict[str, Problem] = {}
-        self.tally = Tally(log)
+        self.rate_limit = RateLimit(log)
 
     def update(self, found: dict[str, str]) -> list[Problem]:
         """Take the problems of a pass, their words by code, and give them with their beginnings."""
-        self.tally.settle()
+        self.rate_limit.settle()
         for code in self._known.keys() - found.keys():
             self._say(logging.INFO, code, sentences.LOG_SOLVED)
         now_known: dict[str, Problem] = {}
@@ -42,7 +42,7 @@ class Problems:
 
     def _say(self, level: int, code: str, sentence: str, what: str = "") -> None:
         line = sentence.format(code=code, what=what)
-        self.tally.say(
+        self.rate_limit.say(
             level,
             (sentence, code),
             line,

@@ -35,7 +35,7 @@ class Report:
     @property
     def due(self) -> float | None:
         """The moment, on the monotonic clock, when the journal is to be told of something."""
-        return self._problems.tally.next_due
+        return self._problems.rate_limit.next_due
 
     def write(
         self,

@@ -172,8 +172,8 @@ def test_whom_postgresql_knows_by_the_name_of_the_process_alone_is_told_of_anoth
 ) -> None:
     assert isinstance(database, ServerDatabase)
     path = map_of(MARKED)
-    place = f"{quote(str(postgresql.sockets), safe='')}:{postgresql.port}"
-    database.write_map(path, MARKED.query, hosts=f"postgresql://stranger@{place}/{database.name}")
+    display_path = f"{quote(str(postgresql.sockets), safe='')}:{postgresql.port}"
+    database.write_map(path, MARKED.query, hosts=f"postgresql://stranger@{display_path}/{database.name}")
     outcome = trouble(server, path)
     assert "does not let stranger in" in outcome.err
     assert "By its socket it lets in only the account of the same name. Give `hosts = 127.0.0.1`" in outcome.err
@@ -203,11 +203,11 @@ def test_a_password_that_everybody_can_read_is_warned_of(server: Server, tmp_pat
         "hosts = 127.0.0.1:1\nuser = u\npassword = hunter2\ndbname = d\nquery = SELECT g FROM t WHERE a='%s'\n"
     )
     path.chmod(0o644)
-    told = "Every account can read that file, and the password in it. Give it the mode 0640 and the group postfix."
+    message = "Every account can read that file, and the password in it. Give it the mode 0640 and the group postfix."
     outcome = trouble(server, path)
-    assert told in " ".join(outcome.out.split())
+    assert message in " ".join(outcome.out.split())
     path.chmod(0o640)
-    assert told not in " ".join(trouble(server, path).out.split())
+    assert message not in " ".join(trouble(server, path).out.split())
     assert "hunter2" not in outcome.out + outcome.err
 
 

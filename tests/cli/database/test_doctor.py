@@ -81,8 +81,8 @@ def test_all_is_well_and_conflicts_are_told_with_both_destinations(practice: Pra
     assert stage.admin("sync", "--dry-run").stdout.startswith(
         "Nothing would change: 1 alias published, 1 alias left out.\n"
     )
-    told = stage.admin("sync", "--dry-run")
-    assert "maria@runv.club  held@example.org -> m@example.org" in told.stdout.splitlines()
+    found = stage.admin("sync", "--dry-run")
+    assert "maria@runv.club  held@example.org -> m@example.org" in found.stdout.splitlines()
     # What the watcher does not know yet is seen all the same.
     clinic.watcher.kill() if clinic.watcher else None
     stage.point("pablo@runv.club", "wrong@example.org")
@@ -106,8 +106,8 @@ def test_a_database_that_is_away_is_told_once_and_the_rest_is_looked_at(practice
     stage.start_watcher()
     report = clinic.examine()
     assert report.worse >= {"database", "publish-failed", "converged"}
-    verdict, told, _ = report.one("database")
-    assert (verdict, "127.0.0.1:1" in told) == ("problem", True)
+    verdict, message, _ = report.one("database")
+    assert (verdict, "127.0.0.1:1" in message) == ("problem", True)
     assert report.of("answers") == report.of("conflicts") == []
     assert report.one("registry")[0] == "ok"
     dry = stage.admin("sync", "--dry-run")
@@ -130,9 +130,9 @@ def test_files_that_others_can_read_or_change_are_mended_by_the_lines(practice: 
     )
     clinic.paste(clinic.examine().mend("map-file"))
     path.chmod(0o660)
-    verdict, told, mend = clinic.examine().one("map-file")
+    verdict, found, mend = clinic.examine().one("map-file")
     assert (verdict, mend) == ("problem", f"chown root {path} && chmod go-w {path}")
-    assert told.startswith(f"The file {path} has the mode 0660 and the owner root: others than root could lead the ")
+    assert found.startswith(f"The file {path} has the mode 0660 and the owner root: others than root could lead the ")
     clinic.paste(mend or "")
     assert clinic.examine().worse == set()
     other = path.with_name("write.cf")
@@ -221,6 +221,6 @@ def test_a_socket_is_out_of_reach_of_a_chroot_and_a_host_elsewhere_of_the_unit(
     code += "from schemas.settings import load_settings\ncontext = Context(load_settings())\n"
     code += "print(json.dumps([list(each) for each in walls._unit(context)]))"
     found = stage.run([str(stage.installation.bin / "python"), "-c", code], env=clinic.path())
-    ((code_, verdict, told, mend),) = json.loads(found.stdout)
+    ((code_, verdict, message, mend),) = json.loads(found.stdout)
     assert (code_, verdict, mend) == ("walls", "problem", "runv-admin-email-alias setup")
-    assert told.endswith("it does not allow 10.255.255.1.")
+    assert message.endswith("it does not allow 10.255.255.1.")

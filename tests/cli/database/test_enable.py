@@ -162,9 +162,9 @@ def test_a_table_that_is_not_there_is_told_before_anything_is_switched_on(
 ) -> None:
     with bare(installation, database, MARKED) as stage:
         database.execute("DROP TABLE aliases")
-        told = refused(stage)
-        assert "aliases" in told
-        assert "CREATE TABLE" in told
+        message = refused(stage)
+        assert "aliases" in message
+        assert "CREATE TABLE" in message
 
 
 @pytest.mark.parametrize("database", ["mysql", "pgsql"], indirect=True)

@@ -55,7 +55,7 @@ def test_else_its_contents_or_its_name_tell(
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "found"),
     [
         ("/srv/aliases.cf", "Whether /srv/aliases.cf is a map of type mysql, pgsql or sqlite cannot be told: "),
         ("/srv/mysql-to-pgsql.cf", "Whether /srv/mysql-to-pgsql.cf is a map"),
@@ -63,7 +63,7 @@ def test_else_its_contents_or_its_name_tell(
         ("mysql:aliases.cf", "mysql:aliases.cf names no file by its path from /."),
     ],
 )
-def test_what_cannot_be_told_is_asked_for(mail: MailConfig, given: str, told: str) -> None:
+def test_what_cannot_be_told_is_asked_for(mail: MailConfig, given: str, found: str) -> None:
     with pytest.raises(UnknownMapError) as caught:
         named_map(given)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(found)

@@ -57,8 +57,8 @@ def blocks(text: str) -> dict[str, list[str]]:
     return {next(each for each in HEADINGS if lines[0].startswith(each)): lines[1:] for lines in found}
 
 
-def files(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {each["path"]: each for each in told["files"]}
+def files(fields: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {each["path"]: each for each in fields["files"]}
 
 
 @pytest.mark.needs("postfix", "postfix-hash")
@@ -73,15 +73,15 @@ def test_a_mail_server_is_told_of_for_programs(
     before = server.everything()
     outcome = server.admin("discover", "--json")
     assert (outcome.status, outcome.err) == (0, "")
-    told = outcome.json
-    assert list(told) == ["packages", "services", "postfix", "files", "ours", "not_asked"]
+    found = outcome.json
+    assert list(found) == ["packages", "services", "postfix", "files", "ours", "not_asked"]
 
-    versions = {each["name"]: each["version"] for each in told["packages"]}
+    versions = {each["name"]: each["version"] for each in found["packages"]}
     assert list(versions) == [*stack.PACKAGES, "postfix-policyd-spf-python"]
     assert versions["postfix-lmdb"] == "3.10.13-0+deb13u1"
     assert versions["postsrsd"] is None
 
-    units = {each["name"]: each for each in told["services"]}
+    units = {each["name"]: each for each in found["services"]}
     assert units["postfix.service"] == {
         "name": "postfix.service",
         "load": "loaded",
@@ -89,9 +89,9 @@ def test_a_mail_server_is_told_of_for_programs(
         "enabled": "enabled",
     }
     assert {each.removesuffix(".service") for each in units} == {*stack.SERVICES, "mariadb", "php8.4-fpm"}
-    assert len(units) == len(told["services"])
+    assert len(units) == len(found["services"])
 
-    postfix = told["postfix"]
+    postfix = found["postfix"]
     assert postfix["config_directory"] == str(mail.directory)
     assert postfix["version"][0].isdigit()
     assert "hash" in postfix["table_types"]
@@ -100,7 +100,7 @@ def test_a_mail_server_is_told_of_for_programs(
     assert postfix["parameters"]["mydestination"] == destination
     assert postfix["parameters"]["virtual_mailbox_maps"] == {"value": "", "expanded": "", "set": False}
 
-    main_cf = files(told)[str(mail.path)]
+    main_cf = files(found)[str(mail.path)]
     assert (main_cf["state"], main_cf["kind"], main_cf["mode"], main_cf["part"]) == (
         "present",
         "file",
@@ -108,17 +108,17 @@ def test_a_mail_server_is_told_of_for_programs(
         "postfix",
     )
     assert main_cf["size"] == mail.path.stat().st_size
-    absent = files(told)[str(mail.directory / "virtual.db")]
+    absent = files(found)[str(mail.directory / "virtual.db")]
     assert {key: value for key, value in absent.items() if value is not None} == {
         "path": str(mail.directory / "virtual.db"),
         "part": "postfix",
         "state": "absent",
     }
-    ours = [each["path"] for each in told["files"] if each["part"] == "ours"]
+    ours = [each["path"] for each in found["files"] if each["part"] == "ours"]
     assert ours == [str(path) for path in (server.paths.config, server.paths.registry, server.paths.map)] + [
         f"{server.paths.map}.db"
     ]
-    assert told["ours"] == {
+    assert found["ours"] == {
         "version": VERSION,
         "config": str(server.paths.config),
         "enabled": True,
@@ -129,7 +129,7 @@ def test_a_mail_server_is_told_of_for_programs(
         "active_aliases": 1,
         "watcher_running": True,
     }
-    assert told["not_asked"] == []
+    assert found["not_asked"] == []
     assert server.everything() == before
 
 
@@ -143,11 +143,11 @@ def test_a_mail_server_is_told_of_for_people(
     (mail.directory / "virtual").symlink_to("/srv/virtual\x1b[31m")
     outcome = server.admin("discover")
     assert (outcome.status, outcome.err) == (0, "")
-    told = blocks(outcome.out)
-    assert list(told) == HEADINGS[:-1]
-    assert told["PACKAGE"][0].split() == ["postfix", "3.10.13-0+deb13u1"]
-    assert "postsrsd                    not installed" in told["PACKAGE"]
-    assert told["SERVICE"] == [
+    message = blocks(outcome.out)
+    assert list(message) == HEADINGS[:-1]
+    assert message["PACKAGE"][0].split() == ["postfix", "3.10.13-0+deb13u1"]
+    assert "postsrsd                    not installed" in message["PACKAGE"]
+    assert message["SERVICE"] == [
         "dovecot                   not installed  -",
         "rspamd                    not installed  -",
         "apache2                   not installed  -",
@@ -158,12 +158,12 @@ def test_a_mail_server_is_told_of_for_people(
         "mariadb                   active         enabled",
         "php8.4-fpm                inactive       disabled",
     ]
-    assert "mydestination            mail.runv.club, localhost" in told["POSTFIX"]
-    assert "virtual_mailbox_maps     (empty)" in told["POSTFIX"]
-    rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in told["FILE"]}
+    assert "mydestination            mail.runv.club, localhost" in message["POSTFIX"]
+    assert "virtual_mailbox_maps     (empty)" in message["POSTFIX"]
+    rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in message["FILE"]}
     assert rows[str(mail.directory / "virtual")].startswith("link to /srv/virtual\\x1b[31m  0777  ")
     assert rows[str(mail.directory / "virtual.db")].split() == ["absent", "-", "-", "-"]
-    assert told["MEMBERS' ALIASES"][2:] == [
+    assert message["MEMBERS' ALIASES"][2:] == [
         "publishing      on",
         f"map             hash:{server.paths.map}",
         "domain          runv.club",
@@ -183,48 +183,48 @@ def test_where_nothing_is_installed_or_set_up_it_is_said_what_could_not_be_asked
     assert (outcome.status, outcome.err) == (0, "")
     assert list(blocks(outcome.out)) == HEADINGS[3:]
     assert set(blocks(outcome.out)["FILE"][0].split()[1:]) == {"absent", "-"}
-    told = server.admin("discover", "--json").json
-    assert told["packages"] == told["services"] == []
-    assert told["postfix"] == {
+    message = server.admin("discover", "--json").json
+    assert message["packages"] == message["services"] == []
+    assert message["postfix"] == {
         "version": None,
         "config_directory": str(server.paths.root / "nosuch"),
         "parameters": {},
         "table_types": [],
     }
-    assert {key: value for key, value in told["ours"].items() if value is not None} == {
+    assert {key: value for key, value in message["ours"].items() if value is not None} == {
         "version": VERSION,
         "config": str(server.paths.config),
     }
-    assert [each["path"] for each in told["files"] if each["part"] == "ours"] == [
+    assert [each["path"] for each in message["files"] if each["part"] == "ours"] == [
         str(server.paths.config),
         "/var/lib/runv/email-aliases.json",
     ]
     missing = "The program {} was not found or cannot be executed. Install it, or mend the config."
-    assert told["not_asked"][0] == {"what": "Debian's packages", "why": missing.format("dpkg-query")}
-    assert told["not_asked"][1]["what"] == "The services"
-    assert told["not_asked"][2] == {"what": "Postfix", "why": missing.format("postconf")}
-    assert told["not_asked"][3]["what"] == "The configuration"
-    assert "`enabeld` is not known" in told["not_asked"][3]["why"]
-    assert len(told["not_asked"]) == 4
+    assert message["not_asked"][0] == {"what": "Debian's packages", "why": missing.format("dpkg-query")}
+    assert message["not_asked"][1]["what"] == "The services"
+    assert message["not_asked"][2] == {"what": "Postfix", "why": missing.format("postconf")}
+    assert message["not_asked"][3]["what"] == "The configuration"
+    assert "`enabeld` is not known" in message["not_asked"][3]["why"]
+    assert len(message["not_asked"]) == 4
 
 
 @pytest.mark.needs("postfix")
 def test_a_postfix_without_a_configuration_still_tells_its_version(server: Server, mail: MailConfig) -> None:
     mail.path.unlink()
-    told = server.admin("discover", "--json").json
-    assert told["postfix"]["version"][0].isdigit()
-    assert (told["postfix"]["parameters"], told["postfix"]["table_types"]) == ({}, [])
+    found = server.admin("discover", "--json").json
+    assert found["postfix"]["version"][0].isdigit()
+    assert (found["postfix"]["parameters"], found["postfix"]["table_types"]) == ({}, [])
     why = f"Postfix has no configuration: {mail.path} is not there."
-    assert {"what": "Postfix's parameters and map types", "why": why} in told["not_asked"]
+    assert {"what": "Postfix's parameters and map types", "why": why} in found["not_asked"]
 
 
 def test_a_registry_and_a_status_that_cannot_be_used_are_told_and_the_rest_stands(server: Server) -> None:
     server.paths.registry.write_text("[]")
     server.paths.status.write_text("{")
-    told = server.admin("discover", "--json").json
-    assert (told["ours"]["active_aliases"], told["ours"]["watcher_running"]) == (None, None)
-    assert told["ours"]["domain"] == "runv.club"
-    reasons = {each["what"]: each["why"] for each in told["not_asked"]}
+    found = server.admin("discover", "--json").json
+    assert (found["ours"]["active_aliases"], found["ours"]["watcher_running"]) == (None, None)
+    assert found["ours"]["domain"] == "runv.club"
+    reasons = {each["what"]: each["why"] for each in found["not_asked"]}
     assert str(server.paths.registry) in reasons["The registry"]
     assert str(server.paths.status) in reasons["The watcher"]
 
@@ -254,10 +254,10 @@ def test_what_may_hold_a_password_is_never_opened(server: Server, mail: MailConf
         path.write_text("password = secret")
         path.chmod(0o600)
     with never_opened(*mailgun, *others):
-        told = {each.path: each for each in places.places(str(mail.directory), [], [], str(etc))}
+        fields = {each.path: each for each in places.mail_files(str(mail.directory), [], [], str(etc))}
         out = server.admin("discover").out + server.admin("discover", "--json").out
-    assert [told[str(path)].part for path in (*mailgun, *others)] == ["mailgun"] * 3 + ["postfix"] * 2
-    assert {told[str(path)].mode for path in (*mailgun, *others)} == {"0600"}
+    assert [fields[str(path)].part for path in (*mailgun, *others)] == ["mailgun"] * 3 + ["postfix"] * 2
+    assert {fields[str(path)].mode for path in (*mailgun, *others)} == {"0600"}
     assert "sasl-mailgun" in out
     assert "secret" not in out
 
@@ -278,9 +278,9 @@ def test_every_kind_of_thing_is_named(tmp_path: Path) -> None:
 def _made(path: Path) -> Path:
     path.write_text("")
     os.chown(path, 54321, 54322)
-    told = places.look("ours", str(path), [])
+    found = places.look("ours", str(path), [])
     # No account has these numbers.
-    assert (told.owner, told.group, told.size) == ("54321", "54322", 0)
+    assert (found.owner, found.group, found.size) == ("54321", "54322", 0)
     return path
 
 
@@ -294,9 +294,9 @@ def test_an_account_that_may_not_look_is_told_so(open_server: Server, monkeypatc
     with as_nobody():
         outcome = open_server.admin("discover", "--json")
     assert (outcome.status, outcome.err) == (0, "")
-    told = files(outcome.json)
-    assert {each["state"] for path, each in told.items() if path.startswith(f"{secret}/")} == {"hidden"}
-    assert told[str(secret / "main.cf")]["kind"] is None
+    found = files(outcome.json)
+    assert {each["state"] for path, each in found.items() if path.startswith(f"{secret}/")} == {"hidden"}
+    assert found[str(secret / "main.cf")]["kind"] is None
     denied = "This account may not look there; run it with sudo."
     assert {"what": str(secret / "main.cf"), "why": denied} in outcome.json["not_asked"]
     assert {"what": f"Files named after Mailgun in {secret}", "why": denied} in outcome.json["not_asked"]

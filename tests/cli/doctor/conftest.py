@@ -120,11 +120,11 @@ class Clinic:
     def examine(self) -> Report:
         done = self.doctor("--json")
         assert done.stderr == ""
-        told = json.loads(done.stdout)
-        assert list(told) == ["healthy", "verdicts"]
-        assert told["healthy"] is (done.returncode == 0)
-        assert done.returncode == int(any(each["verdict"] == "problem" for each in told["verdicts"]))
-        return Report(done.returncode, told["verdicts"])
+        found = json.loads(done.stdout)
+        assert list(found) == ["healthy", "verdicts"]
+        assert found["healthy"] is (done.returncode == 0)
+        assert done.returncode == int(any(each["verdict"] == "problem" for each in found["verdicts"]))
+        return Report(done.returncode, found["verdicts"])
 
     def paste(self, command: str) -> None:
         """Run *command* as whoever reads it would."""

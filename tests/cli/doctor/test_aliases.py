@@ -37,12 +37,12 @@ def test_a_map_that_answers_otherwise_than_the_registry(clinic: Clinic) -> None:
     clinic.watcher = site.watchers[-1]
     clinic.watcher.stop()
     site.paths.map.with_name(f"{site.paths.map.name}.db").unlink()
-    verdict, told, mend = clinic.examine().one("answers")
+    verdict, found, mend = clinic.examine().one("answers")
     assert (verdict, mend) == ("problem", sync)
     expected = (
         f"The map {site.table} cannot be asked, so where virtual_alias_maps names it, Postfix puts all mail off. "
     )
-    assert told.startswith(f"{expected}The command `postmap -q - {site.table}` ")
+    assert found.startswith(f"{expected}The command `postmap -q - {site.table}` ")
 
 
 def test_a_decision_that_is_applied_between_two_looks_is_no_difference(clinic: Clinic) -> None:
@@ -55,8 +55,8 @@ def test_a_decision_that_is_applied_between_two_looks_is_no_difference(clinic: C
     assert site.mail.run("postmap", site.table).returncode == 0
     move = f'[ ! -e {later} ] || [ "$1" != -q ] || mv {later} {site.paths.registry}'
     clinic.programs.make("postmap", f'{move}; exec {shutil.which("postmap", path=PATH)} "$@"')
-    told = "The map answers for the one active alias as the registry has it."
-    assert clinic.examine().of("answers") == [("ok", told, None)]
+    found = "The map answers for the one active alias as the registry has it."
+    assert clinic.examine().of("answers") == [("ok", found, None)]
     assert not later.exists()
 
 
@@ -72,17 +72,17 @@ def test_an_alias_that_an_earlier_table_answers_for(clinic: Clinic) -> None:
     report = clinic.examine()
     assert report.worse == {"shadowed"}
     mend = f"postconf -e 'virtual_alias_maps = {site.table}, {others}, regexp:{patterns}' && /bin/true"
-    told = "The table {} comes before the map and answers for an alias with something else: {}."
+    message = "The table {} comes before the map and answers for an alias with something else: {}."
     # What is the same there, or a catch-all, which is asked only when no table has the whole address, is no shadow.
     assert report.of("shadowed") == [
         (
             "problem",
-            told.format(others, "pablo@runv.club -> elsewhere@example.net (not p@example.org)"),
+            message.format(others, "pablo@runv.club -> elsewhere@example.net (not p@example.org)"),
             mend,
         ),
         (
             "problem",
-            told.format(f"regexp:{patterns}", "joana@runv.club -> j@example.net (not j@example.org)"),
+            message.format(f"regexp:{patterns}", "joana@runv.club -> j@example.net (not j@example.org)"),
             mend,
         ),
     ]

@@ -39,8 +39,8 @@ def test_decisions_that_failed_and_requests_that_wait_are_told_of(clinic: Clinic
     site.wait_for(lambda: site.status()["pending"], what="the request")
     report = clinic.examine()
     assert report.worse == set()
-    told = "A decision could not be applied and is kept with the reason. Remove the file when you have read it."
-    assert report.one("failed-decisions") == ("ok", told, f"ls -l {failed}")
+    found = "A decision could not be applied and is kept with the reason. Remove the file when you have read it."
+    assert report.one("failed-decisions") == ("ok", found, f"ls -l {failed}")
     assert report.one("waiting") == (
         "ok",
         "Requests that wait for a decision: 1; queue entries refused since the watcher started: 0; left alone there: "

@@ -1,6 +1,6 @@
 import json
 
-from cli.output import moment
+from cli.output import timestamp
 from tests.cli.doctor.conftest import Clinic
 
 
@@ -25,7 +25,7 @@ def test_on_a_healthy_server_everything_is_fine_and_nothing_is_changed(clinic: C
         f"ok       The members' group runv-members exists (gid {site.accounts.gid}).",
         "ok       Every account of the server's list that can be a member is one (2 accounts).",
         "ok       Every active alias still has its member.",
-        f"ok       The watcher is running since {moment(status['started_at'])}, process {status['pid']}.",
+        f"ok       The watcher is running since {timestamp(status['started_at'])}, process {status['pid']}.",
         "ok       systemd starts the watcher with the machine, and again when it ends (runv-email-alias-watcher).",
         "ok       The watcher has the version that is installed, 0.1.0.",
         "ok       The watcher tells of no problem.",
@@ -57,8 +57,8 @@ def test_on_a_healthy_server_everything_is_fine_and_nothing_is_changed(clinic: C
     assert report.worse == set()
     assert all(list(each) == ["code", "verdict", "what", "mend"] for each in report.verdicts)
     # How much of inotify is in use may change from one moment to the next.
-    told = [each["what"] for each in report.verdicts if each["code"] != "inotify"]
-    assert told == [line[9:] for line in lines[:-1] if line != kernel]
+    found = [each["what"] for each in report.verdicts if each["code"] != "inotify"]
+    assert found == [line[9:] for line in lines[:-1] if line != kernel]
 
 
 def test_a_server_that_was_only_just_installed_has_warnings_and_no_problem(clinic: Clinic) -> None:

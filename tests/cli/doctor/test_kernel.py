@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from cli.doctor import kernel
-from cli.doctor.context import Context
-from cli.doctor.verdicts import Check, Verdict, examine
-from cli.output import prose
+from cli.doctor.context import Facts
+from cli.doctor.verdicts import Check, Finding, run_check
+from cli.output import safe_text
 from schemas.settings import Settings, load_settings
 from tests.support.layout import Layout
 
@@ -39,29 +39,34 @@ def processes(proc: Path, *, instances: int, watches: int, limits: tuple[int, in
     (proc / "7/fd/99999").symlink_to("/dev/null")
 
 
-def look(check: Check, context: Context) -> list[Verdict]:
-    return list(examine(check, context))
+def look(check: Check, facts: Facts) -> list[Finding]:
+    return list(run_check(check, facts))
 
 
 @pytest.mark.needs("root")
 def test_inotify_is_told_of_when_it_is_nearly_used_up(settings: Settings, tmp_path: Path) -> None:
     plenty, scarce = tmp_path / "plenty", tmp_path / "scarce"
     processes(plenty, instances=7, watches=14, limits=(10, 1000))
-    fine = prose("Root's programs use 7 of 10 inotify instances.")
-    assert look(INOTIFY, Context(settings, proc=str(plenty))) == [Verdict("inotify", "ok", fine)]
+    fine = safe_text("Root's programs use 7 of 10 inotify instances.")
+    assert look(INOTIFY, Facts(settings, proc=str(plenty))) == [Finding("inotify", "ok", fine)]
     processes(scarce, instances=8, watches=80, limits=(10, 100))
-    told = "Root's programs use {} of what fs.inotify.{} allows ({}); without one of its own the watcher cannot start."
+    message = (
+        "Root's programs use {} of what fs.inotify.{} allows ({}); without one of its own the watcher cannot start."
+    )
     file = "/etc/sysctl.d/60-runv-email-alias.conf"
     mend = f"echo fs.inotify.{{}}={{}} >{file} && sysctl -p {file}"
-    assert look(INOTIFY, Context(settings, proc=str(scarce))) == [
-        Verdict(
+    assert look(INOTIFY, Facts(settings, proc=str(scarce))) == [
+        Finding(
             "inotify",
             "warning",
-            prose(told.format(8, "max_user_instances", 10)),
+            safe_text(message.format(8, "max_user_instances", 10)),
             mend.format("max_user_instances", 20),
         ),
-        Verdict(
-            "inotify", "warning", prose(told.format(80, "max_user_watches", 100)), mend.format("max_user_watches", 200)
+        Finding(
+            "inotify",
+            "warning",
+            safe_text(message.format(80, "max_user_watches", 100)),
+            mend.format("max_user_watches", 200),
         ),
     ]
 
@@ -84,26 +89,26 @@ def test_the_real_kernel_is_counted(tmp_path: Path) -> None:
 
 
 def test_without_proc_it_is_a_warning_that_says_why(settings: Settings, tmp_path: Path) -> None:
-    (found,) = look(INOTIFY, Context(settings, proc=str(tmp_path / "absent")))
-    assert found.verdict == "warning"
+    (found,) = look(INOTIFY, Facts(settings, proc=str(tmp_path / "absent")))
+    assert found.severity == "warning"
 
 
 def test_a_disk_that_is_nearly_full_is_told_of(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     state = settings.config.state_dir
-    assert look(DISK, Context(settings))[0].code == "disk"
+    assert look(DISK, Facts(settings))[0].code == "disk"
     # A file system of the test's own would take a mount; what is judged here are the kernel's numbers alone.
-    told = (
+    message = (
         f"The file system of {state} is nearly full: {{}} are left. Make room before requests and decisions have to "
         "wait."
     )
     for blocks, free, left in ((10_000_000, 90_000, "360000 KiB (0.9%)"), (20_000, 2_000, "8000 KiB (10.0%)")):
         numbers = (4096, 4096, blocks, free, free, 1000, 500, 500, 0, 255)
         monkeypatch.setattr("cli.doctor.kernel.os.statvfs", lambda _, numbers=numbers: os.statvfs_result(numbers))
-        assert look(DISK, Context(settings)) == [Verdict("disk", "warning", prose(told.format(left)))]
+        assert look(DISK, Facts(settings)) == [Finding("disk", "warning", safe_text(message.format(left)))]
     numbers = (4096, 4096, 20_000, 15, 15, 1000, 500, 500, 0, 255)
     monkeypatch.setattr("cli.doctor.kernel.os.statvfs", lambda _: os.statvfs_result(numbers))
-    assert look(DISK, Context(settings))[0].verdict == "problem"
+    assert look(DISK, Facts(settings))[0].severity == "problem"
     inodes = (4096, 4096, 100000, 90000, 90000, 1000, 5, 5, 0, 255)
     monkeypatch.setattr("cli.doctor.kernel.os.statvfs", lambda _: os.statvfs_result(inodes))
-    told = f"The file system of {state} is nearly full: 5 inodes are left."
-    assert look(DISK, Context(settings)) == [Verdict("disk", "warning", prose(told))]
+    message = f"The file system of {state} is nearly full: 5 inodes are left."
+    assert look(DISK, Facts(settings)) == [Finding("disk", "warning", safe_text(message))]

@@ -36,8 +36,8 @@ def test_how_postfix_takes_mail_for_the_domain(clinic: Clinic) -> None:
 
     site.mail.write(virtual_alias_domains="", mydestination="runv.club")
     report = clinic.examine()
-    told = "Postfix takes mail for runv.club, as a domain of local accounts (mydestination)."
-    assert report.one("domain") == ("ok", told, None)
+    message = "Postfix takes mail for runv.club, as a domain of local accounts (mydestination)."
+    assert report.one("domain") == ("ok", message, None)
     assert report.one("mailboxes")[:2] == (
         "ok",
         "The domain is one of local accounts: mail to an active alias is forwarded and no longer reaches the account's "
@@ -45,8 +45,8 @@ def test_how_postfix_takes_mail_for_the_domain(clinic: Clinic) -> None:
     )
     site.mail.write(mydestination="", virtual_mailbox_domains="runv.club", virtual_mailbox_maps=mailboxes)
     report = clinic.examine()
-    told = "Postfix takes mail for runv.club, as a domain of mailboxes (virtual_mailbox_domains)."
-    assert report.one("domain") == ("ok", told, None)
+    message = "Postfix takes mail for runv.club, as a domain of mailboxes (virtual_mailbox_domains)."
+    assert report.one("domain") == ("ok", message, None)
     assert report.one("mailboxes") == (
         "warning",
         "An active alias is the address of a mailbox too, which gets no mail any more: pablo@runv.club.",
@@ -62,10 +62,10 @@ def test_how_postfix_takes_mail_for_the_domain(clinic: Clinic) -> None:
         "another server.",
     )
     site.mail.write(relay_domains="hash:/nonexistent/domains")
-    verdict, told, mend = clinic.examine().one("domain")
+    verdict, message, mend = clinic.examine().one("domain")
     assert (verdict, mend) == ("problem", None)
     broken = "{} of Postfix names {}, which cannot be asked, so Postfix puts all mail off. The command "
-    assert told.startswith(broken.format("relay_domains", "hash:/nonexistent/domains"))
+    assert message.startswith(broken.format("relay_domains", "hash:/nonexistent/domains"))
     # Though another class has the domain, since Postfix asks all of them.
     unmade = site.paths.postfix / "unmade"
     unmade.write_text("runv.example x\n")
@@ -101,8 +101,8 @@ def test_a_domain_that_stands_in_two_classes_is_taken_out_of_the_second(clinic: 
 def test_a_postfix_that_does_not_run_is_a_problem(clinic: Clinic) -> None:
     clinic.start(pablo="p@example.org")
     clinic.unit("postfix.service", active="inactive")
-    told = "Postfix is inactive, so no mail is taken in or forwarded, and what its programs hold waits."
-    assert clinic.examine().one("postfix") == ("problem", told, "systemctl start postfix")
+    message = "Postfix is inactive, so no mail is taken in or forwarded, and what its programs hold waits."
+    assert clinic.examine().one("postfix") == ("problem", message, "systemctl start postfix")
     clinic.unit("postfix.service")
     assert clinic.examine().one("postfix")[0] == "ok"
 
@@ -128,14 +128,14 @@ def test_a_postfix_without_the_type_of_the_map(clinic: Clinic) -> None:
     config = clinic.site.paths.config
     real = shutil.which("postconf", path=PATH)
     clinic.programs.make("postconf", f'case "$*" in *-m) printf "texthash\\nstatic\\n";; *) exec {real} "$@";; esac')
-    told = (
+    message = (
         "The installed Postfix has no maps of type hash: it was built without Berkeley DB. Set "
         f'`"backend": "postfix-lmdb"` in {config}, and name the map as lmdb in virtual_alias_maps.'
     )
-    assert clinic.examine().one("map-type") == ("problem", told, "apt-get install postfix-lmdb")
+    assert clinic.examine().one("map-type") == ("problem", message, "apt-get install postfix-lmdb")
     clinic.site.configure(backend="postfix-cdb", enabled=False)
-    told = f"The installed Postfix has no maps of type cdb. Install it, or set another `backend` in {config}."
-    assert clinic.examine().one("map-type") == ("warning", told, "apt-get install postfix-cdb")
+    message = f"The installed Postfix has no maps of type cdb. Install it, or set another `backend` in {config}."
+    assert clinic.examine().one("map-type") == ("warning", message, "apt-get install postfix-cdb")
 
 
 def test_without_postfix_the_rest_is_looked_at_all_the_same(clinic: Clinic) -> None:
@@ -143,9 +143,9 @@ def test_without_postfix_the_rest_is_looked_at_all_the_same(clinic: Clinic) -> N
     clinic.programs.make("postconf", "echo 'postconf: fatal: open /etc/postfix/main.cf: No such file' >&2; exit 1")
     report = clinic.examine()
     assert report.worse == {"postfix"}
-    verdict, told, mend = report.one("postfix")
+    verdict, found, mend = report.one("postfix")
     assert (verdict, mend, report.status) == ("problem", "apt-get install postfix", 1)
-    assert told.startswith("Postfix could not be asked, so nothing that depends on it was looked at. The command ")
+    assert found.startswith("Postfix could not be asked, so nothing that depends on it was looked at. The command ")
     assert {"map-type", "map-named", "domain", "answers", "shadowed", "loops", "srs"}.isdisjoint(
         each["code"] for each in report.verdicts
     )

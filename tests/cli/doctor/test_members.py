@@ -13,16 +13,16 @@ def test_accounts_of_the_list_that_are_no_members(clinic: Clinic) -> None:
     path = site.paths.state / "users.json"
     path.write_text(json.dumps({"pablo": {}, "ana": {}, "nobody": {}, "daemon": {}, "gone": {}}))
     add = "runv-admin-email-alias setup --add-existing-users"
-    told = f"One account in {path} is not in the group runv-members and cannot ask for an alias: ana."
+    message = f"One account in {path} is not in the group runv-members and cannot ask for an alias: ana."
     report = clinic.examine()
-    assert (report.status, report.one("members")) == (0, ("warning", told, add))
+    assert (report.status, report.one("members")) == (0, ("warning", message, add))
     path.write_text(json.dumps(["ana", {"name": "bia"}]))
-    told = f"2 accounts in {path} are not in the group runv-members and cannot ask for an alias: ana, bia."
-    assert clinic.examine().one("members") == ("warning", told, add)
+    message = f"2 accounts in {path} are not in the group runv-members and cannot ask for an alias: ana, bia."
+    assert clinic.examine().one("members") == ("warning", message, add)
     path.write_text("[")
-    verdict, told, mend = clinic.examine().one("members")
+    verdict, message, mend = clinic.examine().one("members")
     assert (verdict, mend) == ("warning", None)
-    assert told.startswith(
+    assert message.startswith(
         "Whether every account of the server's list is a member could not be found out: The list of accounts "
     )
 
@@ -31,8 +31,8 @@ def test_a_group_that_does_not_exist(clinic: Clinic) -> None:
     clinic.start()
     clinic.site.configure(group="no-such-group")
     report = clinic.examine()
-    told = "The group no-such-group does not exist, so nobody can be told to be a member."
-    assert report.one("group") == ("problem", told, "runv-admin-email-alias setup")
+    message = "The group no-such-group does not exist, so nobody can be told to be a member."
+    assert report.one("group") == ("problem", message, "runv-admin-email-alias setup")
     assert not report.of("orphans")
 
 
@@ -86,10 +86,10 @@ def test_many_orphans_at_once_wait_for_an_administrator(clinic: Clinic) -> None:
     site.wait_for(lambda: site.status()["problems"], what="the watcher's own problem")
     report = clinic.examine()
     assert report.worse == {"orphans", "orphans-held"}
-    verdict, told, mend = report.one("orphans")
+    verdict, found, mend = report.one("orphans")
     assert (verdict, mend) == ("problem", "runv-admin-email-alias sync --dry-run")
-    assert told.startswith("6 active aliases have no member any more, and whoever is given such a name next would ")
-    assert told.endswith(" and 3 more.")
+    assert found.startswith("6 active aliases have no member any more, and whoever is given such a name next would ")
+    assert found.endswith(" and 3 more.")
     assert report.one("orphans-held")[2] == "runv-admin-email-alias sync --dry-run"
     # What takes so many aliases away is shown before it is done, not pasted unseen.
     clinic.paste("runv-admin-email-alias sync --force")
@@ -102,11 +102,11 @@ def test_what_another_name_service_may_know_is_only_a_warning(clinic: Clinic) ->
     clinic.registry(pablo="p@example.org")
     site.accounts.remove("pablo")
     (site.accounts.directory / "nsswitch.conf").write_text("passwd: files sss\ngroup: files\n")
-    told = (
+    message = (
         "It is not sure whether these aliases still have their members: pablo. The account files do not know them, but "
         "another name service may, and not answer now."
     )
-    assert clinic.examine().one("orphans") == ("warning", told, None)
+    assert clinic.examine().one("orphans") == ("warning", message, None)
 
 
 def test_a_registry_that_cannot_be_used(clinic: Clinic) -> None:
@@ -130,9 +130,9 @@ def test_a_lost_registry_is_made_anew_only_where_nothing_is_published(clinic: Cl
     clinic.start(pablo="p@example.org")
     site.paths.registry.unlink()
     report = clinic.examine()
-    verdict, told, mend = report.one("registry")
+    verdict, found, mend = report.one("registry")
     assert (verdict, mend) == ("problem", None)
-    assert told.endswith(
+    assert found.endswith(
         f" But {site.table} still holds aliases, and a new, empty registry would switch them off: bring the registry "
         "back from a backup."
     )
@@ -144,6 +144,6 @@ def test_a_registry_that_only_others_may_read_is_no_problem_of_theirs(clinic: Cl
     clinic.registry(pablo="p@example.org")
     site.paths.registry.chmod(0o600)
     done = site.run(["runv-admin-email-alias", "doctor"], account=site.accounts["pablo"], env=clinic.path())
-    told = f"You may not read the registry {site.paths.registry}: only root and the members' group may."
+    message = f"You may not read the registry {site.paths.registry}: only root and the members' group may."
     lines = done.stdout.splitlines()
-    assert lines[:2] == [f"warning  {told}", "mend     sudo runv-admin-email-alias doctor"]
+    assert lines[:2] == [f"warning  {message}", "mend     sudo runv-admin-email-alias doctor"]

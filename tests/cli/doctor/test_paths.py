@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor.context import Context
+from cli.doctor.context import Facts
 from cli.doctor.paths import CHECKS
-from cli.doctor.verdicts import Verdict, examine
-from cli.output import prose
+from cli.doctor.verdicts import Finding, run_check
+from cli.output import safe_text
 from schemas.settings import load_settings
 from tests.cli.doctor.conftest import Clinic
 
@@ -34,7 +34,7 @@ def test_each_path_that_is_not_as_it_has_to_be_is_told_with_what_mends_it(clinic
     report = clinic.examine()
     assert report.status == 1
     group = "runv-members"
-    told = report.of("paths")
+    message = report.of("paths")
     expected = [
         ("problem", f"The queue {paths.queue} has the mode 2777; 2770 root:{group} was expected.", SETUP),
         (
@@ -51,7 +51,7 @@ def test_each_path_that_is_not_as_it_has_to_be_is_told_with_what_mends_it(clinic
         ("problem", f"The registry {paths.registry} has the mode 0644; 0640 root:{group} was expected.", SETUP),
         ("problem", f"The map table {table} has the mode 0600; 0644 root:root was expected.", SETUP),
     ]
-    assert [each for each in expected if each not in told] == []
+    assert [each for each in expected if each not in message] == []
     clinic.paste(SETUP)
     assert clinic.examine().one("paths")[0] == "ok"
 
@@ -60,10 +60,10 @@ def test_a_link_in_place_of_a_directory_is_for_a_person_to_look_at(clinic: Clini
     refused = clinic.site.paths.requests / "refused"
     refused.rmdir()
     refused.symlink_to("/etc")
-    told = (
+    message = (
         f"The requests/refused {refused} is a symbolic link. Find out who made it, and put the real thing in its place."
     )
-    assert ("problem", told, f"ls -ld {refused}") in clinic.examine().of("paths")
+    assert ("problem", message, f"ls -ld {refused}") in clinic.examine().of("paths")
     # Many at once are counted.
     for path in clinic.site.paths.requests.iterdir():
         path.unlink() if path.is_symlink() else path.rmdir()
@@ -82,9 +82,9 @@ def test_a_link_in_place_of_a_directory_is_for_a_person_to_look_at(clinic: Clini
 
 def test_the_stronger_mode_of_the_queue_is_advice(clinic: Clinic) -> None:
     queue = clinic.site.paths.queue
-    verdict, told, mend = clinic.examine().one("queue-mode")
+    verdict, found, mend = clinic.examine().one("queue-mode")
     assert verdict == "ok"
-    assert told.startswith("The queue may have the mode 3770, which keeps members from re")
+    assert found.startswith("The queue may have the mode 3770, which keeps members from re")
     assert mend == f"chmod 3770 {queue}"
     clinic.paste(mend)
     sticky = "The queue has the mode 3770: no member can rename or remove another's file."
@@ -95,20 +95,20 @@ def test_a_unit_that_others_may_write_to_is_a_problem(clinic: Clinic, tmp_path: 
     settings = load_settings(str(clinic.site.paths.config))
     directories = (str(tmp_path / "absent"), str(tmp_path))
     check = CHECKS[-1]
-    context = Context(settings, unit_directories=directories)
-    assert list(examine(check, context)) == []
+    facts = Facts(settings, unit_directories=directories)
+    assert list(run_check(check, facts)) == []
     unit = tmp_path / "runv-email-alias-watcher.service"
     unit.write_text("[Service]\n")
     unit.chmod(0o664)
-    told = (
+    message = (
         f"The unit {unit} has the mode 0664 or an owner other than root: whoever may write there becomes root at the "
         "watcher's next start. See that nothing was changed in it."
     )
     mend = f"chown root:root {unit} && chmod 0644 {unit}"
-    assert list(examine(check, context)) == [Verdict("unit-file", "problem", prose(told), mend)]
+    assert list(run_check(check, facts)) == [Finding("unit-file", "problem", safe_text(message), mend)]
     clinic.paste(mend)
-    fine = prose(f"The unit {unit} can be changed by root alone.")
-    assert list(examine(check, context)) == [Verdict("unit-file", "ok", fine)]
+    fine = safe_text(f"The unit {unit} can be changed by root alone.")
+    assert list(run_check(check, facts)) == [Finding("unit-file", "ok", fine)]
 
 
 def test_a_drop_in_that_others_may_write_to_is_as_bad(clinic: Clinic, tmp_path: Path) -> None:
@@ -118,30 +118,30 @@ def test_a_drop_in_that_others_may_write_to_is_as_bad(clinic: Clinic, tmp_path: 
     drop_in = directory / "override.conf"
     drop_in.write_text("[Service]\nNice=5\n")
     (directory / "off.conf").symlink_to("/dev/null")
-    context = Context(load_settings(str(clinic.site.paths.config)), unit_directories=(str(tmp_path),))
-    assert [each.verdict for each in examine(CHECKS[-1], context)] == ["ok"]
+    facts = Facts(load_settings(str(clinic.site.paths.config)), unit_directories=(str(tmp_path),))
+    assert [each.severity for each in run_check(CHECKS[-1], facts)] == ["ok"]
     drop_in.chmod(0o666)
     directory.chmod(0o775)
-    found = list(examine(CHECKS[-1], context))
-    assert [(each.verdict, each.mend) for each in found] == [
+    found = list(run_check(CHECKS[-1], facts))
+    assert [(each.severity, each.fix) for each in found] == [
         ("problem", f"chown root:root {directory} && chmod 0755 {directory}"),
         ("problem", f"chown root:root {drop_in} && chmod 0644 {drop_in}"),
     ]
     for each in found:
-        assert each.mend is not None
-        clinic.paste(each.mend)
-    assert [each.verdict for each in examine(CHECKS[-1], context)] == ["ok"]
+        assert each.fix is not None
+        clinic.paste(each.fix)
+    assert [each.severity for each in run_check(CHECKS[-1], facts)] == ["ok"]
 
 
 def test_a_directory_in_which_others_could_put_another_map_is_a_problem(clinic: Clinic) -> None:
     postfix = clinic.site.paths.postfix
     postfix.chmod(0o777)
     mend = f"chown root {postfix} && chmod go-w {postfix}"
-    told = (
+    message = (
         f"The directory {postfix} has the mode 0777 and the owner root: others than root could put another map in "
         "place."
     )
-    assert clinic.examine().of("paths") == [("problem", told, mend)]
+    assert clinic.examine().of("paths") == [("problem", message, mend)]
     clinic.paste(mend)
     assert clinic.examine().one("paths")[0] == "ok"
 
@@ -154,8 +154,8 @@ def test_of_a_masked_unit_no_mode_is_mended_since_that_would_be_the_mode_of_dev_
     (tmp_path / "first/runv-email-alias-watcher.service").symlink_to("/dev/null")
     (tmp_path / "second/runv-email-alias-watcher.service").write_text("[Service]\n")
     settings = load_settings(str(clinic.site.paths.config))
-    context = Context(settings, unit_directories=(str(tmp_path / "first"), str(tmp_path / "second")))
-    assert list(examine(CHECKS[-1], context)) == []
+    facts = Facts(settings, unit_directories=(str(tmp_path / "first"), str(tmp_path / "second")))
+    assert list(run_check(CHECKS[-1], facts)) == []
 
 
 @pytest.mark.needs("root")

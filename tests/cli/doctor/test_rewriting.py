@@ -21,19 +21,19 @@ def test_without_srs_a_warning_says_in_two_sentences_what_will_bounce(clinic: Cl
     clinic.start(pablo="p@gmail.com", maria="m@Yahoo.com.BR", joana="j@gmail.com", ana="a@example.org")
     report = clinic.examine()
     assert (report.status, report.worse) == (0, {"srs"})
-    told = MISSING.format(
+    message = MISSING.format(
         "the SPF check of gmail.com, yahoo.com.br (active aliases that lead there: 3), and some of it will bounce or "
         "be taken for spam."
     )
-    assert report.one("srs") == ("warning", told, "apt-get install postsrsd")
+    assert report.one("srs") == ("warning", message, "apt-get install postsrsd")
 
     clinic.registry(ana="a@example.org")
     clinic.published(1)
-    told = MISSING.format(
+    message = MISSING.format(
         "wherever SPF is checked, and some of it may bounce or be taken for spam (active aliases: 1, leading to "
         "example.org)."
     )
-    assert clinic.examine().one("srs") == ("warning", told, "apt-get install postsrsd")
+    assert clinic.examine().one("srs") == ("warning", message, "apt-get install postsrsd")
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,16 @@ def test_a_postsrsd_that_postfix_does_not_ask_is_named_by_the_lines(
     clinic.site.mail.write(sender_canonical_maps="static:x", recipient_canonical_maps="")
     report = clinic.examine()
     assert report.worse == {"srs"}
-    verdict, told, mend = report.one("srs")
-    assert (verdict, told.partition(",")[0]) == ("warning", "postsrsd runs")
+    verdict, message, mend = report.one("srs")
+    assert (verdict, message.partition(",")[0]) == ("warning", "postsrsd runs")
     assert mend == (
         f"postconf -e 'recipient_canonical_maps = {reverse}' 'sender_canonical_maps = {forward}, static:x' "
         "'recipient_canonical_classes = envelope_recipient, header_recipient' "
         "'sender_canonical_classes = envelope_sender' && /bin/true"
     )
     clinic.paste(mend)
-    told = f"Senders' addresses are rewritten on forwarding (SRS, {forward})."
-    assert clinic.examine().one("srs") == ("ok", told, None)
+    message = f"Senders' addresses are rewritten on forwarding (SRS, {forward})."
+    assert clinic.examine().one("srs") == ("ok", message, None)
 
 
 def test_a_postsrsd_that_is_down_while_postfix_asks_it_is_a_problem(clinic: Clinic) -> None:
@@ -79,17 +79,17 @@ def test_a_postsrsd_that_is_gone_while_postfix_asks_it_is_a_problem(clinic: Clin
     clinic.unit("postsrsd.service", load="not-found", active="inactive", enabled="")
     table = "tcp:127.0.0.1:10001"
     clinic.site.mail.write(sender_canonical_maps=table)
-    with socket.socket() as place:
+    with socket.socket() as path:
         # Taken, so that nothing else answers there meanwhile.
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.bind(("127.0.0.1", 10001))
+        path.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        path.bind(("127.0.0.1", 10001))
         assert clinic.examine().one("srs") == (
             "problem",
             f"Postfix is told to have senders' addresses rewritten by {table}, but nothing answers there (Connection "
             "refused): until something does, Postfix puts all mail off.",
             "apt-get install postsrsd",
         )
-        place.listen()
+        path.listen()
         # Something else than postsrsd may do that as well.
         assert clinic.examine().one("srs")[0] == "ok"
 

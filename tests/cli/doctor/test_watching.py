@@ -3,7 +3,7 @@ import signal
 import time
 from pathlib import Path
 
-from cli.doctor.context import Context
+from cli.doctor.context import Facts
 from cli.doctor.watching import _overdue
 from schemas.settings import load_settings
 from tests.cli.doctor.conftest import UNIT, Clinic
@@ -15,8 +15,8 @@ START = "systemctl start runv-email-alias-watcher"
 def test_a_watcher_that_never_ran_and_one_that_has_stopped(clinic: Clinic) -> None:
     report = clinic.examine()
     assert report.status == 1
-    told = "The watcher is not running, and has left no status since the machine started."
-    assert report.one("watcher-running") == ("problem", told, START)
+    message = "The watcher is not running, and has left no status since the machine started."
+    assert report.one("watcher-running") == ("problem", message, START)
     assert not report.of("converged")
 
     clinic.start(pablo="p@example.org")
@@ -25,11 +25,11 @@ def test_a_watcher_that_never_ran_and_one_that_has_stopped(clinic: Clinic) -> No
     clinic.registry(pablo="p@example.net")
     report = clinic.examine()
     assert report.worse == {"watcher-running", "converged", "answers"}
-    verdict, told, mend = report.one("watcher-running")
+    verdict, message, mend = report.one("watcher-running")
     assert (verdict, mend) == ("problem", START)
-    assert told.startswith("The watcher is not running; it last reported on ")
-    told = "The map does not follow the registry, which has changed since the watcher ran."
-    assert report.one("converged") == ("problem", told, START)
+    assert message.startswith("The watcher is not running; it last reported on ")
+    message = "The map does not follow the registry, which has changed since the watcher ran."
+    assert report.one("converged") == ("problem", message, START)
 
     # The fake systemctl starts nothing; starting it is what mends.
     clinic.site.start_watcher()
@@ -62,10 +62,10 @@ def test_what_systemd_says_of_the_unit(clinic: Clinic) -> None:
             "apt-get install --reinstall runv-email-alias",
         ),
     ]
-    for said, told, mend in cases:
+    for said, message, mend in cases:
         clinic.unit(UNIT, **said)
         report = clinic.examine()
-        assert (report.one("watcher-unit"), report.status) == (("problem", told, mend), 1)
+        assert (report.one("watcher-unit"), report.status) == (("problem", message, mend), 1)
     clinic.unit(UNIT, load="masked", enabled="masked-runtime")
     assert clinic.examine().one("watcher-unit")[2] == (
         f"systemctl unmask --runtime runv-email-alias-watcher && {enable}"
@@ -93,9 +93,9 @@ def test_what_the_watcher_tells_of_is_told_and_a_held_publish_is_behind(clinic: 
     site.wait_for(lambda: site.status()["problems"], what="the guard's problem")
     report = clinic.examine()
     assert report.worse == {"publish-held", "converged", "answers"}
-    verdict, told, mend = report.one("publish-held")
+    verdict, found, mend = report.one("publish-held")
     assert (verdict, mend) == ("problem", "runv-admin-email-alias sync --dry-run")
-    assert told.startswith("The watcher says: This would take away 6 and point elsewhere 0 of 12 published aliases")
+    assert found.startswith("The watcher says: This would take away 6 and point elsewhere 0 of 12 published aliases")
     behind = "The map does not follow the registry: what was published last was another state of it."
     assert report.one("converged") == ("problem", behind, "runv-admin-email-alias sync")
     assert report.one("answers") == (
@@ -132,10 +132,10 @@ def test_a_watcher_of_another_version_and_one_that_has_not_taken_the_config_up(c
 def test_a_status_that_cannot_be_read_is_a_warning(clinic: Clinic) -> None:
     clinic.start()
     clinic.site.paths.status.write_text("{")
-    verdict, told, mend = clinic.examine().one("watcher-running")
+    verdict, message, mend = clinic.examine().one("watcher-running")
     assert (verdict, mend) == ("warning", None)
     expected = f"Whether the watcher is running could not be found out: The status file {clinic.site.paths.status} "
-    assert told.startswith(expected)
+    assert message.startswith(expected)
 
 
 def test_a_watcher_that_systemd_starts_again_and_again_is_not_at_work(clinic: Clinic) -> None:
@@ -168,13 +168,13 @@ def test_a_watcher_that_is_there_and_does_nothing(clinic: Clinic) -> None:
     finally:
         os.kill(pid, signal.SIGCONT)
     # A marker that is older than the watcher's own check of its ears is one that it does not get to.
-    context = Context(load_settings(str(site.paths.config)))
+    facts = Facts(load_settings(str(site.paths.config)))
     marker = site.paths.decisions / "20261122T000000.000000Z-pablo-abcdef.json"
-    assert _overdue(context.settings) == []
+    assert _overdue(facts.settings) == []
     assert clinic.watcher is not None
     clinic.watcher.stop()
     put(marker, b"{}", 0o600)
-    assert _overdue(context.settings) == []
+    assert _overdue(facts.settings) == []
     past = time.time() - 60
     os.utime(marker, (past, past))
-    assert _overdue(context.settings) == [marker.stat().st_mtime_ns]
+    assert _overdue(facts.settings) == [marker.stat().st_mtime_ns]

@@ -95,12 +95,12 @@ class Ground:
         group = "runv-members" if status.st_gid == self.site.accounts.gid else str(status.st_gid)
         return f"{status.st_mode & 0o7777:04o} {status.st_uid}:{group}"
 
-    def twice_changes_nothing(self, *arguments: str, told: Sequence[str] = ()) -> None:
-        """Another run changes nothing and says so; *told* is what it warns of all the same."""
+    def twice_changes_nothing(self, *arguments: str, message: Sequence[str] = ()) -> None:
+        """Another run changes nothing and says so; *message* is what it warns of all the same."""
         before = self.manifest()
         done = self.run(*arguments)
         assert (done.returncode, done.stdout) == (0, "Nothing to do: everything is set up.\n")
-        assert done.stderr.splitlines() == [f"Warning: {each}" for each in told]
+        assert done.stderr.splitlines() == [f"Warning: {each}" for each in message]
         assert self.manifest() == before
 
 

@@ -174,13 +174,13 @@ def test_members_can_read_their_records_as_another_group_too(ground: Ground) -> 
     (record.parent / "link.json").symlink_to(secret)
     (record.parent / "own.json").touch()
     os.chown(record.parent / "own.json", site.accounts["ana"].uid, 0)
-    told = f"the request records in {record.parent} the group club (1)."
+    found = f"the request records in {record.parent} the group club (1)."
     shown = ground.run_below(wanted_group="club", dry_run=True)
-    assert f"Would give {told}" in shown.stdout.splitlines()
+    assert f"Would give {found}" in shown.stdout.splitlines()
     assert ground.at(record) == "0640 0:runv-members"
     done = ground.run_below(wanted_group="club")
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"Gave {told}" in done.stdout.splitlines()
+    assert f"Gave {found}" in done.stdout.splitlines()
     assert ground.at(record) == "0640 0:45678"
     others = [secret, *(record.parent / f"{name}.json" for name in ("names", "link", "own"))]
     assert 45678 not in {path.lstat().st_gid for path in others}

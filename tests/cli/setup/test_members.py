@@ -66,7 +66,7 @@ def test_accounts_of_people_are_added_and_others_are_told_with_why(ground: Groun
     site.accounts.add("daemon2", membership="none", uid=999)
     path.write_text(json.dumps(["ana", "pablo", "eva", "gone", "root", "nobody", "daemon2", "x\u001b[31m", 7]))
     hint = f"2 accounts of {path} are not in the group runv-members. {HINT}"
-    ground.twice_changes_nothing(told=[hint])
+    ground.twice_changes_nothing(message=[hint])
     assert ground.asked == []
     shown = ground.run("--add-existing-users", "--dry-run")
     assert ground.asked == []
@@ -92,7 +92,7 @@ def test_accounts_of_people_are_added_and_others_are_told_with_why(ground: Groun
         f"1 items of {path} name nobody and were left out.",
     ]
     assert done.stderr.splitlines() == [f"Warning: {each}" for each in left_out]
-    ground.twice_changes_nothing("--add-existing-users", told=left_out)
+    ground.twice_changes_nothing("--add-existing-users", message=left_out)
 
 
 def test_one_account_that_cannot_be_added_keeps_no_other_from_it(ground: Ground) -> None:
@@ -114,10 +114,10 @@ def test_one_account_that_cannot_be_added_keeps_no_other_from_it(ground: Ground)
 def test_a_list_that_is_not_understood_fails_only_who_asked_for_it(ground: Ground) -> None:
     path = ground.paths.state / "users.json"
     path.write_text("3")
-    told = (
+    message = (
         f"The list of accounts {path} was not understood. A int was found. A list of names, an object keyed by name, "
         "or an object whose `users` is a list was expected."
     )
-    ground.twice_changes_nothing(told=[told])
+    ground.twice_changes_nothing(message=[message])
     done = ground.run("--add-existing-users")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Warning: {told}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Warning: {message}\n")

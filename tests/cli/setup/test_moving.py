@@ -180,10 +180,10 @@ def test_directories_of_members_are_left_alone(ground: Ground, queue: OldQueue) 
     queue.decided("approved", "a1.json", "pablo")
     os.chown(queue.path / "approved", mallory.uid, mallory.gid)
     (queue.path / "rejected").symlink_to("/etc")
-    told = (
+    found = (
         f"The directory {queue.path}/approved belongs to mallory, so it is not the earlier tool's and was left alone."
     )
-    ground.twice_changes_nothing(told=[told])
+    ground.twice_changes_nothing(message=[found])
 
 
 @pytest.mark.parametrize("folder", ["approved", "pending"])
@@ -199,8 +199,8 @@ def test_a_kill_between_record_and_removal_doubles_nothing(ground: Ground, queue
     (recorded,) = site.records(folder)
     done = ground.run()
     assert (done.returncode, done.stderr) == (0, "")
-    told = "Request records made: 0; there already: 1." if folder == "approved" else "Taken in: 0; refused: 0."
-    assert told in done.stdout
+    found = "Request records made: 0; there already: 1." if folder == "approved" else "Taken in: 0; refused: 0."
+    assert found in done.stdout
     assert site.records(folder) == [recorded]
     assert list(queue.path.iterdir()) == []
     assert [site.records(each) for each in ("rejected", "cancelled", "refused")] == [[], [], []]

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 
-from cli.house import places
+from cli.house import path_specs
 from schemas.settings import load_settings
 
 from .conftest import Ground
@@ -46,7 +46,7 @@ def test_a_server_without_anything_gets_everything_and_a_second_run_changes_noth
 def test_a_registry_that_was_lost_does_not_come_back_empty(ground: Ground) -> None:
     registry, published = ground.paths.registry, ground.paths.map
     registry.unlink()
-    told = (
+    message = (
         f"Warning: The registry {registry} is not there, and {published} has aliases, which an empty registry would "
         f"switch off. Put the registry back from a backup; if the aliases are to go, empty {published} and run this "
         "command again.\n"
@@ -55,7 +55,7 @@ def test_a_registry_that_was_lost_does_not_come_back_empty(ground: Ground) -> No
     published.chmod(0o644)
     before = ground.manifest()
     done = ground.run()
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
     assert ground.manifest() == before
     published.write_text("# ours\n")
     assert ground.run().returncode == 0
@@ -160,12 +160,12 @@ def test_only_root_sets_up_and_anybody_may_look(ground: Ground) -> None:
 
 def test_the_house_has_every_path_of_the_protocol() -> None:
     settings = load_settings(environment={})
-    wanted = {place.path: place.wanted for place in places(settings)}
+    wanted = {display_path.path: display_path.wanted for display_path in path_specs(settings)}
     protocol = os.path.join(os.path.dirname(__file__), "../../../docs/files-protocol.md")
     with open(protocol, encoding="utf-8") as file:
         rows = [line.split("|") for line in file if line.startswith("| `/")]
     assert rows
     for _, path, mode, owner, *_ in rows:
-        told = wanted[path.strip(" `").rstrip("/")]
-        assert told.split()[0] == mode.split()[0].rjust(4, "0")
-        assert told.split()[1].split(":")[0] == owner.strip().split(":")[0]
+        found = wanted[path.strip(" `").rstrip("/")]
+        assert found.split()[0] == mode.split()[0].rjust(4, "0")
+        assert found.split()[1].split(":")[0] == owner.strip().split(":")[0]

@@ -282,7 +282,7 @@ def test_a_member_whose_cancel_meets_no_alias_is_refused_in_the_log_too(server: 
     server.records.refresh()
     decided = server.decide.apply(server.markers.read(), server.intake.take().active_cancels)
     server.audit.flush()
-    assert [verdict.item.name for verdict in decided.answered] == ["ask.json"]
+    assert [judgement.item.name for judgement in decided.answered] == ["ask.json"]
     (line,) = lines(server)
     assert (line["what"], line["username"], line["uid"]) == ("refused", "pablo", server.pablo.uid)
 

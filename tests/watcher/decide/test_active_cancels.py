@@ -4,19 +4,19 @@ import time
 
 import pytest
 
-from watcher.decide.decide import Decided
+from watcher.decide.decide import DecisionResult
 
 from ..server import Record, Server, entry
 
 CANCEL = {"action": "cancel", "scope": "active"}
 
 
-def run(server: Server) -> Decided:
+def run(server: Server) -> DecisionResult:
     """Intake and decisions, as a pass does them."""
     server.records.refresh()
     decided = server.decide.apply(server.markers.read(), server.intake.take().active_cancels)
-    for verdict in decided.answered:
-        server.intake.discard(verdict)
+    for judgement in decided.answered:
+        server.intake.discard(judgement)
     return decided
 
 

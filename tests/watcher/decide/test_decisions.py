@@ -7,7 +7,7 @@ import pytest
 
 from schemas.errors import RegistryBusyError, RegistryError
 from schemas.registry import Registry
-from watcher.decide.decide import Decided
+from watcher.decide.decide import DecisionResult
 
 from ..server import Record, Server, entry
 
@@ -31,14 +31,14 @@ def approval(request: Record, **fields: Any) -> Record:
     }
 
 
-def decide(server: Server, *markers: Record) -> Decided:
+def decide(server: Server, *markers: Record) -> DecisionResult:
     """Apply *markers* in that order, as a pass does, and remove those that are spent."""
     for number, marker in enumerate(markers):
         server.mark(marker, f"{number}", mtime=1000 + number)
     return run(server)
 
 
-def run(server: Server) -> Decided:
+def run(server: Server) -> DecisionResult:
     server.records.refresh()
     decided = server.decide.apply(server.markers.read(), [])
     for marker in decided.spent:
@@ -53,15 +53,15 @@ def reasons(server: Server) -> list[str]:
 def test_an_approval_makes_the_alias_and_closes_the_request(server: Server) -> None:
     request = pending(server)
     decided = decide(server, approval(request))
-    moment = server.active()["pablo"]["created_at"]
+    timestamp = server.active()["pablo"]["created_at"]
     assert server.active() == {
         "pablo": {
             "username": "pablo",
             "alias": "pablo@runv.club",
             "destination": "p@example.org",
             "status": "active",
-            "created_at": moment,
-            "updated_at": moment,
+            "created_at": timestamp,
+            "updated_at": timestamp,
             "approved_by": "boss",
             "uid": server.pablo.uid,
             "updated_by": "0",

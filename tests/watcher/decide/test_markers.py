@@ -69,7 +69,7 @@ def test_a_marker_that_is_still_being_written_has_two_seconds(server: Server) ->
     path.write_bytes(b'{"decision": ')
     assert server.markers.read() == []
     assert (left(server), server.failed()) == (["one.json"], [])
-    assert server.markers.settling.next_due == server.clock() + 2
+    assert server.markers.incomplete.next_due == server.clock() + 2
     path.write_bytes(b'{"decision": "sync"}')
     assert len(server.markers.read()) == 1
     path.write_bytes(b'{"decision": ')
@@ -125,7 +125,7 @@ def test_a_directory_is_nothing_that_waits_and_nothing_to_wait_for(server: Serve
     path.unlink()
     path.mkdir()
     server.markers.read()
-    assert server.markers.settling.next_due is None
+    assert server.markers.incomplete.next_due is None
     assert not server.markers.waiting
 
 

@@ -10,7 +10,7 @@ from schemas.config import Config
 from schemas.registry import Registry, parse_registry
 from watcher.account_files import LocalAccount, LocalAccounts
 from watcher.accounts import Account, Accounts
-from watcher.decide.orphans import AccountsSlowError, Orphan, Search, names_of
+from watcher.decide.orphans import AccountsSlowError, Orphan, OrphanSearch, names_of
 
 from ..server import Clock, Record, entry
 
@@ -56,21 +56,21 @@ def local(*names: str, gid: int = GID, **fields: object) -> LocalAccounts:
 
 def test_an_account_in_the_file_is_not_asked_for_and_one_that_is_not_there_is() -> None:
     names = Names(Account("zoe", 5000, True))
-    search = Search(Config(), names, local("m00"))
+    search = OrphanSearch(Config(), names, local("m00"))
     found = search.orphans(registry(members(2) | {"zoe": entry("zoe")}))
     assert [(orphan.username, orphan.reason) for orphan in found] == [("m01", "There is no account m01.")]
     assert names.asked == ["m01", "zoe"]
 
 
 def test_where_another_service_is_asked_first_the_file_says_nothing() -> None:
-    search = Search(Config(), Names(Account("m00", 7, True)), local("m00", asked_first=False))
+    search = OrphanSearch(Config(), Names(Account("m00", 7, True)), local("m00", asked_first=False))
     (orphan,) = search.orphans(registry({"m00": entry("m00", uid=1000)}))
     assert orphan.reason == "The account m00 has the uid 7 now; the alias was approved for the one with uid 1000."
 
 
 def test_an_entry_that_was_looked_at_is_not_looked_at_again() -> None:
     names = Names()
-    search = Search(Config(), names, local("m00"))
+    search = OrphanSearch(Config(), names, local("m00"))
     first = registry(members(3))
     assert len(search.orphans(first)) == 2
     second = registry(members(3) | {"m02": entry("m02") | {"status": "revoked"}, "zoe": entry("zoe")}, first)
@@ -80,13 +80,13 @@ def test_an_entry_that_was_looked_at_is_not_looked_at_again() -> None:
 
 def test_what_is_active_no_more_has_nobody_to_lose() -> None:
     former = {name: each | {"status": status} for (name, each), status in zip(members(2).items(), ("x", "revoked"))}  # noqa: B905
-    assert Search(Config(), Names(), local("root")).orphans(registry(former)) == []
+    assert OrphanSearch(Config(), Names(), local("root")).orphans(registry(former)) == []
 
 
 def test_name_services_that_take_too_long_are_asked_for_the_rest_another_time() -> None:
     clock = Clock()
     names = Names(takes=lambda: clock.pass_by(1.5))
-    search = Search(Config(), names, local("root"), clock)
+    search = OrphanSearch(Config(), names, local("root"), clock)
     present = registry(members(3))
     with pytest.raises(AccountsSlowError, match=r"^The name services take too long to say who has an account; see "):
         search.orphans(present)
@@ -97,7 +97,7 @@ def test_name_services_that_take_too_long_are_asked_for_the_rest_another_time() 
 
 def test_nobody_is_asked_for_who_is_not_in_a_file_that_is_all_there_is() -> None:
     names = Names(Account("m01", 1001, True))
-    found = Search(Config(), names, local("m00", alone=True)).orphans(registry(members(2)))
+    found = OrphanSearch(Config(), names, local("m00", alone=True)).orphans(registry(members(2)))
     assert [(orphan.reason, orphan.sure) for orphan in found] == [("There is no account m01.", True)]
     assert names.asked == []
 
@@ -111,7 +111,7 @@ def test_nobody_is_asked_for_who_is_not_in_a_file_that_is_all_there_is() -> None
 )  # fmt: skip
 def test_more_than_a_third_of_ten_and_all_of_three_are_too_many(active: int, gone: int, held: bool) -> None:
     entries = members(active)
-    judgement = Search(Config(), Names(), local("root", *list(entries)[gone:])).judge(registry(entries))
+    judgement = OrphanSearch(Config(), Names(), local("root", *list(entries)[gone:])).judge(registry(entries))
     assert (len(judgement.switch_off), judgement.held is not None, judgement.problem) == (gone, held, None)
 
 
@@ -126,7 +126,7 @@ def test_thousands_are_told_apart_without_comparing_each_with_every_other(
         return one is other
 
     monkeypatch.setattr(Orphan, "__eq__", compare)
-    judgement = Search(Config(orphans=orphans), Names(), local("root")).judge(registry(members(30)))
+    judgement = OrphanSearch(Config(orphans=orphans), Names(), local("root")).judge(registry(members(30)))
     assert (len(judgement.switch_off), len(judgement.report)) == ((30, 0) if orphans == "deactivate" else (0, 30))
     assert compared == []
 
@@ -136,11 +136,11 @@ def test_an_entry_without_a_uid_is_one_only_after_its_member_was_seen() -> None:
     entries = {"m00": entry("m00"), "m01": entry("m01"), "m02": entry("m02"), "zoe": entry("zoe", uid=7)}
     present = registry(entries)
     names = Names()
-    first = Search(Config(), names, LocalAccounts({"m00": LocalAccount(1, GID), "m01": LocalAccount(2, 1)}))
+    first = OrphanSearch(Config(), names, LocalAccounts({"m00": LocalAccount(1, GID), "m01": LocalAccount(2, 1)}))
     first.members = members
     assert [orphan.username for orphan in first.orphans(present)] == ["zoe"]
     assert (members, names.asked) == ({"m00"}, ["zoe"])
-    second = Search(Config(), names, local("root"), members=members)
+    second = OrphanSearch(Config(), names, local("root"), members=members)
     assert [orphan.username for orphan in second.orphans(present)] == ["m00", "zoe"]
 
 
@@ -151,7 +151,7 @@ def test_what_another_service_may_know_better_is_only_told_of() -> None:
         "m02": LocalAccount(1002, GID),
         "m03": LocalAccount(1003, GID),
     }
-    found = Search(Config(), Names(), LocalAccounts(there, True, ("sss",), ("ldap",))).judge(registry(entries))
+    found = OrphanSearch(Config(), Names(), LocalAccounts(there, True, ("sss",), ("ldap",))).judge(registry(entries))
     assert [orphan.username for orphan in found.switch_off] == ["m02"]
     assert [orphan.username for orphan in found.report] == ["m00", "m01"]
     assert found.problem is not None
@@ -162,7 +162,7 @@ def test_what_another_service_may_know_better_is_only_told_of() -> None:
 
 
 def test_with_report_nothing_is_switched_off_and_a_few_are_named() -> None:
-    judgement = Search(Config(orphans="report"), Names(), local("root")).judge(registry(members(12)))
+    judgement = OrphanSearch(Config(orphans="report"), Names(), local("root")).judge(registry(members(12)))
     assert (judgement.switch_off, judgement.held) == ([], None)
     assert len(judgement.report) == 12
     assert judgement.problem is not None

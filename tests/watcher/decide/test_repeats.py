@@ -42,8 +42,8 @@ def run(server: Server) -> None:
     markers = server.markers.read()
     server.decide.finish_interrupted(markers)
     decided = server.decide.apply(markers, server.intake.take().active_cancels)
-    for verdict in decided.answered:
-        server.intake.discard(verdict)
+    for judgement in decided.answered:
+        server.intake.discard(judgement)
 
 
 def state(server: Server) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import pytest
 
 from watcher.account_files import LONGEST_SECONDS, QUIET_SECONDS, AccountFiles, LocalAccounts, Marks
 from watcher.decide import switching_off
-from watcher.decide.orphans import Seen
-from watcher.decide.switching_off import SwitchingOff, Turned
+from watcher.decide.orphans import OrphanMemory
+from watcher.decide.switching_off import OrphanResult, OrphanStep
 
 from ...support.layout import put
 from ..server import Server, entry
@@ -44,34 +44,34 @@ def files(tmp_path: Path) -> Files:
 
 
 @pytest.fixture
-def step(server: Server, files: Files, monkeypatch: pytest.MonkeyPatch) -> SwitchingOff:
+def step(server: Server, files: Files, monkeypatch: pytest.MonkeyPatch) -> OrphanStep:
     monkeypatch.setattr(server.people, "is_member", lambda name, gid: gid == GID)
     server.people.by_name.clear()
     server.write_registry(ana=entry("ana", uid=UID), pablo=entry("pablo", uid=UID))
-    return stepping(server, files, Seen())
+    return stepping(server, files, OrphanMemory())
 
 
-def stepping(server: Server, files: Files, seen: Seen) -> SwitchingOff:
-    return SwitchingOff(server.settings, server.registry, server.people, server.audit, files, seen, server.clock)
+def stepping(server: Server, files: Files, seen: OrphanMemory) -> OrphanStep:
+    return OrphanStep(server.settings, server.registry, server.people, server.audit, files, seen, server.clock)
 
 
-def take(server: Server, step: SwitchingOff, *, forced: bool = False) -> Turned:
+def take(server: Server, step: OrphanStep, *, forced: bool = False) -> OrphanResult:
     return step.take(server.registry.current(), forced=forced)
 
 
-def settled(server: Server, step: SwitchingOff) -> Turned:
+def settled(server: Server, step: OrphanStep) -> OrphanResult:
     """Take the step until the files have been left alone for long enough."""
     take(server, step)
     server.clock.pass_by(QUIET_SECONDS)
     return take(server, step)
 
 
-def outstanding(step: SwitchingOff) -> tuple[float | None, bool]:
+def outstanding(step: OrphanStep) -> tuple[float | None, bool]:
     """When it is due, and whether a forced sync has to wait for it."""
     return step.due, step.waits
 
 
-def test_files_that_are_being_edited_are_waited_for(server: Server, step: SwitchingOff, files: Files) -> None:
+def test_files_that_are_being_edited_are_waited_for(server: Server, step: OrphanStep, files: Files) -> None:
     settled(server, step)
     assert (step.due, step.waits) == (None, False)
     for _ in range(3):
@@ -90,7 +90,7 @@ def test_files_that_are_being_edited_are_waited_for(server: Server, step: Switch
 
 
 def test_at_a_start_files_that_were_left_alone_long_ago_are_not_waited_for(
-    server: Server, step: SwitchingOff, files: Files, monkeypatch: pytest.MonkeyPatch
+    server: Server, step: OrphanStep, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files.write("ana")
     monkeypatch.setattr(switching_off, "long_ago", lambda marks: True)
@@ -102,7 +102,7 @@ def test_at_a_start_files_that_were_left_alone_long_ago_are_not_waited_for(
     assert step.due == server.clock.seconds + 1
 
 
-def test_where_nothing_has_changed_nothing_is_read(server: Server, step: SwitchingOff, files: Files) -> None:
+def test_where_nothing_has_changed_nothing_is_read(server: Server, step: OrphanStep, files: Files) -> None:
     settled(server, step)
     first = take(server, step)
     before = files.readings
@@ -115,7 +115,7 @@ def test_where_nothing_has_changed_nothing_is_read(server: Server, step: Switchi
 
 
 def test_files_that_change_while_they_are_asked_are_asked_again(
-    server: Server, step: SwitchingOff, files: Files, monkeypatch: pytest.MonkeyPatch
+    server: Server, step: OrphanStep, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files.write("ana")
     take(server, step)
@@ -138,7 +138,7 @@ def test_files_that_change_while_they_are_asked_are_asked_again(
     assert server.active()["pablo"]["status"] == "active"
 
 
-def test_a_registry_that_another_program_holds_is_tried_again(server: Server, step: SwitchingOff, files: Files) -> None:
+def test_a_registry_that_another_program_holds_is_tried_again(server: Server, step: OrphanStep, files: Files) -> None:
     files.write("ana")
     with (server.paths.state / "email-aliases.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -154,7 +154,7 @@ def test_a_registry_that_another_program_holds_is_tried_again(server: Server, st
 
 
 def test_files_that_somebody_changes_all_the_time_are_judged_by_all_the_same(
-    server: Server, step: SwitchingOff, files: Files
+    server: Server, step: OrphanStep, files: Files
 ) -> None:
     settled(server, step)
     began = server.clock.seconds
@@ -174,7 +174,7 @@ def test_files_that_somebody_changes_all_the_time_are_judged_by_all_the_same(
 
 
 def test_after_trouble_that_lasted_files_are_waited_for_as_before(
-    server: Server, step: SwitchingOff, files: Files
+    server: Server, step: OrphanStep, files: Files
 ) -> None:
     os.unlink(files.passwd)
     assert list(settled(server, step).problems) == ["accounts-unreadable"]
@@ -186,7 +186,7 @@ def test_after_trouble_that_lasted_files_are_waited_for_as_before(
 
 
 def test_a_registry_that_was_busy_does_not_put_off_what_the_account_files_say_next(
-    server: Server, step: SwitchingOff, files: Files
+    server: Server, step: OrphanStep, files: Files
 ) -> None:
     files.write("ana")
     with (server.paths.state / "email-aliases.lock").open("w") as lock:
@@ -208,7 +208,7 @@ def test_what_is_held_is_not_let_pass_by_another_change_of_the_registry(
     entries = {name: entry(name, uid=UID) for name in names}
     server.write_registry(**entries)
     files.write(*names[4:])
-    seen = Seen()
+    seen = OrphanMemory()
     step = stepping(server, files, seen)
     assert list(settled(server, step).problems) == ["orphans-held"]
 
@@ -231,7 +231,7 @@ def test_what_is_held_is_not_let_pass_by_another_change_of_the_registry(
 
 
 def test_nobody_waits_for_the_name_services_as_long_as_the_files_are_waited_for(
-    server: Server, step: SwitchingOff, files: Files, monkeypatch: pytest.MonkeyPatch
+    server: Server, step: OrphanStep, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(server.people, "of_name", asked.append)
@@ -245,7 +245,7 @@ def test_nobody_waits_for_the_name_services_as_long_as_the_files_are_waited_for(
     assert asked == ["pablo"]
 
 
-def test_what_was_edited_under_its_hands_is_not_overwritten(server: Server, step: SwitchingOff, files: Files) -> None:
+def test_what_was_edited_under_its_hands_is_not_overwritten(server: Server, step: OrphanStep, files: Files) -> None:
     files.write("ana")
     take(server, step)
     server.clock.pass_by(1)

@@ -1,11 +1,11 @@
 """Asking for a publish, and forcing one of a registry that is named."""
 
-from watcher.decide.decide import Decided
+from watcher.decide.decide import DecisionResult
 
 from ..server import Record, Server, entry
 
 
-def decide(server: Server, *markers: Record) -> Decided:
+def decide(server: Server, *markers: Record) -> DecisionResult:
     """Apply *markers* in that order, as a pass does."""
     for number, marker in enumerate(markers):
         server.mark(marker, f"{number}", mtime=1000 + number)

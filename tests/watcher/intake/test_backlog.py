@@ -14,7 +14,7 @@ from schemas.files import Directory
 from schemas.pinned import FoundFile, Pinned
 from schemas.requests import REFUSED_KEPT, RequestRecord
 from watcher.intake.intake import SHORT_SLICE_SECONDS, SLICE_SECONDS
-from watcher.intake.removal import Removal
+from watcher.intake.removal import EntryRemover
 
 from ...support.layout import put
 from ..server import Clock, Server
@@ -50,9 +50,9 @@ class HeldUp(Clock):
 def flooded(server: Server) -> Server:
     """A hundred files of pablo's, that are refused, on a slow machine."""
     server.clock = Busy()
-    moment = time.time() - 3600
+    timestamp = time.time() - 3600
     for number in range(100):
-        put(server.paths.queue / f"{number}.json", b"[]", 0o600, uid=server.pablo.uid, mtime=moment + number)
+        put(server.paths.queue / f"{number}.json", b"[]", 0o600, uid=server.pablo.uid, mtime=timestamp + number)
     return server
 
 
@@ -63,9 +63,9 @@ def pending(server: Server) -> set[str]:
 def test_that_nothing_is_left_is_only_believed_after_a_look(flooded: Server) -> None:
     assert flooded.intake.take().more
     flooded.request("maria", filename="maria.json")
-    while (intaken := flooded.intake.take(look=False)).more:
+    while (intake_result := flooded.intake.take(look=False)).more:
         pass
-    assert not intaken.more
+    assert not intake_result.more
     assert flooded.queue() == []
     assert pending(flooded) == {"maria"}
 
@@ -115,14 +115,14 @@ def test_entries_that_are_gone_when_their_turn_comes_leave_no_other_lying(
 ) -> None:
     """They come to nothing, and are told of by no event and no clock."""
     server.clock = HeldUp()
-    census, queue = server.intake._census, server.intake._queue
+    backlog, queue = server.intake._backlog, server.intake._queue
     gone = [server.drop("pablo", b"[]", f"{number}.json", mtime=time.time() - 3600 + number) for number in range(10)]
     server.request("pablo", filename="whole.json")
-    census.take(queue)
+    backlog.scan(queue)
     for path in gone:
         path.unlink()
     with monkeypatch.context() as unaware:
-        unaware.setattr(census, "take", lambda *_: None)
+        unaware.setattr(backlog, "scan", lambda *_: None)
         more = server.intake.take(look=look).more
     passes = 0
     while more:
@@ -180,8 +180,8 @@ def test_the_first_refusals_of_a_flood_have_lines_of_their_own_wherever_its_slic
     assert server.intake.take().more
     assert 0 < len(server.queue()) < REFUSED_KEPT
     work_off(server)
-    told = [json.loads(line) for line in Path(server.settings.audit).read_bytes().splitlines()]
-    assert sum("count" not in line for line in told) == REFUSED_KEPT
+    found = [json.loads(line) for line in Path(server.settings.audit).read_bytes().splitlines()]
+    assert sum("count" not in line for line in found) == REFUSED_KEPT
 
 
 def test_abandoned_files_without_number_keep_nobody_waiting(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,12 +231,12 @@ def test_abandoned_files_that_are_taken_up_again_are_left_and_no_endless_work(se
 
 def test_of_two_backlogs_neither_starves_though_each_file_takes_longer_than_a_slice(server: Server) -> None:
     server.clock = HeldUp()
-    moment = time.time() - 3600
+    timestamp = time.time() - 3600
     for number in range(3):
-        server.drop("maria", b"[]", f"maria-{number}.json", mtime=moment + number)
+        server.drop("maria", b"[]", f"maria-{number}.json", mtime=timestamp + number)
     server.intake.take()
     for number in range(40):
-        server.drop("pablo", b"[]", f"pablo-{number}.json", mtime=moment + number)
+        server.drop("pablo", b"[]", f"pablo-{number}.json", mtime=timestamp + number)
     for _ in range(4):
         server.intake.take()
     refused = [found["username"] for found in server.found("refused")]
@@ -266,9 +266,9 @@ def test_an_unfinished_file_takes_nobodys_turn_though_each_takes_longer_than_a_s
 def test_behind_many_that_are_waited_for_nothing_is_left_lying(server: Server) -> None:
     """What is whole behind them is told of by no event any more, and by no clock."""
     server.clock = HeldUp()
-    moment = time.time() - 60
+    timestamp = time.time() - 60
     for number in range(20):
-        server.drop("pablo", b"{", f"{number}.json", mtime=moment + number)
+        server.drop("pablo", b"{", f"{number}.json", mtime=timestamp + number)
     server.request("pablo", filename="whole.json")
     work_off(server, 60)
     assert pending(server) == {"pablo"}
@@ -311,20 +311,20 @@ def test_entries_that_cannot_be_read_wait_for_another_try_and_keep_none_waiting(
     server: Server, unreadable: pytest.MonkeyPatch
 ) -> None:
     server.clock = HeldUp()
-    moment = time.time() - 3600
+    timestamp = time.time() - 3600
     for number in range(20):
-        server.drop("pablo", b"[]", f"{number}.json", mode=0o400, mtime=moment + number)
+        server.drop("pablo", b"[]", f"{number}.json", mode=0o400, mtime=timestamp + number)
     server.request("pablo", filename="later.json")
     for number in range(3):
-        server.drop("maria", b"[]", f"maria-{number}.json", mtime=moment + number)
+        server.drop("maria", b"[]", f"maria-{number}.json", mtime=timestamp + number)
     for _ in range(60):
-        intaken = server.intake.take()
-        if not intaken.more:
+        intake_result = server.intake.take()
+        if not intake_result.more:
             break
     else:
         raise AssertionError("the backlog never ends")
     # Told as long as they lie there, or they would not be tried again.
-    assert ["cannot be dealt with: Permission denied" in trouble for trouble in intaken.troubles] == [True]
+    assert ["cannot be dealt with: Permission denied" in trouble for trouble in intake_result.troubles] == [True]
     assert pending(server) == {"pablo"}
     assert len(server.found("refused")) == 3
     assert len(server.queue()) == 20
@@ -337,9 +337,9 @@ def test_entries_that_cannot_be_read_wait_for_another_try_and_keep_none_waiting(
 @pytest.mark.usefixtures("unreadable", "patient")
 def test_entries_that_cannot_be_read_keep_none_waiting_though_another_is_unfinished(server: Server) -> None:
     server.clock = Busy()
-    moment = time.time() - 3600
+    timestamp = time.time() - 3600
     for number in range(20):
-        server.drop("pablo", b"[]", f"{number}.json", mode=0o400, mtime=moment + number)
+        server.drop("pablo", b"[]", f"{number}.json", mode=0o400, mtime=timestamp + number)
     server.request("pablo", filename="later.json")
     server.drop("maria", b"{", "half.json")
     work_off(server)
@@ -349,7 +349,7 @@ def test_entries_that_cannot_be_read_keep_none_waiting_though_another_is_unfinis
     os.utime(path)
     server.intake.take()
     # It is tried again as the others are, and no more when its time is over.
-    assert server.intake.settling.next_due is None
+    assert server.intake.incomplete.next_due is None
 
 
 def test_entries_that_will_not_go_are_no_endless_work(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,7 +365,7 @@ def test_entries_that_will_not_go_are_no_endless_work(server: Server, monkeypatc
         return remove(self, name)
 
     with monkeypatch.context() as context:
-        context.setattr(Removal, "again", lambda *_: None)
+        context.setattr(EntryRemover, "again", lambda *_: None)
         context.setattr(Directory, "remove", refuse)
         work_off(server, 40)
         work_off(server, 40)
@@ -379,5 +379,5 @@ def test_what_waits_for_an_active_cancel_is_no_endless_work_while_that_cannot_be
     server.drop("pablo", {"action": "cancel", "scope": "active"}, "1.json", mtime=time.time() - 10)
     for number in range(2, 6):
         server.request("pablo", filename=f"{number}.json", mtime=time.time() - 10 + number)
-    intaken = server.intake.take()
-    assert (len(intaken.active_cancels), intaken.more, intaken.more_after_cancels) == (1, False, True)
+    intake_result = server.intake.take()
+    assert (len(intake_result.active_cancels), intake_result.more, intake_result.more_after_cancels) == (1, False, True)

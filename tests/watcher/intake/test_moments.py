@@ -45,14 +45,14 @@ def test_a_file_that_is_mounted_over_after_the_queue_was_listed_speaks_for_nobod
     server: Server, mounts: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, path = forged(server, mounts), server.request("pablo")
-    listed = server.intake.settling.forget_all_but
+    listed = server.intake.incomplete.forget_all_but
 
     def mount_then(names: Collection[str]) -> None:
         mounts.enter_context(bound(source, path))
         listed(names)
 
     with monkeypatch.context() as patch:
-        patch.setattr(server.intake.settling, "forget_all_but", mount_then)
+        patch.setattr(server.intake.incomplete, "forget_all_but", mount_then)
         first = server.intake.take()
     second = server.intake.take()
 
@@ -76,12 +76,12 @@ def test_an_entry_that_is_closed_to_root_just_before_the_queue_is_listed_keeps_n
         mounts.enter_context(closed(server, path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(server.intake._removal, "again", mount_then)
+        patch.setattr(server.intake._remover, "again", mount_then)
         first = server.intake.take()
     second = server.intake.take()
 
-    told = "The queue entry closed.json cannot be dealt with: Permission denied"
-    assert [trouble.startswith(told) for trouble in first.troubles] == [True]
+    message = "The queue entry closed.json cannot be dealt with: Permission denied"
+    assert [trouble.startswith(message) for trouble in first.troubles] == [True]
     assert (list(server.records.pending), server.found("refused")) == (["pablo"], [])
     assert (second.troubles, set(second.problems)) == ([], {"queue-mounted"})
 

@@ -39,16 +39,16 @@ def found(server: Server) -> set[str]:
 def test_a_mount_that_could_not_be_looked_into_is_not_forgotten(server: Server, tmp_path: Path) -> None:
     path = server.request("pablo")
     (aside := tmp_path / "aside").touch()
-    place = server.intake.place
-    place.look()
+    display_path = server.intake.directory
+    display_path.look()
     with bound(aside, path):
         with without_descriptors():
             for _ in range(2):
                 with pytest.raises(OSError, match="Too many open files"):
-                    place.replaced()
-                assert place.closed
+                    display_path.replaced()
+                assert display_path.closed
         assert found(server) == {"queue-mounted"}
-        assert not place.closed
+        assert not display_path.closed
     assert found(server) == set()
     assert len(server.found("pending")) == 1
 
@@ -58,10 +58,10 @@ def test_a_mount_elsewhere_that_could_not_be_looked_into_closes_the_queue_only_u
 ) -> None:
     (elsewhere := tmp_path / "elsewhere").mkdir()
     server.request("pablo")
-    place = server.intake.place
+    path = server.intake.directory
     with tmpfs(elsewhere), without_descriptors(), pytest.raises(OSError, match="Too many open files"):
-        place.look()
-    assert place.closed
+        path.look()
+    assert path.closed
     assert found(server) == set()
     assert len(server.found("pending")) == 1
 
@@ -99,6 +99,6 @@ def test_names_of_accounts_do_nothing_to_a_terminal(server: Server, monkeypatch:
     user, group = pwd.getpwuid(0), grp.getgrgid(0)
     monkeypatch.setattr(pwd, "getpwuid", lambda _: pwd.struct_passwd(("a\x1b[2Jb", *user[1:])))
     monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group(("c\nd", *group[1:])))
-    told = server.intake.take().problems["queue-unsafe"]
-    assert told.isprintable()
-    assert r"is 777 a\x1b[2Jb:c\nd, where" in told
+    message = server.intake.take().problems["queue-unsafe"]
+    assert message.isprintable()
+    assert r"is 777 a\x1b[2Jb:c\nd, where" in message

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from watcher.accounts import GroupMissingError
-from watcher.intake.intake import SLICE_SECONDS, Intaken
+from watcher.intake.intake import SLICE_SECONDS, IntakeResult
 
 from ...support.layout import put
 from ..server import Server
 
 
-def take(server: Server) -> Intaken:
+def take(server: Server) -> IntakeResult:
     server.records.refresh()
     return server.intake.take()
 
@@ -24,12 +24,12 @@ def test_a_file_that_is_still_being_written_is_left_until_it_is_whole(server: Se
         take(server)
         server.clock.pass_by(0.5)
     assert server.queue() == ["ask.json"]
-    assert server.intake.settling.next_due is not None
+    assert server.intake.incomplete.next_due is not None
     with path.open("ab") as file:
         file.write(b'ample.org"}')
     take(server)
     assert [found["destination"] for found in server.found("pending")] == ["p@example.org"]
-    assert server.intake.settling.next_due is None
+    assert server.intake.incomplete.next_due is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\x00\xff binary", b'{"destination": "\xff"}', b"ask"])
@@ -82,7 +82,7 @@ def test_a_whole_file_that_stays_open_is_taken_when_it_has_been_quiet(server: Se
         server.clock.pass_by(0.1)
         take(server)
     assert len(server.found("pending")) == 1
-    assert server.intake.settling.next_due is None
+    assert server.intake.incomplete.next_due is None
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"{", "The file was expected"), (b" " * 16385, "The file is larger")])
@@ -174,8 +174,8 @@ def test_an_entry_that_cannot_be_dealt_with_is_told_left_and_tried_again(server:
     stamp = record.name.partition("-")[0]
     seconds = time.mktime(time.strptime(stamp[:15] + " UTC", "%Y%m%dT%H%M%S %Z")) - time.timezone
     os.utime(path, ns=(0, int(seconds) * 10**9 + int(stamp[16:22]) * 1000))
-    told = take(server).troubles
-    assert [each.split(": ")[0] for each in told] == ["The queue entry again.json cannot be dealt with"]
+    found = take(server).troubles
+    assert [each.split(": ")[0] for each in found] == ["The queue entry again.json cannot be dealt with"]
     assert server.queue() == ["again.json"]
     record.write_bytes(text)
     server.restart()
@@ -213,9 +213,9 @@ class Busy:
 def test_one_members_flood_is_taken_in_slices_and_keeps_no_other_waiting(server: Server) -> None:
     clock = Busy()
     server.clock = clock  # type: ignore[assignment]
-    moment = time.time() - 3600
+    timestamp = time.time() - 3600
     for number in range(100):
-        put(server.paths.queue / f"{number}.json", b"[]", 0o600, uid=server.pablo.uid, mtime=moment + number)
+        put(server.paths.queue / f"{number}.json", b"[]", 0o600, uid=server.pablo.uid, mtime=timestamp + number)
     for name in ("maria", "ana", "zoe"):
         server.people.add(name)
         server.request(name, filename=f"{name}.json")
@@ -236,10 +236,10 @@ def test_one_members_flood_is_taken_in_slices_and_keeps_no_other_waiting(server:
 @pytest.mark.needs("root")
 def test_of_two_floods_neither_waits_for_the_other(server: Server) -> None:
     server.clock = Busy()  # type: ignore[assignment]
-    moment = time.time() - 3600
+    timestamp = time.time() - 3600
     for number in range(60):
         for name in ("pablo", "maria"):
-            server.drop(name, b"[]", f"{name}-{number}.json", mtime=moment + number)
+            server.drop(name, b"[]", f"{name}-{number}.json", mtime=timestamp + number)
     for _ in range(3):
         assert take(server).more
         left = [sum(each.startswith(name) for each in server.queue()) for name in ("pablo", "maria")]
@@ -299,17 +299,22 @@ def test_an_unfinished_file_that_was_replaced_by_a_whole_one_is_taken(server: Se
 def test_an_unfinished_file_that_was_replaced_by_a_directory_is_waited_for_no_more(server: Server) -> None:
     path = server.drop("pablo", b"{")
     take(server)
-    assert server.intake.settling.next_due is not None
+    assert server.intake.incomplete.next_due is not None
     path.unlink()
     path.mkdir()
     take(server)
-    assert server.intake.settling.next_due is None
+    assert server.intake.incomplete.next_due is None
     assert server.queue() == ["ask.json"]
 
 
 def test_an_empty_queue_is_no_work(server: Server) -> None:
-    intaken = take(server)
-    assert (intaken.more, intaken.left_alone, intaken.handled, intaken.troubles) == (False, 0, 0, [])
+    intake_result = take(server)
+    assert (intake_result.more, intake_result.left_alone, intake_result.handled, intake_result.troubles) == (
+        False,
+        0,
+        0,
+        [],
+    )
 
 
 def test_names_in_any_bytes_are_dealt_with(server: Server) -> None:

@@ -187,10 +187,10 @@ def test_a_file_that_was_moved_away_and_brought_back_does_not_speak_again(server
     server.request(filename="1.json", mtime=time.time() - 10)
     kept = (server.paths.queue / "1.json").rename(server.paths.state / "moved away")
     server.drop("pablo", {"action": "cancel", "scope": "active"}, "2.json")
-    (verdict,) = server.intake.take().active_cancels
-    assert verdict.record is not None
-    server.records.add(verdict.record, server.people.gid)
-    server.intake.discard(verdict)
+    (judgement,) = server.intake.take().active_cancels
+    assert judgement.record is not None
+    server.records.add(judgement.record, server.people.gid)
+    server.intake.discard(judgement)
     kept.rename(server.paths.queue / "3.json")
     assert "older than one of yours that was taken in before" in refusal(server)["reason"]
 

@@ -24,11 +24,11 @@ def only(records: list[Record]) -> Record:
 
 
 def test_a_request_becomes_a_pending_record_and_leaves_the_queue(server: Server) -> None:
-    moment = int(time.time()) - 60
-    server.request(destination="P.R@Example.ORG", mtime=moment)
+    timestamp = int(time.time()) - 60
+    server.request(destination="P.R@Example.ORG", mtime=timestamp)
     take(server)
     record = only(server.found("pending"))
-    assert record.pop("request_id").startswith(f"{stamp(moment * 10**9)}-pablo-")
+    assert record.pop("request_id").startswith(f"{stamp(timestamp * 10**9)}-pablo-")
     assert record == {
         "username": "pablo",
         "uid": server.pablo.uid,
@@ -38,7 +38,7 @@ def test_a_request_becomes_a_pending_record_and_leaves_the_queue(server: Server)
         "status": "pending",
         "file": "ask.json",
         "client_id": None,
-        "created_at": iso(moment * 10**9),
+        "created_at": iso(timestamp * 10**9),
         "decided_at": None,
         "decided_by": None,
         "decision_id": None,
@@ -110,9 +110,9 @@ def test_after_a_cancel_one_can_ask_again(server: Server) -> None:
 
 
 def test_one_members_files_are_taken_in_the_order_in_which_they_were_written(server: Server) -> None:
-    moment = time.time() - 1
+    timestamp = time.time() - 1
     for number, name in enumerate(("z.json", "a.json", "m.json")):
-        server.request(destination=f"{number}@example.org", filename=name, mtime=moment + number * 1e-3)
+        server.request(destination=f"{number}@example.org", filename=name, mtime=timestamp + number * 1e-3)
     take(server)
     assert only(server.found("pending"))["destination"] == "0@example.org"
     assert [found["destination"] for found in server.found("refused")] == ["1@example.org", "2@example.org"]
@@ -120,10 +120,10 @@ def test_one_members_files_are_taken_in_the_order_in_which_they_were_written(ser
 
 def test_an_active_cancel_is_left_for_the_decisions_of_the_same_pass(server: Server) -> None:
     server.drop("pablo", {"action": "cancel", "scope": "active"})
-    intaken = server.intake.take()
-    (verdict,) = intaken.active_cancels
-    assert verdict.record is not None
-    assert (verdict.record.username, verdict.record.status) == ("pablo", "cancelled")
+    intake_result = server.intake.take()
+    (judgement,) = intake_result.active_cancels
+    assert judgement.record is not None
+    assert (judgement.record.username, judgement.record.status) == ("pablo", "cancelled")
     assert server.queue() == ["ask.json"]
     assert server.found("cancelled") == []
 
@@ -134,10 +134,10 @@ def test_what_a_member_wrote_after_an_active_cancel_waits_for_it_and_nobody_else
     server.drop("pablo", {"action": "cancel", "scope": "active"}, "1.json", mtime=now - 2)
     server.request("pablo", filename="2.json", mtime=now - 1)
     server.request("maria", filename="3.json", mtime=now)
-    intaken = server.intake.take()
-    assert len(intaken.active_cancels) == 1
-    assert not intaken.more
-    assert intaken.more_after_cancels
+    intake_result = server.intake.take()
+    assert len(intake_result.active_cancels) == 1
+    assert not intake_result.more
+    assert intake_result.more_after_cancels
     assert server.queue() == ["1.json", "2.json"]
     assert only(server.found("pending"))["username"] == "maria"
 
@@ -150,7 +150,7 @@ class KilledError(BaseException):
 def killed_before_removing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Server], None]:
     """Take the queue in, and be killed when the records are written and the files are not removed yet."""
 
-    def kill(intake: Intake, verdict: object) -> None:
+    def kill(intake: Intake, judgement: object) -> None:
         raise KilledError
 
     def act(server: Server) -> None:

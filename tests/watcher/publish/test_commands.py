@@ -40,9 +40,11 @@ def test_a_program_that_succeeds_gives_its_output_and_one_that_fails_its_words()
 
 @pytest.mark.parametrize("name", ["no-such-program", "/no/such/program", "bad\nname"])
 def test_a_missing_program_is_named_with_the_next_step(name: str) -> None:
-    with pytest.raises(CommandError, match=r"^The program .* was not found or cannot be executed\. Install it") as told:
+    with pytest.raises(
+        CommandError, match=r"^The program .* was not found or cannot be executed\. Install it"
+    ) as message:
         run([name])
-    assert str(told.value).isprintable()
+    assert str(message.value).isprintable()
 
 
 def test_a_program_that_may_not_or_cannot_be_executed_is_named(tmp_path: Path) -> None:

@@ -130,9 +130,9 @@ def test_a_mass_change_waits_and_the_published_map_stays(house: House) -> None:
     before = signature(house)
     for registry, removed, changed in ((members(6), 4, 0), (members(10, "eve"), 0, 10)):
         for _ in range(2):
-            with pytest.raises(MassChangeError) as told:
+            with pytest.raises(MassChangeError) as found:
                 publisher.publish(registry, forced=False)
-        assert str(told.value) == (
+        assert str(found.value) == (
             f"This would take away {removed} and point elsewhere {changed} of 10 published aliases, and no more than 3 "
             "of either are changed unasked. Look at `runv-admin-email-alias sync --dry-run`; if that is meant, run "
             "`runv-admin-email-alias sync --force`. Until then the published map stays as it is."

@@ -52,17 +52,17 @@ def test_a_map_that_postfix_does_not_name_is_told_with_the_line_that_mends_it(
     house: House, maps: str, line: str
 ) -> None:
     names = {"map": f"hash:{house.path}", "path": str(house.path)}
-    told = check(house, maps.format(**names))
-    assert told == (
+    message = check(house, maps.format(**names))
+    assert message == (
         f"Postfix does not ask the map hash:{house.path}, so the aliases are published but not live. Run "
         f"`postconf -e 'virtual_alias_maps = {line.format(**names)}'`, then `postfix reload`."
     )
 
 
 def test_the_line_is_taken_by_postconf_and_mends_it(house: House) -> None:
-    told = check(house, "hash:/etc/aliases")
-    assert told is not None
-    setting = told.partition("postconf -e '")[2].partition("'")[0]
+    found = check(house, "hash:/etc/aliases")
+    assert found is not None
+    setting = found.partition("postconf -e '")[2].partition("'")[0]
     assert house.mail.run("postconf", "-e", setting).returncode == 0
     os.utime(house.mail.path, (1e9, 1e9))
     assert MapCheck(house.config()).trouble() is None
@@ -71,11 +71,11 @@ def test_the_line_is_taken_by_postconf_and_mends_it(house: House) -> None:
 def test_nobody_is_asked_again_before_main_cf_has_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.mail.write(virtual_alias_maps="")
     mapcheck = MapCheck(house.config())
-    told = mapcheck.trouble()
+    message = mapcheck.trouble()
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("watcher.publish.commands._SYSTEM_PATH", "/nowhere")
     assert not mapcheck.changed()
-    assert mapcheck.trouble() == told
+    assert mapcheck.trouble() == message
     house.mail.write(virtual_alias_maps=f"hash:{house.path}")
     assert mapcheck.changed()
     assert "could not be found out" in str(mapcheck.trouble())
@@ -93,13 +93,13 @@ def test_without_main_cf_it_says_so_once_asked_and_again_when_it_is_there(house:
     house.mail.write(virtual_alias_maps=f"hash:{house.path}")
     house.mail.path.rename(tmp_path / "away")
     mapcheck = MapCheck(house.config())
-    told = mapcheck.trouble()
-    assert told is not None
-    assert told.startswith(
+    message = mapcheck.trouble()
+    assert message is not None
+    assert message.startswith(
         f"Whether Postfix asks the map hash:{house.path} could not be found out. The command `postconf"
     )
     assert not mapcheck.changed()  # each try costs a second
-    assert mapcheck.trouble() == told
+    assert mapcheck.trouble() == message
     (tmp_path / "away").rename(house.mail.path)
     assert mapcheck.trouble() is None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from watcher.publish.commands import CommandError
 from watcher.publish.mapfiles import MapError, MapFiles, published_rows, render
 from watcher.publish.postmap import DUMPABLE
@@ -142,9 +142,9 @@ LIES = {
 def test_a_postmap_that_lies_when_it_builds_leaves_the_old_map_answering(house: House, lie: str) -> None:
     old_map(house)
     liar = house.program("postmap", LIES[lie])
-    with pytest.raises((MapError, CommandError)) as told:
+    with pytest.raises((MapError, CommandError)) as found:
         files_of(house, liar).build(NEW)
-    assert str(told.value).isprintable()
+    assert str(found.value).isprintable()
     assert_old_map_answers(house)
 
 
@@ -193,7 +193,7 @@ def test_on_a_full_disk_the_old_map_answers(house: House) -> None:
     old_map(house)
     rows = many(700)
     room = len(render(rows, "map")) + 1000
-    with room_for(room), pytest.raises(TroubleError):
+    with room_for(room), pytest.raises(ExpectedError):
         files_of(house).build(rows)
     assert_old_map_answers(house)
 

@@ -12,7 +12,7 @@ from watcher.publish.sql.threads import in_a_thread
 T = TypeVar("T")
 
 
-class Attempt(Generic[T]):
+class BoundedCall(Generic[T]):
     """*call*, made in a thread of its own.
 
     The C library looks names up for as long as its resolver is set to, and a server that answers a byte now and then

@@ -7,36 +7,36 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.sql_map import SqlHost, SqlMap
 from schemas.text import printable
-from watcher.publish.sql.attempt import Attempt
+from watcher.publish.sql.attempt import BoundedCall
 from watcher.publish.sql.deadline import Deadline
 from watcher.publish.sql.drivers import CONNECT_SECONDS, Driver
-from watcher.publish.sql.help import Advice
-from watcher.publish.sql.troubles import DatabaseError, Trouble, said
+from watcher.publish.sql.help import Remedies
+from watcher.publish.sql.troubles import DatabaseError, Kind, library_message
 
 HOST_SECONDS = 2 * CONNECT_SECONDS
 """How long a host may take, of which a name may have two addresses."""
 
 
-class Hanging:
+class HungCalls:
     """The attempts that were given up and have not ended: no further one is made by the same way meanwhile."""
 
     def __init__(self) -> None:
-        self._attempts: list[tuple[SqlMap, SqlHost | None, Attempt[Any]]] = []
+        self._attempts: list[tuple[SqlMap, SqlHost | None, BoundedCall[Any]]] = []
 
-    def add(self, way: SqlMap, host: SqlHost | None, attempt: Attempt[Any]) -> None:
+    def add(self, way: SqlMap, host: SqlHost | None, attempt: BoundedCall[Any]) -> None:
         """Remember *attempt*."""
         self._attempts.append((way, host, attempt))
 
-    def at(self, way: SqlMap, host: SqlHost | None) -> Attempt[Any] | None:
+    def at(self, way: SqlMap, host: SqlHost | None) -> BoundedCall[Any] | None:
         """The one by *way* to *host*, where there is one."""
         self._attempts = [each for each in self._attempts if each[2].hangs]
         return next((each[2] for each in self._attempts if each[:2] == (way, host)), None)
 
 
-class Opening:
+class HostConnection:
     """One connection by *way*, to the first of *hosts* that will do, before the *deadline*.
 
     Each host has its share of the time that is left, so that one which swallows everything leaves some to the next.
@@ -50,15 +50,15 @@ class Opening:
         way: SqlMap,
         hosts: Sequence[SqlHost],
         deadline: Deadline,
-        advice: Advice,
-        hanging: Hanging,
+        remedies: Remedies,
+        hanging: HungCalls,
         *,
         writing: bool,
     ) -> None:
         self._way = way
         self._hosts: Sequence[SqlHost | None] = hosts or [None]
         self._deadline = deadline
-        self._advice = advice
+        self._remedies = remedies
         self._hanging = hanging
         self._choosy = writing and len(hosts) > 1
         self.host: SqlHost | None = None
@@ -71,7 +71,7 @@ class Opening:
         """
         why: list[str] = []
         for number, host in enumerate(self._hosts):
-            self.host = self._advice.host = host
+            self.host = self._remedies.host = host
             earlier = self._hanging.at(self._way, host)
             began = earlier.began if earlier is not None else time.monotonic()
             try:
@@ -81,23 +81,23 @@ class Opening:
                     driver, host, min(HOST_SECONDS, self._deadline.left / (len(self._hosts) - number))
                 )
                 reading = self._why_not(driver, connection) if self._choosy else None
-            except TroubleError:
+            except ExpectedError:
                 raise
             except Exception as error:  # noqa: BLE001 - the library's own, and what it lets through from below
                 if len(self._hosts) == 1:
                     late = isinstance(error, TimeoutError)
-                    trouble = Trouble.TIMED_OUT if late else driver.trouble_of(error, connecting=True)
-                    told = self._advice.told(error, round(time.monotonic() - began, 1))
-                    raise DatabaseError(trouble, told) from None
-                why.append(f"{_name(host)}: {said(error, self._advice.secrets)}")
+                    kind = Kind.TIMED_OUT if late else driver.kind_of(error, connecting=True)
+                    message = self._remedies.fields(error, round(time.monotonic() - began, 1))
+                    raise DatabaseError(kind, message) from None
+                why.append(f"{_name(host)}: {library_message(error, self._remedies.secrets)}")
             else:
                 if reading is None:
                     return connection
                 why.append(f"{_name(host)}: {reading}")
-        raise DatabaseError(Trouble.NOT_WRITABLE, {**self._advice.told(None, 0), "error": "; ".join(why)})
+        raise DatabaseError(Kind.NOT_WRITABLE, {**self._remedies.fields(None, 0), "error": "; ".join(why)})
 
     def _connect(self, driver: Driver, host: SqlHost | None, seconds: float) -> Any:
-        attempt: Attempt[Any] = Attempt(lambda: driver.connect(self._way, host, seconds), _close)
+        attempt: BoundedCall[Any] = BoundedCall(lambda: driver.connect(self._way, host, seconds), _close)
         try:
             connection = attempt.result(seconds)
         except TimeoutError:

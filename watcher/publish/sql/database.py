@@ -15,17 +15,17 @@ from sqlalchemy.schema import CreateTable
 
 from schemas.config import Config
 from schemas.database import Database as Given
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.sql_map import SqlHost, SqlMap, SqlType, target_of
-from watcher.publish.sql.connecting import Hanging, Opening
+from watcher.publish.sql.connecting import HostConnection, HungCalls
 from watcher.publish.sql.deadline import Deadline
 from watcher.publish.sql.drivers import Driver, driver_of
-from watcher.publish.sql.help import Advice
+from watcher.publish.sql.help import Remedies
 from watcher.publish.sql.map_file import MapFile
 from watcher.publish.sql.tables import Tables
-from watcher.publish.sql.troubles import DatabaseError, Trouble
-from watcher.publish.sql.work import Work
-from watcher.publish.sql.writing import RestlessError, write
+from watcher.publish.sql.troubles import DatabaseError, Kind
+from watcher.publish.sql.work import RowChanges
+from watcher.publish.sql.writing import ConcurrentChangeError, apply
 
 
 class Session:
@@ -46,53 +46,55 @@ class Session:
         tables: Tables,
         read_map: SqlMap,
         host: SqlHost | None,
-        advice: Advice,
+        remedies: Remedies,
     ) -> None:
         self.connection = connection
         self.driver = driver
         self.tables = tables
         self.read_map = read_map
         self.host = host
-        self._advice = advice
+        self._remedies = remedies
 
-    def has_listing(self) -> bool:
+    def has_ownership(self) -> bool:
         """Whether the table that lists ours is there, or none is needed.
 
         Raises:
             DatabaseError: the server does not say so to this account; the message has the statements.
         """
-        listing = self.tables.listing
+        ownership = self.tables.ownership
         try:
-            return listing is None or sa.inspect(self.connection).has_table(listing.table.name, schema=listing.schema)
+            return ownership is None or sa.inspect(self.connection).has_table(
+                ownership.table.name, schema=ownership.schema
+            )
         except DBAPIError as error:
             # MariaDB says the same of a table that is not there, to an account that has nothing but single tables.
-            if self.driver.trouble_of(_original(error), connecting=False) is not Trouble.NO_PRIVILEGE:
+            if self.driver.kind_of(_original(error), connecting=False) is not Kind.NO_PRIVILEGE:
                 raise
             raise self._no_list(error) from None
 
-    def make_listing(self) -> str | None:
+    def make_ownership(self) -> str | None:
         """Make the table that lists ours, where it is missing; give its name then.
 
         Raises:
             DatabaseError: that is not permitted; the message has the statements.
         """
-        if self.tables.listing is None or self.has_listing():
+        if self.tables.ownership is None or self.has_ownership():
             return None
         try:
-            self.connection.execute(CreateTable(self.tables.listing.model()))
+            self.connection.execute(CreateTable(self.tables.ownership.model()))
         except DBAPIError as error:
             raise self._no_list(error) from None
-        return self.tables.listing.name
+        return self.tables.ownership.name
 
     def _no_list(self, error: DBAPIError) -> DatabaseError:
         with contextlib.suppress(DBAPIError):
-            self._advice.account = self.driver.account(self.connection)
-        return DatabaseError(Trouble.NO_LIST, self._advice.told(_original(error), 0))
+            self._remedies.account = self.driver.account(self.connection)
+        return DatabaseError(Kind.NO_LIST, self._remedies.fields(_original(error), 0))
 
-    def write(self, work: Work) -> None:
+    def apply(self, changes: RowChanges) -> None:
         """Write *work*. Raises what `watcher.publish.sql.writing.write` does."""
-        self._advice.work = work
-        write(self.connection, self.driver, self.tables, work)
+        self._remedies.changes = changes
+        apply(self.connection, self.driver, self.tables, changes)
 
 
 class Database:
@@ -112,8 +114,8 @@ class Database:
         self._map_file = MapFile(path, kind)
         self._write_map_file = MapFile(write_path, kind) if write_path not in {None, path} else self._map_file
         self.driver = driver_of(self.kind, write_path or path)
-        self._opening: Opening | None = None
-        self._hanging = Hanging()
+        self._opening: HostConnection | None = None
+        self._hanging = HungCalls()
         self._tables: tuple[SqlMap, Tables] | None = None
         self._engine = sa.create_engine(
             self.driver.url,
@@ -168,52 +170,52 @@ class Database:
         read = self.read_map()
         way = by or self._write_map_file.read()
         tables = self.tables(read)
-        advice = Advice(way, tables, self._engine.dialect)
+        remedies = Remedies(way, tables, self._engine.dialect)
         deadline = Deadline(seconds)
         try:
             with deadline:
                 hosts = [at] if at else way.hosts
-                opening = self._opening = Opening(way, hosts, deadline, advice, self._hanging, writing=writing)
+                opening = self._opening = HostConnection(way, hosts, deadline, remedies, self._hanging, writing=writing)
                 with self._engine.connect() as connection, connection.begin() as transaction:
                     if (limit := self.driver.limit(deadline.left)) is not None:
                         connection.exec_driver_sql(limit)
                     if (first := self.driver.begin if writing else self.driver.look) is not None:
                         connection.exec_driver_sql(first)
                     try:
-                        yield Session(connection, self.driver, tables, read, opening.host, advice)
+                        yield Session(connection, self.driver, tables, read, opening.host, remedies)
                     except DBAPIError as error:
-                        self._find_account(connection, error, advice)
+                        self._find_account(connection, error, remedies)
                         raise
                     if not writing:
                         transaction.rollback()
-        except TroubleError:
+        except ExpectedError:
             raise
-        except RestlessError as error:
-            raise DatabaseError(Trouble.RESTLESS, advice.told(error, seconds)) from None
+        except ConcurrentChangeError as error:
+            raise DatabaseError(Kind.RESTLESS, remedies.fields(error, seconds)) from None
         except Exception as error:  # noqa: BLE001 - the library's own, and what it lets through from below
-            raise self._translated(error, deadline, advice) from None
+            raise self._translated(error, deadline, remedies) from None
 
-    def _find_account(self, connection: sa.Connection, error: DBAPIError, advice: Advice) -> None:
-        if self.driver.trouble_of(_original(error), connecting=False) is Trouble.NO_PRIVILEGE:
+    def _find_account(self, connection: sa.Connection, error: DBAPIError, remedies: Remedies) -> None:
+        if self.driver.kind_of(_original(error), connecting=False) is Kind.NO_PRIVILEGE:
             with contextlib.suppress(DBAPIError):
-                advice.account = self.driver.account(connection)
+                remedies.account = self.driver.account(connection)
 
-    def _translated(self, raised: Exception, deadline: Deadline, advice: Advice) -> DatabaseError:
+    def _translated(self, raised: Exception, deadline: Deadline, remedies: Remedies) -> DatabaseError:
         error = _original(raised) if isinstance(raised, SQLAlchemyError) else raised
         # What the library raises where it is asked without SQLAlchemy between.
         known = (SQLAlchemyError, cast("Any", self._engine.dialect).loaded_dbapi.Error, OSError, UnicodeError)
-        told = advice.told(error, round(deadline.waited, 1))
+        message = remedies.fields(error, round(deadline.waited, 1))
         if deadline.passed:
-            trouble = Trouble.TIMED_OUT
+            kind = Kind.TIMED_OUT
         elif isinstance(error, NoSuchTableError):
             # All that it says is the name.
-            trouble, told["error"] = Trouble.NO_TABLE, "there is none of that name"
+            kind, message["error"] = Kind.NO_TABLE, "there is none of that name"
         elif isinstance(raised, known):
-            trouble = self.driver.trouble_of(error, connecting=False)
+            kind = self.driver.kind_of(error, connecting=False)
         else:
             # A library meets what it was not made for. That is no reason to leave the members' requests lying.
-            trouble, told["error"] = Trouble.UNFORESEEN, f"{type(error).__name__}, {told['error']}, at {_where(error)}"
-        return DatabaseError(trouble, told)
+            kind, message["error"] = Kind.UNFORESEEN, f"{type(error).__name__}, {message['error']}, at {_where(error)}"
+        return DatabaseError(kind, message)
 
     def _open(self) -> Any:
         if self._opening is None:

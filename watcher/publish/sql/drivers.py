@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from schemas.sql_map import SqlHost, SqlMap, SqlType
-from watcher.publish.sql.troubles import LibraryMissingError, Trouble
+from watcher.publish.sql.troubles import Kind, LibraryMissingError
 
 CONNECT_SECONDS = 5.0
 """How long a server may take to let us in."""
@@ -50,7 +50,7 @@ class Driver(Protocol):
     def account(self, connection: sa.Connection) -> str | None:
         """The account as a GRANT calls it, where that is not just the user's name."""
 
-    def trouble_of(self, error: BaseException, *, connecting: bool) -> Trouble:
+    def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
         """Which kind of trouble the library's *error* is."""
 
     def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

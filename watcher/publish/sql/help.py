@@ -13,8 +13,8 @@ from schemas.sql_map import SqlHost, SqlMap
 from schemas.text import printable
 from watcher.publish.sql import sentences
 from watcher.publish.sql.tables import Tables
-from watcher.publish.sql.troubles import said
-from watcher.publish.sql.work import Work
+from watcher.publish.sql.troubles import library_message
+from watcher.publish.sql.work import RowChanges
 
 _WIDTH = 255
 """Of a column that is made for addresses."""
@@ -24,7 +24,7 @@ _ENDS = re.compile("[@/:#]")
 """Where a connection string is taken apart."""
 
 
-class Advice:
+class Remedies:
     """What the sentences about trouble on the *way* to *tables* have to name, in the words of *dialect*.
 
     Attributes:
@@ -37,15 +37,15 @@ class Advice:
     def __init__(self, way: SqlMap, tables: Tables, dialect: sa.Dialect) -> None:
         self.host: SqlHost | None = None
         self.account: str | None = None
-        self.work = Work()
+        self.changes = RowChanges()
         self._way = way
         self._tables = tables
         self._dialect = dialect
         self.secrets = list(_secrets(way))
 
-    def told(self, error: BaseException | None, seconds: float) -> dict[str, object]:
+    def fields(self, error: BaseException | None, seconds: float) -> dict[str, object]:
         """The placeholders of every sentence."""
-        tables, way, listing = self._tables, self._way, self._tables.listing
+        tables, way, ownership = self._tables, self._way, self._tables.ownership
         return {
             "path": printable(way.path),
             "host": printable(self.host.text) if self.host else printable(way.dbpath or ""),
@@ -54,14 +54,14 @@ class Advice:
             "table": printable(tables.name),
             "statement": self._grants(error),
             "making": self._make_table(),
-            "listing": self._spelt(CreateTable(listing.model(), if_not_exists=True)) if listing else "",
+            "ownership": self._as_statement(CreateTable(ownership.model(), if_not_exists=True)) if ownership else "",
             "longest": self._longest(),
             "seconds": seconds,
-            "error": "" if error is None else said(error, self.secrets),
+            "error": "" if error is None else library_message(error, self.secrets),
         }
 
     def _longest(self) -> str:
-        written = self.work.added | {alias: goto for alias, (_, goto) in self.work.changed.items()}
+        written = self.changes.added | {alias: goto for alias, (_, goto) in self.changes.changed.items()}
         if not written:
             return ""
         alias = max(written, key=lambda alias: len(written[alias]))
@@ -82,14 +82,14 @@ class Advice:
         names = [*target.constants, *([target.managed_column] if target.managed_column else [])]
         more = [sa.Column(name, sa.String(_WIDTH)) for name in names]
         table = sa.Table(target.table, sa.MetaData(), address, goto, *more, schema=target.schema)
-        return self._spelt(CreateTable(table))
+        return self._as_statement(CreateTable(table))
 
-    def _spelt(self, making: CreateTable) -> str:
+    def _as_statement(self, making: CreateTable) -> str:
         return " ".join(str(making.compile(dialect=self._dialect)).split()) + ";"
 
     def _grants(self, error: BaseException | None) -> str:
-        target, listing = self._tables.target, self._tables.listing
-        names = [target.table, *([listing.table.name] if listing is not None else [])]
+        target, ownership = self._tables.target, self._tables.ownership
+        names = [target.table, *([ownership.table.name] if ownership is not None else [])]
         wanted = [("SELECT, INSERT, UPDATE, DELETE", self._quoted(name)) for name in names]
         if (sequence := _SEQUENCE.search(str(error))) is not None:
             wanted.insert(0, ("USAGE", f"SEQUENCE {self._quoted(sequence[1])}"))
@@ -118,8 +118,8 @@ def _secrets(way: SqlMap) -> Iterator[str]:
 
 def _parts(uri: str) -> Iterator[str]:
     # Also of one that is not understood, and where the password is taken for a name or a port.
-    place, _, parameters = uri.partition("://")[2].partition("?")
-    login, _, _ = place.rpartition("@")
+    path, _, parameters = uri.partition("://")[2].partition("?")
+    login, _, _ = path.rpartition("@")
     _, _, password = login.partition(":")
     yield password
     yield from _ENDS.split(password)

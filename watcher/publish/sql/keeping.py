@@ -13,15 +13,15 @@ from schemas.requests import RequestRecord
 from schemas.status import Conflict
 from schemas.text import printable
 from watcher.publish.commands import patience
-from watcher.publish.plan import Plan, make_plan, refuse_mass_change, told_of
+from watcher.publish.plan import Plan, describe, make_plan, refuse_mass_change
 from watcher.publish.sql import sentences
 from watcher.publish.sql.database import Database, Session
-from watcher.publish.sql.looking import look_at, look_at_all
-from watcher.publish.sql.proof import MOST, Proof
+from watcher.publish.sql.looking import read_all_rows, read_rows
+from watcher.publish.sql.proof import MOST, Verification
 from watcher.publish.sql.replicas import Replicas
 from watcher.publish.sql.troubles import DatabaseError
-from watcher.publish.sql.work import Work, work_for
-from watcher.publish.sql.writing import RestlessError
+from watcher.publish.sql.work import RowChanges, changes_for
+from watcher.publish.sql.writing import ConcurrentChangeError
 
 BY_KEY_SECONDS = 5.0
 """How long that may take, since requests wait for it."""
@@ -31,7 +31,7 @@ TRIES = 3
 log = logging.getLogger("runv.publish")
 
 
-class Keeper:
+class RowPublisher:
     """Keeps the rows of one configuration.
 
     Attributes:
@@ -60,7 +60,7 @@ class Keeper:
         self._elsewhere_told = False
         self.known = False
         self.table = ""
-        self.proof = Proof(config)
+        self.verification = Verification(config)
         self.replicas = Replicas(self._database, config.map_path, clock)
 
     @property
@@ -73,7 +73,7 @@ class Keeper:
         was_in_line = self.replicas.in_line
         self.replicas.ask(all_of_them=asked)
         if self.replicas.in_line and not was_in_line:
-            self.proof.of({}, {})
+            self.verification.of({}, {})
 
     def differing(self, registry: Registry) -> list[str] | None:
         """The aliases in which *registry* differs from the last one; `None` where the rows are not known."""
@@ -95,19 +95,19 @@ class Keeper:
             with self._database.session(seconds, writing=True) as session:
                 if _place_of(session) != self._place:
                     # The map leads elsewhere by now, where nobody has looked at anything.
-                    raise RestlessError
-                view = look_at(session.connection, session.driver, session.tables, registry.domain, keys)
-                work = work_for(view, wanted, keys, listing=session.tables.listing is not None)
-                session.write(work)
+                    raise ConcurrentChangeError
+                state = read_rows(session.connection, session.driver, session.tables, registry.domain, keys)
+                changes = changes_for(state, wanted, keys, ownership=session.tables.ownership is not None)
+                session.apply(changes)
         except DatabaseError as error:
-            if not error.trouble.of_the_moment:
+            if not error.kind.of_the_moment:
                 raise
             return self.by_look(registry, forced=False)
         for alias in keys:
             self._conflicts.pop(alias, None)
         self._version = registry.version
-        self._settle(session, wanted, work, {alias: wanted.get(alias) for alias in keys})
-        return None if work.empty else work.plan(len(before))
+        self._settle(session, wanted, changes, {alias: wanted.get(alias) for alias in keys})
+        return None if changes.empty else changes.plan(len(before))
 
     def by_look(self, registry: Registry, *, forced: bool) -> Plan | None:
         """Look at all rows and bring those into line that are not; see `SqlPublisher.publish`."""
@@ -116,69 +116,69 @@ class Keeper:
             try:
                 return self._by_look(registry, forced=forced)
             except DatabaseError as error:
-                if attempt == TRIES or not error.trouble.of_the_moment:
+                if attempt == TRIES or not error.kind.of_the_moment:
                     raise
         raise AssertionError
 
     def _by_look(self, registry: Registry, *, forced: bool) -> Plan | None:
         wanted, domain = registry.rows(), registry.domain
         with self._database.session(patience.left, writing=True) as session:
-            made = session.make_listing()
+            made = session.make_ownership()
             first = self._wanted is None or _place_of(session) != self._place
             if first:
                 # What is not permitted is told when the watcher starts, and not when the first alias is approved.
-                for statement in session.tables.rehearsal():
+                for statement in session.tables.privilege_probe():
                     session.connection.execute(statement)
-            view = look_at_all(session.connection, session.driver, session.tables, domain, wanted)
-            work = work_for(view, wanted, None, listing=session.tables.listing is not None)
-            published = view.published()
-            plan = work.plan(len(published))
+            state = read_all_rows(session.connection, session.driver, session.tables, domain, wanted)
+            changes = changes_for(state, wanted, None, ownership=session.tables.ownership is not None)
+            published = state.published()
+            plan = changes.plan(len(published))
             if not forced:
                 # What was left there in line is put back whatever happened to it: only the registry's changes count.
                 guarded = plan if first else make_plan(self._wanted or {}, wanted)
                 refuse_mass_change(guarded, registry, self._approvals)
-            session.write(work)
+            session.apply(changes)
             self._tell_elsewhere(session, domain)
         if made is not None:
-            log.info(sentences.LOG_LIST_MADE.format(listing=made, table=session.tables.name))
-        drifted = [alias for alias in work.keys if alias not in self._conflicts]
+            log.info(sentences.LOG_LIST_MADE.format(ownership=made, table=session.tables.name))
+        drifted = [alias for alias in changes.keys if alias not in self._conflicts]
         if drifted and wanted is self._wanted:
             log.warning(sentences.LOG_DRIFT.format(table=session.tables.name, count=len(drifted)))
         self._conflicts = {}
-        changed: dict[str, str | None] = {alias: wanted.get(alias) for alias in work.keys[-MOST:]}
+        changed: dict[str, str | None] = {alias: wanted.get(alias) for alias in changes.keys[-MOST:]}
         self._version = registry.version
-        self._settle(session, wanted, work, changed or (_sample(wanted) if first else {}))
-        return None if work.empty else plan
+        self._settle(session, wanted, changes, changed or (_sample(wanted) if first else {}))
+        return None if changes.empty else plan
 
     def _tell_elsewhere(self, session: Session, domain: str) -> None:
-        if self._elsewhere_told or session.tables.listing is not None:
+        if self._elsewhere_told or session.tables.ownership is not None:
             return
         count, first = session.connection.execute(session.tables.elsewhere(domain)).one()
         self._elsewhere_told = True
         if count:
-            told = {"table": session.tables.name, "count": count, "domain": domain, "named": printable(str(first))}
-            log.warning(sentences.LOG_ELSEWHERE.format(**told))
+            fields = {"table": session.tables.name, "count": count, "domain": domain, "named": printable(str(first))}
+            log.warning(sentences.LOG_ELSEWHERE.format(**fields))
 
     def _settle(
-        self, session: Session, wanted: Mapping[str, str], work: Work, expected: Mapping[str, str | None]
+        self, session: Session, wanted: Mapping[str, str], changes: RowChanges, expected: Mapping[str, str | None]
     ) -> None:
         """The transaction is committed: ask those who read it."""
         self.table, self._place = session.tables.name, _place_of(session)
-        self._conflicts.update(work.conflicts)
+        self._conflicts.update(changes.conflicts)
         self._wanted = wanted
         self.known = True
-        if not work.empty:
+        if not changes.empty:
             aliases = len(wanted) - len(self._conflicts)
-            log.info(told_of(work.plan(0), self._config.map_path, aliases))
+            log.info(describe(changes.plan(0), self._config.map_path, aliases))
         # What is answered for these is not for us to say.
-        others = self._conflicts.keys() | work.shared
+        others = self._conflicts.keys() | changes.shared
         asked = {alias: goto for alias, goto in expected.items() if alias not in others}
-        self.proof.forget(others)
+        self.verification.forget(others)
         self.replicas.forget(others)
         if asked:
             self.replicas.changed(asked, session.read_map, session.host)
         # A host that is behind would answer as before, and Postfix asks any of them.
-        self.proof.of(asked if self.replicas.in_line else {}, work.removed)
+        self.verification.of(asked if self.replicas.in_line else {}, changes.removed)
 
 
 def _place_of(session: Session) -> object:

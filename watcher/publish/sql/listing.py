@@ -13,15 +13,15 @@ import sqlalchemy as sa
 
 from schemas.sql_map import Target
 from watcher.publish.sql.drivers import Driver
-from watcher.publish.sql.plain import PLAIN, among, plain, table_of
+from watcher.publish.sql.plain import UNTYPED, among, table_of, untyped
 
-NAME = "runv_email_alias_rows"
+TABLE_NAME = "runv_email_alias_rows"
 COLUMNS = ("address", "destination")
 _WIDTH = 255
-"""Of a column for addresses, which have 254 octets at most."""
+"""Of a column for addresses, which have 254 bytes at most."""
 
 
-class Listing:
+class OwnershipTable:
     """The list of the rows of *target*.
 
     Attributes:
@@ -33,8 +33,8 @@ class Listing:
     def __init__(self, target: Target, driver: Driver) -> None:
         self._driver = driver
         self.schema = target.schema
-        self.table = table_of(NAME, ("table_name", *COLUMNS), target.schema)
-        self.name = f"{target.schema}.{NAME}" if target.schema else NAME
+        self.table = table_of(TABLE_NAME, ("table_name", *COLUMNS), target.schema)
+        self.name = f"{target.schema}.{TABLE_NAME}" if target.schema else TABLE_NAME
         self.constants = {"table_name": target.table}
 
     @cached_property
@@ -46,13 +46,13 @@ class Listing:
         """What it says of *addresses*, or of the whole *domain*."""
         address = self.table.c.address
         return self._pairs().where(
-            address.like(plain(f"%@{domain}")) if addresses is None else among(address, addresses)
+            address.like(untyped(f"%@{domain}")) if addresses is None else among(address, addresses)
         )
 
     @cached_property
     def of_one(self) -> sa.Select[Any]:
         """What it says of the address that is given as `key`, as `Tables.of_one`."""
-        return self._pairs().where(self.table.c.address == sa.bindparam("key", type_=PLAIN))
+        return self._pairs().where(self.table.c.address == sa.bindparam("key", type_=UNTYPED))
 
     def unlist(self, addresses: Iterable[str]) -> sa.Delete:
         """A statement that takes *addresses* out of it."""
@@ -61,7 +61,7 @@ class Listing:
     def model(self) -> sa.Table:
         """The table as it is to be made."""
         return sa.Table(
-            NAME,
+            TABLE_NAME,
             sa.MetaData(),
             sa.Column("table_name", sa.String(64), primary_key=True),
             sa.Column("address", sa.String(_WIDTH), primary_key=True),
@@ -79,11 +79,11 @@ class Listing:
         return sa.select(*pair).where(self._here())
 
     def _here(self) -> sa.ColumnElement[bool]:
-        return self.table.c.table_name == plain(self.constants["table_name"])
+        return self.table.c.table_name == untyped(self.constants["table_name"])
 
 
 def insertion(table: sa.TableClause, columns: Sequence[str], constants: Mapping[str, Any]) -> sa.Insert:
     """A statement for one new row: `a` and `g` in its two *columns*, and *constants*."""
     address, goto = columns
-    given: dict[str, Any] = {address: sa.bindparam("a", type_=PLAIN), goto: sa.bindparam("g", type_=PLAIN)}
-    return sa.insert(table).values({**given, **{name: plain(value) for name, value in constants.items()}})
+    given: dict[str, Any] = {address: sa.bindparam("a", type_=UNTYPED), goto: sa.bindparam("g", type_=UNTYPED)}
+    return sa.insert(table).values({**given, **{name: untyped(value) for name, value in constants.items()}})

@@ -24,12 +24,12 @@ _PLAIN = re.compile("[!-@\\[-~]*")
 _FOREIGN = re.compile("[^ -~]")
 
 
-Found = tuple[Old, int]
+MarkedRow = tuple[Old, int]
 """A row, and what it is to us."""
 
 
 @dataclass(frozen=True)
-class Held:
+class AliasRows:
     """The rows of one alias, where they are not just one row of ours.
 
     Attributes:
@@ -46,7 +46,7 @@ class Held:
 
 
 @dataclass
-class View:
+class TableState:
     """What was found.
 
     Attributes:
@@ -56,7 +56,7 @@ class View:
     """
 
     single: dict[str, str] = field(default_factory=dict)
-    special: dict[str, Held] = field(default_factory=dict)
+    special: dict[str, AliasRows] = field(default_factory=dict)
     listed: dict[str, str] = field(default_factory=dict)
 
     def published(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class View:
         return {**self.single, **more}
 
 
-def look_at_all(
+def read_all_rows(
     connection: sa.Connection,
     driver: Driver,
     tables: Tables,
@@ -75,17 +75,19 @@ def look_at_all(
     wanted: Mapping[str, str],
     *,
     has_list: bool = True,
-) -> View:
+) -> TableState:
     """Look at every row of ours in *domain*, and of somebody else's at those that are in the way of *wanted*.
 
     Without a list there is none yet, so that no row is ours.
     """
     listed = _listed(connection, driver, tables, None, domain) if has_list else {}
     rows = driver.all_rows(connection, tables.of_domain(domain))
-    return _view(connection, tables, rows, listed, wanted, f"@{domain}", whole=True)
+    return _state(connection, tables, rows, listed, wanted, f"@{domain}", whole=True)
 
 
-def look_at(connection: sa.Connection, driver: Driver, tables: Tables, domain: str, keys: Sequence[str]) -> View:
+def read_rows(
+    connection: sa.Connection, driver: Driver, tables: Tables, domain: str, keys: Sequence[str]
+) -> TableState:
     """Look at the rows of the aliases *keys* alone."""
     rows: list[Sequence[Any]] = []
     listed: dict[str, str] = {}
@@ -96,25 +98,25 @@ def look_at(connection: sa.Connection, driver: Driver, tables: Tables, domain: s
             rows += connection.execute(tables.of_one, {"key": some[0]}).all()
         else:
             rows += connection.execute(tables.of_addresses(some)).all()
-    return _view(connection, tables, rows, listed, dict.fromkeys(keys, ""), f"@{domain}", whole=False)
+    return _state(connection, tables, rows, listed, dict.fromkeys(keys, ""), f"@{domain}", whole=False)
 
 
 def _listed(
     connection: sa.Connection, driver: Driver, tables: Tables, keys: Sequence[str] | None, domain: str
 ) -> dict[str, str]:
-    if tables.listing is None:
+    if tables.ownership is None:
         return {}
     found: Iterable[Sequence[Any]]
     if keys is None:
-        found = driver.all_rows(connection, tables.listing.listed(None, domain))
+        found = driver.all_rows(connection, tables.ownership.listed(None, domain))
     elif len(keys) == 1:
-        found = connection.execute(tables.listing.of_one, {"key": keys[0]})
+        found = connection.execute(tables.ownership.of_one, {"key": keys[0]})
     else:
-        found = connection.execute(tables.listing.listed(keys, domain))
+        found = connection.execute(tables.ownership.listed(keys, domain))
     return {text_of(address) or "": text_of(goto) or "" for address, goto in found}
 
 
-def _view(
+def _state(
     connection: sa.Connection,
     tables: Tables,
     rows: Iterable[Sequence[Any]],
@@ -123,12 +125,12 @@ def _view(
     ending: str,
     *,
     whole: bool,
-) -> View:
-    by_list = tables.listing is not None
-    view = View(listed=listed)
-    single = view.single
-    several: defaultdict[str, list[Found]] = defaultdict(list)
-    odd: list[Found] = []
+) -> TableState:
+    by_list = tables.ownership is not None
+    state = TableState(listed=listed)
+    single = state.single
+    several: defaultdict[str, list[MarkedRow]] = defaultdict(list)
+    odd: list[MarkedRow] = []
     plain = _PLAIN.fullmatch
     for read_address, read_goto, read_mark in rows:
         address = read_address if type(read_address) is str else text_of(read_address) or ""
@@ -157,17 +159,17 @@ def _view(
             found.insert(0, ((alias, goto), OURS))
         held = _by_list(found, listed.get(alias)) if by_list else _by_mark(found)
         if held.own or held.doubled or alias in wanted:
-            view.special[alias] = held
+            state.special[alias] = held
     for alias in [alias for alias in single if not alias.endswith(ending)]:
         del single[alias]
-    return view
+    return state
 
 
 def _place_odd(
     connection: sa.Connection,
     tables: Tables,
-    odd: Sequence[Found],
-    several: defaultdict[str, list[Found]],
+    odd: Sequence[MarkedRow],
+    several: defaultdict[str, list[MarkedRow]],
     aliases: Mapping[str, str],
     ending: str,
     *,
@@ -188,21 +190,21 @@ def _place_odd(
     for begin in range(0, len(addresses), AT_ONCE):
         for first in range(0, len(keys), AT_ONCE):
             some = keys[first : first + AT_ONCE]
-            for address, place in connection.execute(tables.which(addresses[begin : begin + AT_ONCE], some)):
-                if place is not None:
-                    belongs[text_of(address) or ""] = some[int(place)]
+            for address, path in connection.execute(tables.which(addresses[begin : begin + AT_ONCE], some)):
+                if path is not None:
+                    belongs[text_of(address) or ""] = some[int(path)]
     for (address, goto), mark in odd:
         alias = belongs.get(address)
         if alias is None:
             # Nobody's alias, but of ours if it bears our mark.
-            ours = mark != OTHERS and tables.listing is None
+            ours = mark != OTHERS and tables.ownership is None
             if not ours or not is_text(address) or not address.rstrip().lower().endswith(ending):
                 continue
             alias = address
         several[alias].append(((address, goto), mark))
 
 
-def _stale(found: Sequence[Found]) -> frozenset[Old]:
+def _stale(found: Sequence[MarkedRow]) -> frozenset[Old]:
     return frozenset(row for row, mark in found if mark == STALE)
 
 
@@ -231,19 +233,19 @@ def _folded(address: str) -> set[str]:
     return {address.lower().rstrip(), low, bare}
 
 
-def _by_mark(found: Sequence[Found]) -> Held:
+def _by_mark(found: Sequence[MarkedRow]) -> AliasRows:
     own = [row for row, mark in found if mark != OTHERS]
-    return Held(own, [row for row, mark in found if mark == OTHERS], _stale(found))
+    return AliasRows(own, [row for row, mark in found if mark == OTHERS], _stale(found))
 
 
-def _by_list(found: Sequence[Found], listed: str | None) -> Held:
+def _by_list(found: Sequence[MarkedRow], listed: str | None) -> AliasRows:
     rows = [row for row, _ in found]
     if listed is None:
-        return Held([], rows)
+        return AliasRows([], rows)
     # Some databases take letters of either case for the same, and a row is written by what it holds.
     ours = [row for row in rows if same(row[1], listed)]
     if len(ours) == 1:
-        return Held(ours, [row for row in rows if not same(row[1], listed)], _stale(found))
+        return AliasRows(ours, [row for row in rows if not same(row[1], listed)], _stale(found))
     if len(rows) == 1:
-        return Held(rows, [], _stale(found))
-    return Held([], rows, doubled=len(ours) > 1)
+        return AliasRows(rows, [], _stale(found))
+    return AliasRows([], rows, doubled=len(ours) > 1)

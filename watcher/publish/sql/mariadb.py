@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from pymysql.connections import Connection
 from pymysql.constants import CLIENT, CR, ER
 
-from schemas.errors import reason
+from schemas.errors import error_text
 from schemas.option_file import host_of, options_of
 from schemas.sql_map import SqlHost, SqlMap, SqlMapError, Tls
 from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows, named
-from watcher.publish.sql.plain import plain, table_of
-from watcher.publish.sql.troubles import Trouble
+from watcher.publish.sql.plain import table_of, untyped
+from watcher.publish.sql.troubles import Kind
 
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - never made by us
 _BARE = re.compile(r"[A-Za-z0-9@._+-]*")
@@ -28,8 +28,8 @@ _AT_ONCE = 1000
 """How many rows a statement takes: far below max_allowed_packet, whose least default is a megabyte."""
 
 # Of MariaDB's manual, "MariaDB Error Code Reference"; those of 2000 and more are of the library.
-_CODES: Mapping[Trouble, Iterable[int]] = {
-    Trouble.PASSWORD: (
+_CODES: Mapping[Kind, Iterable[int]] = {
+    Kind.PASSWORD: (
         ER.ACCESS_DENIED_ERROR,
         ER.DBACCESS_DENIED_ERROR,
         1698,
@@ -38,22 +38,22 @@ _CODES: Mapping[Trouble, Iterable[int]] = {
         2059,
         2061,
     ),
-    Trouble.NOT_ENCRYPTED: (2026, 3159),
-    Trouble.NO_DATABASE: (ER.BAD_DB_ERROR,),
-    Trouble.NO_TABLE: (ER.NO_SUCH_TABLE,),
-    Trouble.NO_COLUMN: (ER.BAD_FIELD_ERROR,),
-    Trouble.NO_PRIVILEGE: (ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, 1227),
-    Trouble.READ_ONLY: (ER.OPTION_PREVENTS_STATEMENT, 1792, 1836, 1015, 1036),
-    Trouble.NO_DEFAULT: (ER.NO_DEFAULT_FOR_FIELD, ER.BAD_NULL_ERROR),
-    Trouble.BAD_VALUE: (1406, 1366, 1264, 1265, 1292, 4025, 3819),
-    Trouble.NOT_UNIQUE: (ER.DUP_ENTRY, 1586),
-    Trouble.REFERENCE: (ER.NO_REFERENCED_ROW, ER.NO_REFERENCED_ROW_2, ER.ROW_IS_REFERENCED, ER.ROW_IS_REFERENCED_2),
-    Trouble.BUSY: (ER.LOCK_DEADLOCK, ER.CHECKREAD),
-    Trouble.TIMED_OUT: (ER.LOCK_WAIT_TIMEOUT,),
-    Trouble.UNREACHABLE: (2002, 2003, 2005, 1040, 1203, 1226, 1129),
-    Trouble.LOST: (0, 2006, 2013, 1053, 1927, 1152, 1158, 1159, 1160, 1161, 1047),
+    Kind.NOT_ENCRYPTED: (2026, 3159),
+    Kind.NO_DATABASE: (ER.BAD_DB_ERROR,),
+    Kind.NO_TABLE: (ER.NO_SUCH_TABLE,),
+    Kind.NO_COLUMN: (ER.BAD_FIELD_ERROR,),
+    Kind.NO_PRIVILEGE: (ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, 1227),
+    Kind.READ_ONLY: (ER.OPTION_PREVENTS_STATEMENT, 1792, 1836, 1015, 1036),
+    Kind.NO_DEFAULT: (ER.NO_DEFAULT_FOR_FIELD, ER.BAD_NULL_ERROR),
+    Kind.BAD_VALUE: (1406, 1366, 1264, 1265, 1292, 4025, 3819),
+    Kind.NOT_UNIQUE: (ER.DUP_ENTRY, 1586),
+    Kind.REFERENCE: (ER.NO_REFERENCED_ROW, ER.NO_REFERENCED_ROW_2, ER.ROW_IS_REFERENCED, ER.ROW_IS_REFERENCED_2),
+    Kind.BUSY: (ER.LOCK_DEADLOCK, ER.CHECKREAD),
+    Kind.TIMED_OUT: (ER.LOCK_WAIT_TIMEOUT,),
+    Kind.UNREACHABLE: (2002, 2003, 2005, 1040, 1203, 1226, 1129),
+    Kind.LOST: (0, 2006, 2013, 1053, 1927, 1152, 1158, 1159, 1160, 1161, 1047),
 }
-_TROUBLES = {code: trouble for trouble, codes in _CODES.items() for code in codes}
+_TROUBLES = {code: kind for kind, codes in _CODES.items() for code in codes}
 
 
 class _Connection(Connection):
@@ -78,22 +78,22 @@ class MariaDB:
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Connection[Any]:
         """A connection; one that is left to the library's defaults is to the socket, as libmariadb has it."""
         options = options_of(sql_map)
-        place: dict[str, Any] = {}
+        display_path: dict[str, Any] = {}
         if host is not None and host.socket is not None:
-            place["unix_socket"] = host.socket
+            display_path["unix_socket"] = host.socket
         elif host is not None and host.name not in {None, "localhost"}:
-            place["host"] = host.name
+            display_path["host"] = host.name
         elif (name := host_of(options)) is not None:
-            place["host"] = name
+            display_path["host"] = name
         else:
-            place["unix_socket"] = options.get("socket") or next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
+            display_path["unix_socket"] = options.get("socket") or next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
         if host is not None and (port := host.port or options.get("port")):
-            place["port"] = int(port)
+            display_path["port"] = int(port)
         patience = max(1, round(min(seconds, CONNECT_SECONDS)))
         try:
             connection = _Connection(
                 user=sql_map.user or options.get("user"),
-                password=_octets(sql_map.password.value if sql_map.password else options.get("password", "")),
+                password=_as_bytes(sql_map.password.value if sql_map.password else options.get("password", "")),
                 database=sql_map.dbname,
                 charset="utf8mb4",
                 connect_timeout=patience,
@@ -102,15 +102,15 @@ class MariaDB:
                 # Rows that an UPDATE finds count, though they may be as they should be already.
                 client_flag=CLIENT.FOUND_ROWS,
                 # What goes to a socket does not leave the machine, and no certificate is for its name.
-                ssl=None if "unix_socket" in place else _tls(sql_map.tls, options),
-                ssl_disabled="unix_socket" in place,
+                ssl=None if "unix_socket" in display_path else _tls(sql_map.tls, options),
+                ssl_disabled="unix_socket" in display_path,
                 init_command=_BEGINNING,
-                **place,
+                **display_path,
             )
         except OSError as error:
             # What the network says of itself is an error of the library's own.
             raise SqlMapError(
-                f"The files that `tls_CAfile` and its like in {sql_map.path} name cannot be used: {reason(error)}. "
+                f"The files that `tls_CAfile` and its like in {sql_map.path} name cannot be used: {error_text(error)}. "
                 "Name files with certificates there, or take these lines out."
             ) from None
         if self.descriptor(connection) is not None:
@@ -139,19 +139,19 @@ class MariaDB:
         user, _, hosts = str(connection.execute(sa.select(sa.func.current_user())).scalar_one()).rpartition("@")
         return f"'{user}'@'{hosts}'"
 
-    def trouble_of(self, error: BaseException, *, connecting: bool) -> Trouble:
+    def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
         """By the number."""
         number = error.args[0] if error.args else None
         if "timed out" in str(error) or isinstance(error, TimeoutError):
-            return Trouble.TIMED_OUT
+            return Kind.TIMED_OUT
         # In the words of Python's ssl: the library gives it the number of any server that cannot be reached.
         if connecting and "[SSL" in str(error):
-            return Trouble.NOT_ENCRYPTED
-        if isinstance(number, int) and (trouble := _TROUBLES.get(number)) is not None:
-            return Trouble.UNREACHABLE if connecting and trouble is Trouble.LOST else trouble
+            return Kind.NOT_ENCRYPTED
+        if isinstance(number, int) and (kind := _TROUBLES.get(number)) is not None:
+            return Kind.UNREACHABLE if connecting and kind is Kind.LOST else kind
         if connecting and isinstance(error, pymysql.OperationalError | RuntimeError | OSError):
-            return Trouble.UNREACHABLE
-        return Trouble.LOST if isinstance(error, pymysql.InterfaceError | OSError) else Trouble.REFUSED
+            return Kind.UNREACHABLE
+        return Kind.LOST if isinstance(error, pymysql.InterfaceError | OSError) else Kind.REFUSED
 
     def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """The server gives texts in the connection's character set, and everything else is spelt afterwards."""
@@ -171,20 +171,20 @@ class MariaDB:
     ) -> None:
         """In statements of many rows, spelt here: the library takes longer for that than the server for the rest."""
         raw: Any = connection.connection.driver_connection
-        place = named(connection, table, [*columns, *constants])
+        path = named(connection, table, [*columns, *constants])
         always = "".join(f", {raw.escape(value)}" for value in constants.values())
         spelt = [f"({_literal(raw, alias)}, {_literal(raw, goto)}{always})" for alias, goto in rows.items()]
         with raw.cursor() as cursor:
             for begin in range(0, len(spelt), _AT_ONCE):
                 values = ",".join(spelt[begin : begin + _AT_ONCE])
-                cursor.execute(f"INSERT INTO {place} VALUES {values}")  # noqa: S608
+                cursor.execute(f"INSERT INTO {path} VALUES {values}")  # noqa: S608
 
     def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
         """What information_schema says, where it is one without transactions."""
         tables = table_of("tables", ("engine", "table_name", "table_schema"), "information_schema")
-        schema = sa.func.database() if table.schema is None else plain(table.schema)
+        schema = sa.func.database() if table.schema is None else untyped(table.schema)
         query = sa.select(tables.c.engine).where(
-            tables.c.table_name == plain(table.name), tables.c.table_schema == schema
+            tables.c.table_name == untyped(table.name), tables.c.table_schema == schema
         )
         engine = connection.execute(query).scalar()
         return str(engine) if engine is not None and str(engine).lower() in {"myisam", "aria", "memory"} else None
@@ -195,7 +195,7 @@ def _literal(connection: Any, text: str) -> str:
     return f"'{text}'" if _BARE.fullmatch(text) else str(connection.escape(text))
 
 
-def _octets(password: str) -> bytes:
+def _as_bytes(password: str) -> bytes:
     # As they stand in the file: a text would be sent as latin-1.
     return password.encode("utf-8", "surrogateescape")
 

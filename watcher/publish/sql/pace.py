@@ -9,7 +9,7 @@ SHARE = 20
 """A look is followed by at least so many times its own duration without one, but for those that are asked for."""
 
 
-class Pace:
+class FullScanSchedule:
     """Keeps looks from taking more than their share of the time.
 
     An idle watcher does not look: a look that nothing but the clock has caused is followed by no other, unless there

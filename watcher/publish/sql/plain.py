@@ -12,7 +12,7 @@ from schemas.database import Value
 from schemas.sql_map import SqlType
 
 
-class Plain(UserDefinedType[Any]):
+class Untyped(UserDefinedType[Any]):
     """Leaves it to the database what a value is: with a cast to text, citext would not be equal to itself."""
 
     cache_ok = True
@@ -22,25 +22,25 @@ class Plain(UserDefinedType[Any]):
         return "TEXT"
 
 
-PLAIN = Plain()
+UNTYPED = Untyped()
 
 
-def plain(value: object) -> sa.BindParameter[Any]:
+def untyped(value: object) -> sa.BindParameter[Any]:
     """*value* as a parameter of no type."""
-    return sa.bindparam(None, value, type_=PLAIN, unique=True)
+    return sa.bindparam(None, value, type_=UNTYPED, unique=True)
 
 
 def table_of(name: str, columns: Iterable[str], schema: str | None) -> sa.TableClause:
     """The table *name* with *columns* of no type."""
-    return sa.table(name, *(sa.column(each, PLAIN) for each in columns), schema=schema)
+    return sa.table(name, *(sa.column(each, UNTYPED) for each in columns), schema=schema)
 
 
 def among(column: sa.ColumnElement[Any], values: Iterable[str]) -> sa.ColumnElement[bool]:
     """Whether *column* is one of *values*."""
-    return column.in_(sa.bindparam(None, list(values), type_=PLAIN, unique=True, expanding=True))
+    return column.in_(sa.bindparam(None, list(values), type_=UNTYPED, unique=True, expanding=True))
 
 
-def spelt(value: Value, kind: SqlType) -> Value:
+def as_parameter(value: Value, kind: SqlType) -> Value:
     """*value* of the configuration as the database *kind* takes it, be its column a number, a truth or a text.
 
     A server takes `'1'` for each of them. sqlite compares by what was stored, and stores a number as the column wants.

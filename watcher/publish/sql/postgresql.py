@@ -15,40 +15,40 @@ from psycopg.types.string import TextLoader
 
 from schemas.sql_map import SqlHost, SqlMap
 from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows, named
-from watcher.publish.sql.plain import plain
-from watcher.publish.sql.troubles import Trouble
+from watcher.publish.sql.plain import untyped
+from watcher.publish.sql.troubles import Kind
 
 # Appendix A of PostgreSQL's manual, "PostgreSQL Error Codes": whole codes, then classes.
 _STATES = {
-    "3D000": Trouble.NO_DATABASE,
-    "3F000": Trouble.NO_TABLE,
-    "42P01": Trouble.NO_TABLE,
-    "42703": Trouble.NO_COLUMN,
-    "42501": Trouble.NO_PRIVILEGE,
-    "25006": Trouble.READ_ONLY,
-    "23502": Trouble.NO_DEFAULT,
-    "23514": Trouble.BAD_VALUE,
-    "42804": Trouble.BAD_VALUE,
-    "23505": Trouble.NOT_UNIQUE,
-    "23P01": Trouble.NOT_UNIQUE,
-    "23503": Trouble.REFERENCE,
-    "40001": Trouble.BUSY,
-    "40P01": Trouble.BUSY,
-    "55P03": Trouble.BUSY,
-    "57014": Trouble.TIMED_OUT,
-    "22": Trouble.BAD_VALUE,
-    "28": Trouble.PASSWORD,
-    "08": Trouble.LOST,
-    "57P": Trouble.LOST,
-    "53300": Trouble.UNREACHABLE,
+    "3D000": Kind.NO_DATABASE,
+    "3F000": Kind.NO_TABLE,
+    "42P01": Kind.NO_TABLE,
+    "42703": Kind.NO_COLUMN,
+    "42501": Kind.NO_PRIVILEGE,
+    "25006": Kind.READ_ONLY,
+    "23502": Kind.NO_DEFAULT,
+    "23514": Kind.BAD_VALUE,
+    "42804": Kind.BAD_VALUE,
+    "23505": Kind.NOT_UNIQUE,
+    "23P01": Kind.NOT_UNIQUE,
+    "23503": Kind.REFERENCE,
+    "40001": Kind.BUSY,
+    "40P01": Kind.BUSY,
+    "55P03": Kind.BUSY,
+    "57014": Kind.TIMED_OUT,
+    "22": Kind.BAD_VALUE,
+    "28": Kind.PASSWORD,
+    "08": Kind.LOST,
+    "57P": Kind.LOST,
+    "53300": Kind.UNREACHABLE,
 }
 # libpq gives no code for a connection that was turned down, only words, and those in the server's language.
 _TURNED_DOWN = (
-    (re.compile(r"SSL error|does not support SSL|certificate"), Trouble.NOT_ENCRYPTED),
-    (re.compile("Peer authentication failed"), Trouble.PEER),
-    (re.compile(r"password|authentication|pg_hba|role .* does not exist|not permitted to log in"), Trouble.PASSWORD),
-    (re.compile(r"permission denied for database"), Trouble.PASSWORD),
-    (re.compile(r"database .* does not exist"), Trouble.NO_DATABASE),
+    (re.compile(r"SSL error|does not support SSL|certificate"), Kind.NOT_ENCRYPTED),
+    (re.compile("Peer authentication failed"), Kind.PEER),
+    (re.compile(r"password|authentication|pg_hba|role .* does not exist|not permitted to log in"), Kind.PASSWORD),
+    (re.compile(r"permission denied for database"), Kind.PASSWORD),
+    (re.compile(r"database .* does not exist"), Kind.NO_DATABASE),
 )
 
 
@@ -79,8 +79,8 @@ class PostgreSQL:
             password = sql_map.password.value if sql_map.password else None
             wanted = {"user": sql_map.user, "password": password, "dbname": sql_map.dbname, "port": host.port}
             given = {name: value for name, value in wanted.items() if value is not None}
-            if place := host.socket or host.name:
-                given["host"] = place
+            if path := host.socket or host.name:
+                given["host"] = path
         connection = psycopg.connect(
             host.uri.value if host is not None and host.uri is not None else "",
             connect_timeout=max(1, round(min(seconds, CONNECT_SECONDS))),
@@ -122,19 +122,19 @@ class PostgreSQL:
         """The user's name is all."""
         return None
 
-    def trouble_of(self, error: BaseException, *, connecting: bool) -> Trouble:
+    def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
         """By the code, else by the words."""
         state = getattr(error, "sqlstate", None) or ""
         for length in (5, 3, 2):
-            if (trouble := _STATES.get(state[:length])) is not None and len(state) >= length:
-                return trouble
+            if (kind := _STATES.get(state[:length])) is not None and len(state) >= length:
+                return kind
         if connecting:
             if isinstance(error, psycopg.errors.ConnectionTimeout):
-                return Trouble.TIMED_OUT
-            told = (trouble for words, trouble in _TURNED_DOWN if words.search(str(error)))
-            return next(told, Trouble.UNREACHABLE)
+                return Kind.TIMED_OUT
+            message = (kind for words, kind in _TURNED_DOWN if words.search(str(error)))
+            return next(message, Kind.UNREACHABLE)
         lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return Trouble.LOST if lost else Trouble.REFUSED
+        return Kind.LOST if lost else Kind.REFUSED
 
     def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """A cast takes the blanks off a char(n), too."""
@@ -167,9 +167,9 @@ class PostgreSQL:
         except (psycopg.errors.WrongObjectType, psycopg.errors.FeatureNotSupported):
             # So it says of a view, and of a table with policies for rows. They may take an INSERT.
             text = msgspec.json.encode(list(rows.items())).decode()
-            each = sa.func.json_array_elements(plain(text)).table_valued("value", name="r")
-            pair: list[sa.ColumnElement[Any]] = [sa.literal_column(f"r.value ->> {place}") for place in (0, 1)]
-            found = sa.select(*pair, *map(plain, constants.values())).select_from(each)
+            each = sa.func.json_array_elements(untyped(text)).table_valued("value", name="r")
+            pair: list[sa.ColumnElement[Any]] = [sa.literal_column(f"r.value ->> {path}") for path in (0, 1)]
+            found = sa.select(*pair, *map(untyped, constants.values())).select_from(each)
             connection.execute(sa.insert(table).from_select([*columns, *constants], found, include_defaults=False))
 
     def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
@@ -184,11 +184,11 @@ def _copy(
     columns: Sequence[str],
     constants: Mapping[str, Any],
 ) -> None:
-    place = named(connection, table, [*columns, *constants])
+    path = named(connection, table, [*columns, *constants])
     always = "".join(f"\t{_escaped(value)}" for value in constants.values())
     lines = [f"{_escaped(alias)}\t{_escaped(goto)}{always}\n" for alias, goto in rows.items()]
     raw: Any = connection.connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(f"COPY {place} FROM STDIN") as copy:
+    with raw.cursor() as cursor, cursor.copy(f"COPY {path} FROM STDIN") as copy:
         for begin in range(0, len(lines), _AT_ONCE):
             copy.write("".join(lines[begin : begin + _AT_ONCE]))
 

@@ -14,7 +14,7 @@ MOST = 64
 """So many aliases are asked for at once."""
 
 
-class Proof:
+class Verification:
     """Asks the map of *config*, where the configuration wants that.
 
     Attributes:

@@ -20,11 +20,11 @@ from schemas.requests import RequestRecord
 from schemas.status import Conflict, Host
 from watcher.publish.plan import Plan
 from watcher.publish.sql import sentences
-from watcher.publish.sql.pace import Pace
+from watcher.publish.sql.pace import FullScanSchedule
 from watcher.publish.sql.troubles import LibraryMissingError
 
 if TYPE_CHECKING:
-    from watcher.publish.sql.keeping import Keeper
+    from watcher.publish.sql.keeping import RowPublisher
 
 BY_KEY = 500
 """Up to so many aliases are looked at by themselves."""
@@ -46,47 +46,47 @@ class SqlPublisher:
         self._config = config
         self._approvals = approvals
         self._clock = clock
-        self._pace = Pace(config.drift_check_interval, clock)
-        self._keeper: Keeper | None = None
+        self._schedule = FullScanSchedule(config.drift_check_interval, clock)
+        self._rows: RowPublisher | None = None
         self._whole = True
         self._due = True
 
     @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong though the rows are in line, in words, by code."""
-        if self._keeper is None:
+        if self._rows is None:
             return {}
-        found = dict(self._keeper.replicas.problems)
-        if self._keeper.conflicts:
-            found["alias-conflict"] = _told(self._keeper.conflicts, self._keeper.table)
-        if self._keeper.proof.trouble is not None:
-            found["map-answers-wrong"] = self._keeper.proof.trouble
+        found = dict(self._rows.replicas.problems)
+        if self._rows.conflicts:
+            found["alias-conflict"] = _told(self._rows.conflicts, self._rows.table)
+        if self._rows.verification.trouble is not None:
+            found["map-answers-wrong"] = self._rows.verification.trouble
         return found
 
     @property
     def conflicts(self) -> Sequence[Conflict]:
         """The aliases that are left out since somebody else's row holds them."""
-        return [] if self._keeper is None else self._keeper.conflicts
+        return [] if self._rows is None else self._rows.conflicts
 
     @property
     def hosts(self) -> Sequence[Host]:
         """How far the hosts are that Postfix asks, other than the one that is written to."""
-        return [] if self._keeper is None else self._keeper.replicas.hosts
+        return [] if self._rows is None else self._rows.replicas.hosts
 
     @property
     def due(self) -> float | None:
         """The moment, on the monotonic clock, when the rows or the replicas are to be looked at."""
-        moments = (self._pace.due, self._keeper.replicas.due if self._keeper else None)
+        moments = (self._schedule.due, self._rows.replicas.due if self._rows else None)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def drifted(self, *, asked: bool) -> bool:
         """Whether all rows are to be looked at: they are not known, it is time for that, or somebody asks."""
-        if self._keeper is None or not self._keeper.known:
+        if self._rows is None or not self._rows.known:
             self._whole = True
             return True
-        self._keeper.follow_up(asked=asked)
+        self._rows.follow_up(asked=asked)
         self._whole = asked
-        self._due = self._pace.wanted()
+        self._due = self._schedule.wanted()
         return asked or self._due
 
     def found(self) -> tuple[Signature | None, ...]:
@@ -106,30 +106,30 @@ class SqlPublisher:
             DatabaseError, SqlMapError, LibraryMissingError: the rows could not be brought into line; what the database
                 had committed before is in place.
         """
-        keeper = self._open()
-        keys = keeper.differing(registry)
+        rows = self._open()
+        keys = rows.differing(registry)
         if not (self._whole or forced) and keys is not None and len(keys) <= BY_KEY:
             if keys:
                 # What was changed is live first, and all the rest is looked at in a pass of its own.
-                plan = keeper.by_key(registry, keys)
-                self._pace.soon()
+                plan = rows.by_key(registry, keys)
+                self._schedule.soon()
                 return plan
             if not self._due:
                 return None
         began = self._clock()
-        plan = keeper.by_look(registry, forced=forced)
-        self._pace.looked(began)
+        plan = rows.by_look(registry, forced=forced)
+        self._schedule.looked(began)
         return plan
 
-    def _open(self) -> Keeper:
-        if self._keeper is None:
+    def _open(self) -> RowPublisher:
+        if self._rows is None:
             try:
-                from watcher.publish.sql.keeping import Keeper  # noqa: PLC0415
+                from watcher.publish.sql.keeping import RowPublisher  # noqa: PLC0415
             except ImportError as error:
-                told = {"library": "SQLAlchemy", "package": "python3-sqlalchemy", "path": self._config.map_path}
-                raise LibraryMissingError(sentences.NO_LIBRARY.format(**told)) from error
-            self._keeper = Keeper(self._config, self._approvals, self._clock)
-        return self._keeper
+                fields = {"library": "SQLAlchemy", "package": "python3-sqlalchemy", "path": self._config.map_path}
+                raise LibraryMissingError(sentences.NO_LIBRARY.format(**fields)) from error
+            self._rows = RowPublisher(self._config, self._approvals, self._clock)
+        return self._rows
 
 
 def _signature(path: str) -> Signature | None:

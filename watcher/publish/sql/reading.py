@@ -13,9 +13,9 @@ from schemas.database import Database as Given
 from schemas.sql_map import SqlMap, Target
 from schemas.status import Conflict
 from watcher.publish.sql.database import Database
-from watcher.publish.sql.looking import look_at_all
+from watcher.publish.sql.looking import read_all_rows
 from watcher.publish.sql.plain import text_of
-from watcher.publish.sql.work import work_for
+from watcher.publish.sql.work import changes_for
 
 READ_SECONDS = 20.0
 """How long a look may take."""
@@ -23,7 +23,7 @@ _FEW_ROWS = 5
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedRows:
     """What is published.
 
     Attributes:
@@ -73,7 +73,7 @@ class TableView:
     engine: str | None = None
 
 
-def read_published(config: Config, wanted: Mapping[str, str], domain: str | None = None) -> Published:
+def read_published(config: Config, wanted: Mapping[str, str], domain: str | None = None) -> PublishedRows:
     """Read what is published.
 
     Args:
@@ -86,12 +86,12 @@ def read_published(config: Config, wanted: Mapping[str, str], domain: str | None
     """
     domain = domain or next((alias.rpartition("@")[2] for alias in wanted), config.domain)
     with Database.of(config).session(READ_SECONDS, writing=False) as session:
-        has_list = session.has_listing()
-        view = look_at_all(session.connection, session.driver, session.tables, domain, wanted, has_list=has_list)
-        work = work_for(view, wanted, None, listing=session.tables.listing is not None)
+        has_list = session.has_ownership()
+        state = read_all_rows(session.connection, session.driver, session.tables, domain, wanted, has_list=has_list)
+        changes = changes_for(state, wanted, None, ownership=session.tables.ownership is not None)
         engine = session.driver.engine_of(session.connection, session.tables.rows)
-    conflicts = [work.conflicts[alias] for alias in sorted(work.conflicts)]
-    return Published(view.published(), conflicts, engine)
+    conflicts = [changes.conflicts[alias] for alias in sorted(changes.conflicts)]
+    return PublishedRows(state.published(), conflicts, engine)
 
 
 def describe(sql_map: SqlMap, target: Target) -> TableView:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.sql_map import SqlHost, SqlMap
 from schemas.status import Host
 from schemas.text import printable
@@ -77,17 +77,17 @@ class Replicas:
     @property
     def problems(self) -> dict[str, str]:
         """What a person should act on, by code."""
-        told: dict[str, str] = {}
+        fields: dict[str, str] = {}
         for each in self._followed:
             if each.trouble is not None:
-                told["replica-unreachable"] = sentences.UNREACHABLE.format(
+                fields["replica-unreachable"] = sentences.UNREACHABLE.format(
                     host=each.host.text, path=printable(self._path), error=each.trouble
                 )
             elif not each.caught_up and (each.seconds or 0) > GRACE_SECONDS:
-                told["replica-behind"] = sentences.BEHIND.format(
+                fields["replica-behind"] = sentences.BEHIND.format(
                     host=each.host.text, path=printable(self._path), seconds=each.seconds
                 )
-        return told
+        return fields
 
     def changed(self, expected: Mapping[str, str | None], sql_map: SqlMap, written: SqlHost | None) -> None:
         """Something was written to the host *written*: have the others asked for *expected*.
@@ -141,7 +141,7 @@ class Replicas:
         try:
             with self._database.session(seconds, writing=False, by=self._map, at=each.host) as session:
                 rows = session.connection.execute(session.tables.answers(list(self._expected))).all()
-        except TroubleError as error:
+        except ExpectedError as error:
             each.trouble, each.seconds = str(error), None
             return
         found: dict[str, set[str | None]] = {}

@@ -83,8 +83,8 @@ RESTLESS = (
 )
 NO_LIST = (
     "The table {table} has no column that marks the rows of ours, so a table of ours has to list them, and {user} may "
-    "not make or use it: {error}. Have an administrator of the database {database} run: {listing} {statement} Or name "
-    "a column in `managed_column`."
+    "not make or use it: {error}. Have an administrator of the database {database} run: {ownership} {statement} Or "
+    "name a column in `managed_column`."
 )
 
 # Problems that leave the published rows in place.
@@ -124,4 +124,4 @@ LOG_ELSEWHERE = (
     "The table {table} holds rows under our mark at other domains than {domain} ({count}), such as {named}. They are "
     "left alone; remove them if nobody keeps them in line."
 )
-LOG_LIST_MADE = "Made the table {listing}, which lists the rows of ours in {table}."
+LOG_LIST_MADE = "Made the table {ownership}, which lists the rows of ours in {table}."

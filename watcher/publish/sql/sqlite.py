@@ -11,29 +11,29 @@ import sqlalchemy as sa
 
 from schemas.sql_map import SqlHost, SqlMap
 from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows
-from watcher.publish.sql.plain import plain
-from watcher.publish.sql.troubles import Trouble
+from watcher.publish.sql.plain import untyped
+from watcher.publish.sql.troubles import Kind
 
 # The names of sqlite's result codes, https://www.sqlite.org/rescode.html, by how they begin.
 _NAMES = {
-    "SQLITE_BUSY_SNAPSHOT": Trouble.BUSY,
-    "SQLITE_BUSY": Trouble.TIMED_OUT,
-    "SQLITE_LOCKED": Trouble.TIMED_OUT,
-    "SQLITE_READONLY": Trouble.READ_ONLY,
-    "SQLITE_CANTOPEN": Trouble.NO_FILE,
-    "SQLITE_NOTADB": Trouble.NO_FILE,
-    "SQLITE_CONSTRAINT_UNIQUE": Trouble.NOT_UNIQUE,
-    "SQLITE_CONSTRAINT_PRIMARYKEY": Trouble.NOT_UNIQUE,
-    "SQLITE_CONSTRAINT_NOTNULL": Trouble.NO_DEFAULT,
-    "SQLITE_CONSTRAINT_FOREIGNKEY": Trouble.REFERENCE,
-    "SQLITE_CONSTRAINT": Trouble.BAD_VALUE,
-    "SQLITE_MISMATCH": Trouble.BAD_VALUE,
-    "SQLITE_TOOBIG": Trouble.BAD_VALUE,
+    "SQLITE_BUSY_SNAPSHOT": Kind.BUSY,
+    "SQLITE_BUSY": Kind.TIMED_OUT,
+    "SQLITE_LOCKED": Kind.TIMED_OUT,
+    "SQLITE_READONLY": Kind.READ_ONLY,
+    "SQLITE_CANTOPEN": Kind.NO_FILE,
+    "SQLITE_NOTADB": Kind.NO_FILE,
+    "SQLITE_CONSTRAINT_UNIQUE": Kind.NOT_UNIQUE,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": Kind.NOT_UNIQUE,
+    "SQLITE_CONSTRAINT_NOTNULL": Kind.NO_DEFAULT,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": Kind.REFERENCE,
+    "SQLITE_CONSTRAINT": Kind.BAD_VALUE,
+    "SQLITE_MISMATCH": Kind.BAD_VALUE,
+    "SQLITE_TOOBIG": Kind.BAD_VALUE,
 }
 _SAID = {
-    "no such table": Trouble.NO_TABLE,
-    "no such column": Trouble.NO_COLUMN,
-    "has no column named": Trouble.NO_COLUMN,
+    "no such table": Kind.NO_TABLE,
+    "no such column": Kind.NO_COLUMN,
+    "has no column named": Kind.NO_COLUMN,
 }
 
 
@@ -75,13 +75,13 @@ class SQLite:
         """The user's name is all."""
         return None
 
-    def trouble_of(self, error: BaseException, *, connecting: bool) -> Trouble:
+    def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
         """By the code's name, else by the words, which nobody translates."""
         name = getattr(error, "sqlite_errorname", "")
-        for begin, trouble in _NAMES.items():
+        for begin, kind in _NAMES.items():
             if name.startswith(begin):
-                return trouble
-        return next((trouble for words, trouble in _SAID.items() if words in str(error)), Trouble.REFUSED)
+                return kind
+        return next((kind for words, kind in _SAID.items() if words in str(error)), Kind.REFUSED)
 
     def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """As it is."""
@@ -105,7 +105,7 @@ class SQLite:
             {
                 address: sa.bindparam("a"),
                 goto: sa.bindparam("g"),
-                **{name: plain(each) for name, each in constants.items()},
+                **{name: untyped(each) for name, each in constants.items()},
             }
         )
         connection.execute(statement, [{"a": alias, "g": destination} for alias, destination in rows.items()])

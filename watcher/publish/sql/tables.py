@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from schemas.sql_map import SqlType, Target
 from watcher.publish.sql.drivers import Driver
-from watcher.publish.sql.listing import COLUMNS, Listing, insertion
-from watcher.publish.sql.plain import PLAIN, among, is_text, plain, spelt, table_of
+from watcher.publish.sql.listing import COLUMNS, OwnershipTable, insertion
+from watcher.publish.sql.plain import UNTYPED, among, as_parameter, is_text, table_of, untyped
 
 OTHERS, OURS, STALE = 0, 1, 2
 """What a row is: somebody else's; ours, as far as its mark tells; ours, without what the constants give to new ones."""
@@ -38,7 +38,7 @@ class Tables:
         if target.managed_column is not None:
             names.append(target.managed_column)
         self.rows = table_of(target.table, names, target.schema)
-        self.listing = Listing(target, driver) if target.managed_column is None else None
+        self.ownership = OwnershipTable(target, driver) if target.managed_column is None else None
         self.address = self.rows.c[target.address_column]
         self.goto = self.rows.c[target.goto_column]
 
@@ -52,9 +52,9 @@ class Tables:
     def constants(self) -> dict[str, Any]:
         """What a new row needs besides its two columns, the mark included."""
         target = self.target
-        values = {name: spelt(value, self._kind) for name, value in target.constants.items()}
+        values = {name: as_parameter(value, self._kind) for name, value in target.constants.items()}
         if target.managed_column is not None and target.managed_value is not None:
-            values[target.managed_column] = spelt(target.managed_value, self._kind)
+            values[target.managed_column] = as_parameter(target.managed_value, self._kind)
         return values
 
     def marked(self) -> sa.ColumnElement[bool]:
@@ -62,20 +62,23 @@ class Tables:
         target = self.target
         if target.managed_column is None or target.managed_value is None:
             return sa.true()
-        column, value = self.rows.c[target.managed_column], spelt(target.managed_value, self._kind)
-        marked = column == plain(value)
+        column, value = self.rows.c[target.managed_column], as_parameter(target.managed_value, self._kind)
+        marked = column == untyped(value)
         if self._kind == "mysql" and not _is_number(value):
             # To MariaDB every text that is no number equals 0 in a column of numbers.
-            marked = sa.and_(marked, sa.cast(column, sa.CHAR()) == plain(value))
+            marked = sa.and_(marked, sa.cast(column, sa.CHAR()) == untyped(value))
         return marked
 
     @cached_property
     def found(self) -> sa.Select[Any]:
         """Address, destination and what a row is to us: see `OTHERS`, `OURS` and `STALE`."""
-        kept = [self.rows.c[name] == plain(spelt(value, self._kind)) for name, value in self.target.constants.items()]
+        kept = [
+            self.rows.c[name] == untyped(as_parameter(value, self._kind))
+            for name, value in self.target.constants.items()
+        ]
         ours, stale, others = (sa.literal_column(str(each), sa.Integer()) for each in (OURS, STALE, OTHERS))
         mark: sa.ColumnElement[int] = sa.case((sa.and_(*kept), ours), else_=stale) if kept else ours
-        if self.listing is None:
+        if self.ownership is None:
             mark = sa.case((self.marked(), mark), else_=others)
         return sa.select(self._text(self.address, "a"), self._text(self.goto, "g"), mark.label("m"))
 
@@ -86,7 +89,7 @@ class Tables:
     @cached_property
     def of_one(self) -> sa.Select[Any]:
         """The rows of the address that is given as `key`; made once, since making it takes longer than asking."""
-        return self.found.where(self.address == sa.bindparam("key", type_=PLAIN))
+        return self.found.where(self.address == sa.bindparam("key", type_=UNTYPED))
 
     @cached_property
     def insertion(self) -> sa.Insert:
@@ -109,7 +112,7 @@ class Tables:
 
     def which(self, addresses: Iterable[str], keys: Sequence[str]) -> sa.Select[Any]:
         """To which of *keys*, by its place, each of *addresses* is equal for the database."""
-        equal = sa.case(*((self.address == plain(key), sa.literal_column(str(at))) for at, key in enumerate(keys)))
+        equal = sa.case(*((self.address == untyped(key), sa.literal_column(str(at))) for at, key in enumerate(keys)))
         return sa.select(self._text(self.address, "a"), equal.label("k")).where(among(self.address, addresses))
 
     def delete(self, rows: Sequence[Old]) -> sa.Delete:
@@ -119,31 +122,35 @@ class Tables:
     def update(self, rows: Mapping[Old, str], *, stale: bool) -> sa.Update:
         """A statement that points *rows* of ours elsewhere, and gives them the constants where they are *stale*."""
         if len(rows) == 1:
-            new: Any = plain(next(iter(rows.values())))
+            new: Any = untyped(next(iter(rows.values())))
         else:
-            cases = ((self._as_they_stand([old]), plain(goto)) for old, goto in rows.items())
+            cases = ((self._as_they_stand([old]), untyped(goto)) for old, goto in rows.items())
             new = sa.case(*cases, else_=self.goto)
         change: dict[str, Any] = {self.target.goto_column: new}
         if stale:
-            change.update({name: plain(spelt(value, self._kind)) for name, value in self.target.constants.items()})
+            change.update(
+                {name: untyped(as_parameter(value, self._kind)) for name, value in self.target.constants.items()}
+            )
         return sa.update(self.rows).where(self._as_they_stand(list(rows)), self.marked()).values(change)
 
-    def rehearsal(self) -> Iterator[sa.UpdateBase]:
+    def privilege_probe(self) -> Iterator[sa.UpdateBase]:
         """Statements that change nothing, and need every privilege that changes will need."""
         target = self.target
         kept = [(self.rows, (target.address_column, target.goto_column), self.constants)]
-        if self.listing is not None:
-            kept.append((self.listing.table, COLUMNS, self.listing.constants))
+        if self.ownership is not None:
+            kept.append((self.ownership.table, COLUMNS, self.ownership.constants))
         for table, (address, goto), constants in kept:
             values = {address: "", goto: "", **constants}
-            nothing = sa.select(*map(plain, values.values())).where(sa.false())
+            nothing = sa.select(*map(untyped, values.values())).where(sa.false())
             yield sa.insert(table).from_select(list(values), nothing, include_defaults=False)
-            yield sa.delete(table).where(table.c[address] == plain(""), sa.false())
-        yield sa.update(self.rows).where(self.address == plain(""), sa.false()).values({target.goto_column: self.goto})
+            yield sa.delete(table).where(table.c[address] == untyped(""), sa.false())
+        yield (
+            sa.update(self.rows).where(self.address == untyped(""), sa.false()).values({target.goto_column: self.goto})
+        )
 
     def _in_domain(self, domain: str) -> sa.ColumnElement[bool]:
         # Blanks may follow that the database's own equality does not see.
-        return sa.func.lower(self._driver.text(self.address)).like(plain(f"%@{domain}%"))
+        return sa.func.lower(self._driver.text(self.address)).like(untyped(f"%@{domain}%"))
 
     def _as_they_stand(self, rows: Sequence[Old]) -> sa.ColumnElement[bool]:
         full = [(address, goto) for address, goto in rows if goto is not None and is_text(goto)]
@@ -152,9 +159,9 @@ class Tables:
         empty = [address for address, goto in rows if goto is None]
         kinds: list[sa.ColumnElement[bool]] = []
         if len(full) == 1:
-            kinds.append(sa.and_(self.address == plain(full[0][0]), self.goto == plain(full[0][1])))
+            kinds.append(sa.and_(self.address == untyped(full[0][0]), self.goto == untyped(full[0][1])))
         elif full:
-            pairs = sa.tuple_(self.address, self.goto, types=[PLAIN, PLAIN]).in_(full)
+            pairs = sa.tuple_(self.address, self.goto, types=[UNTYPED, UNTYPED]).in_(full)
             # An index of the addresses alone is of no use for pairs, to some servers.
             kinds.append(sa.and_(among(self.address, [address for address, _ in full]), pairs))
         if strange:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 
-from schemas.errors import TroubleError
+from schemas.errors import ExpectedError
 from schemas.text import printable
 from watcher.publish.sql import sentences
 
 
-class Trouble(Enum):
+class Kind(Enum):
     """A kind of trouble; its value is the sentence."""
 
     UNREACHABLE = sentences.NOT_THERE
@@ -43,26 +43,26 @@ class Trouble(Enum):
         return self in _OF_THE_MOMENT
 
 
-_OF_THE_MOMENT = frozenset({Trouble.NOT_UNIQUE, Trouble.BUSY, Trouble.RESTLESS})
+_OF_THE_MOMENT = frozenset({Kind.NOT_UNIQUE, Kind.BUSY, Kind.RESTLESS})
 
 
-class DatabaseError(TroubleError):
+class DatabaseError(ExpectedError):
     """The database stands in the way; the message says of what, and the next step."""
 
-    def __init__(self, trouble: Trouble, told: Mapping[str, object] = MappingProxyType({})) -> None:
-        super().__init__(trouble.value.format_map(told))
-        self.trouble = trouble
+    def __init__(self, kind: Kind, fields: Mapping[str, object] = MappingProxyType({})) -> None:
+        super().__init__(kind.value.format_map(fields))
+        self.kind = kind
 
 
-class LibraryMissingError(TroubleError):
+class LibraryMissingError(ExpectedError):
     """A library that leads to the database is not installed."""
 
 
-def said(error: BaseException, secrets: Iterable[str] = ()) -> str:
+def library_message(error: BaseException, secrets: Iterable[str] = ()) -> str:
     """What a library said, as the end of a sentence on one line, escaped, and without any of *secrets*."""
     # PostgreSQL's errors repeat the statement, and MariaDB's have a number first.
-    told = [getattr(getattr(error, "diag", None), "message_primary", None), *error.args[1:2], str(error)]
-    text = next(each for each in told if isinstance(each, str))
+    message = [getattr(getattr(error, "diag", None), "message_primary", None), *error.args[1:2], str(error)]
+    text = next(each for each in message if isinstance(each, str))
     for secret in sorted(secrets, key=len, reverse=True):
         if secret:
             text = text.replace(secret, "***")

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from schemas.status import Conflict
 from schemas.text import printable
 from watcher.publish.plan import Plan
-from watcher.publish.sql.looking import Held, View, same
+from watcher.publish.sql.looking import AliasRows, TableState, same
 from watcher.publish.sql.plain import is_text
 from watcher.publish.sql.tables import Old
 
 
 @dataclass
-class Work:
+class RowChanges:
     """What is to be written, in the order of the aliases.
 
     Attributes:
@@ -59,94 +59,96 @@ class Work:
         return [*self.added, *self.changed, *self.removed, *self.mended]
 
 
-def work_for(view: View, wanted: Mapping[str, str], keys: Iterable[str] | None, *, listing: bool) -> Work:
-    """What is to be written so that *view* becomes *wanted*.
+def changes_for(
+    state: TableState, wanted: Mapping[str, str], keys: Iterable[str] | None, *, ownership: bool
+) -> RowChanges:
+    """What is to be written so that *state* becomes *wanted*.
 
     Args:
-        view: what the database holds.
+        state: what the database holds.
         wanted: what the registry has.
         keys: the aliases that were looked at; `None`: all.
-        listing: whether a table of ours lists the rows.
+        ownership: whether a table of ours lists the rows.
     """
-    work = Work()
+    changes = RowChanges()
     if keys is None:
-        if view.single == wanted and not view.special and (not listing or view.listed == wanted):
-            return work
+        if state.single == wanted and not state.special and (not ownership or state.listed == wanted):
+            return changes
         keys = sorted(
             {
                 alias
                 for alias, goto in wanted.items()
-                if view.single.get(alias) != goto or (listing and view.listed.get(alias) != goto)
+                if state.single.get(alias) != goto or (ownership and state.listed.get(alias) != goto)
             }
-            | (view.single.keys() - wanted.keys())
-            | view.special.keys()
-            | (view.listed.keys() - wanted.keys())
+            | (state.single.keys() - wanted.keys())
+            | state.special.keys()
+            | (state.listed.keys() - wanted.keys())
         )
     for alias in keys:
         goto = wanted.get(alias)
-        held = view.special.get(alias)
-        if held is None:
-            present = view.single.get(alias)
-            held = Held([] if present is None else [(alias, present)], [])
-        _bring_into_line(work, alias, goto, held, view.listed.get(alias), listing=listing)
-    return work
+        rows = state.special.get(alias)
+        if rows is None:
+            present = state.single.get(alias)
+            rows = AliasRows([] if present is None else [(alias, present)], [])
+        _bring_into_line(changes, alias, goto, rows, state.listed.get(alias), ownership=ownership)
+    return changes
 
 
 def _bring_into_line(
-    work: Work, alias: str, goto: str | None, held: Held, listed: str | None, *, listing: bool
+    changes: RowChanges, alias: str, goto: str | None, rows: AliasRows, listed: str | None, *, ownership: bool
 ) -> None:
-    if held.others and (goto is not None or held.doubled):
-        work.conflicts[alias] = Conflict(alias, goto or "", [_shown(row) for row in held.others])
-    if held.doubled:
+    if rows.others and (goto is not None or rows.doubled):
+        changes.conflicts[alias] = Conflict(alias, goto or "", [_shown(row) for row in rows.others])
+    if rows.doubled:
         return
     if goto is None:
-        _take_out(work, alias, held, listed)
+        _take_out(changes, alias, rows, listed)
         return
-    if not held.own:
-        if not held.others:
-            work.inserts[alias] = work.added[alias] = goto
+    if not rows.own:
+        if not rows.others:
+            changes.inserts[alias] = changes.added[alias] = goto
         elif listed is not None:
             # The row that was ours is gone, and others have come in its place.
-            work.unlists.append(alias)
+            changes.unlists.append(alias)
             return
         else:
             return
     else:
-        _keep_one(work, alias, goto, held)
-    if listing and listed != goto:
-        work.lists[alias] = goto
+        _keep_one(changes, alias, goto, rows)
+    if ownership and listed != goto:
+        changes.lists[alias] = goto
         if listed is not None:
-            work.relisted.add(alias)
+            changes.relisted.add(alias)
 
 
-def _take_out(work: Work, alias: str, held: Held, listed: str | None) -> None:
-    if held.others:
-        work.shared.add(alias)
-    for row in held.own:
-        work.deletes[row] += 1
-        work.removed[alias] = row[1] or ""
+def _take_out(changes: RowChanges, alias: str, rows: AliasRows, listed: str | None) -> None:
+    if rows.others:
+        changes.shared.add(alias)
+    for row in rows.own:
+        changes.deletes[row] += 1
+        changes.removed[alias] = row[1] or ""
     if listed is not None:
-        work.unlists.append(alias)
+        changes.unlists.append(alias)
 
 
-def _keep_one(work: Work, alias: str, goto: str, held: Held) -> None:
-    own = held.own
+def _keep_one(changes: RowChanges, alias: str, goto: str, rows: AliasRows) -> None:
+    own = rows.own
     kept = next((row for row in own if row[1] == goto), own[0])
     rest = Counter(own)
     alike = sum(same(row[1], kept[1]) for row in own) > 1
     if alike or (len(own) > 1 and any(not is_text(destination or "") for _, destination in own)):
         # Of rows that no condition tells apart none can be spared: all go, and one comes anew.
-        work.inserts[alias] = goto
+        changes.inserts[alias] = goto
     else:
         del rest[kept]
-        if kept in held.stale:
-            work.mends[kept] = goto
-            work.mended.append(alias)
+        if kept in rows.stale:
+            changes.mends[kept] = goto
+            changes.mended.append(alias)
         elif kept[1] != goto:
-            work.updates[kept] = goto
-    work.deletes.update(rest)
+            changes.updates[kept] = goto
+    changes.deletes.update(rest)
     if kept[1] != goto or rest:
-        work.changed[alias] = (kept[1] or "", goto)
+        changes.changed[alias] = (kept[1] or "", goto)
 
 
 def _shown(row: Old) -> str:

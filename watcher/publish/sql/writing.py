@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from watcher.publish.sql.drivers import Driver
 from watcher.publish.sql.listing import COLUMNS
 from watcher.publish.sql.tables import Tables
-from watcher.publish.sql.work import Work
+from watcher.publish.sql.work import RowChanges
 
 AT_ONCE = 200
 """How many rows one statement changes or deletes."""
@@ -20,40 +20,40 @@ FEW = 16
 Item = TypeVar("Item")
 
 
-class RestlessError(Exception):
+class ConcurrentChangeError(Exception):
     """A row was not any more what it was when it was looked at."""
 
 
-def write(connection: sa.Connection, driver: Driver, tables: Tables, work: Work) -> None:
+def apply(connection: sa.Connection, driver: Driver, tables: Tables, changes: RowChanges) -> None:
     """Write *work*.
 
     Should the table know no transactions, the list alone is rolled back. A new row that stays is somebody else's from
     then on: better that than a list that claims a row which somebody else got in first.
 
     Raises:
-        RestlessError: somebody else changed one of the rows meanwhile; the transaction is to be rolled back.
+        ConcurrentChangeError: somebody else changed one of the rows meanwhile; the transaction is to be rolled back.
     """
-    _list(connection, driver, tables, work)
-    for some in _chunks(list(work.deletes.items())):
+    _list(connection, driver, tables, changes)
+    for some in _chunks(list(changes.deletes.items())):
         _expect(connection.execute(tables.delete([row for row, _ in some])), sum(count for _, count in some))
-    for rows, stale in ((work.updates, False), (work.mends, True)):
-        for changes in _chunks(list(rows.items())):
-            _expect(connection.execute(tables.update(dict(changes), stale=stale)), len(changes))
+    for rows, stale in ((changes.updates, False), (changes.mends, True)):
+        for updates in _chunks(list(rows.items())):
+            _expect(connection.execute(tables.update(dict(updates), stale=stale)), len(updates))
     target = tables.target
     columns = (target.address_column, target.goto_column)
-    _insert(connection, driver, tables.insertion, work.inserts, columns, tables.constants)
-    if tables.listing is not None:
-        for aliases in _chunks(work.unlists):
-            connection.execute(tables.listing.unlist(aliases))
+    _insert(connection, driver, tables.insertion, changes.inserts, columns, tables.constants)
+    if tables.ownership is not None:
+        for aliases in _chunks(changes.unlists):
+            connection.execute(tables.ownership.unlist(aliases))
 
 
-def _list(connection: sa.Connection, driver: Driver, tables: Tables, work: Work) -> None:
-    listing = tables.listing
-    if listing is None:
+def _list(connection: sa.Connection, driver: Driver, tables: Tables, changes: RowChanges) -> None:
+    ownership = tables.ownership
+    if ownership is None:
         return
-    for some in _chunks(sorted(work.relisted)):
-        connection.execute(listing.unlist(some))
-    _insert(connection, driver, listing.insertion, work.lists, COLUMNS, listing.constants)
+    for some in _chunks(sorted(changes.relisted)):
+        connection.execute(ownership.unlist(some))
+    _insert(connection, driver, ownership.insertion, changes.lists, COLUMNS, ownership.constants)
 
 
 def _insert(
@@ -73,7 +73,7 @@ def _insert(
 
 def _expect(result: sa.CursorResult[Any], count: int) -> None:
     if result.rowcount != count:
-        raise RestlessError
+        raise ConcurrentChangeError
 
 
 def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

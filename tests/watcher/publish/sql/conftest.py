@@ -70,8 +70,8 @@ class Room:
 
     def add(self, address: str, goto: str, owner: str | None = None) -> None:
         """Put a row in by hand."""
-        told = "NULL" if owner is None else f"'{owner}'"
-        self.database.execute(f"INSERT INTO aliases (address, goto, owner) VALUES ('{address}', '{goto}', {told})")
+        message = "NULL" if owner is None else f"'{owner}'"
+        self.database.execute(f"INSERT INTO aliases (address, goto, owner) VALUES ('{address}', '{goto}', {message})")
 
     @property
     def rows(self) -> list[tuple[Any, ...]]:

@@ -43,8 +43,8 @@ def test_what_the_map_does_not_answer_is_told_of_until_it_does(asking: Room) -> 
 
     asking.publish(registry_of(pablo="p", maria="m"))
 
-    told = asking.publisher.problems["map-answers-wrong"]
-    assert "nothing for maria@runv.club, where m@example.org was expected (and likewise for 1 more)" in told
+    message = asking.publisher.problems["map-answers-wrong"]
+    assert "nothing for maria@runv.club, where m@example.org was expected (and likewise for 1 more)" in message
     assert asking.answers == {"maria": "m", "pablo": "p"}
 
     asking.write_map()
@@ -73,8 +73,8 @@ def test_a_catch_all_in_the_query_is_no_wrong_answer_for_a_revoked_alias(asking:
 
     asking.write_map(f"{QUERY} UNION SELECT 'p@example.org' WHERE '%u' = 'pablo'")
     asking.publish(registry_of())
-    told = asking.publisher.problems["map-answers-wrong"]
-    assert "p@example.org for pablo@runv.club, where nothing was expected" in told
+    message = asking.publisher.problems["map-answers-wrong"]
+    assert "p@example.org for pablo@runv.club, where nothing was expected" in message
 
 
 @SQLITE
@@ -125,8 +125,8 @@ def behind(room_of: RoomOf, second: PostgreSQL, postgresql: PostgreSQL) -> Itera
 
 @PGSQL
 def test_a_replica_that_is_behind_is_followed_until_it_has_caught_up(behind: Room, second: PostgreSQL) -> None:
-    moment = [1000.0]
-    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: moment[0])
+    timestamp = [1000.0]
+    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: timestamp[0])
     registry = registry_of(pablo="p")
     behind.publish(registry)
     assert behind.answers == {"pablo": "p"}
@@ -140,7 +140,7 @@ def test_a_replica_that_is_behind_is_followed_until_it_has_caught_up(behind: Roo
     with second.connect(name) as connection:
         connection.execute("SET default_transaction_read_only = off")
         connection.execute(row.encode())
-    moment[0] = behind.publisher.due
+    timestamp[0] = behind.publisher.due
     behind.publisher.drifted(asked=False)
 
     assert behind.publisher.hosts[0].behind_seconds == 0
@@ -162,10 +162,10 @@ def test_a_replica_that_cannot_be_asked_is_a_problem_of_its_own(behind: Room, se
 
 @PGSQL
 def test_a_replica_is_behind_since_the_first_change_that_it_lacks(behind: Room) -> None:
-    moment = [1000.0]
-    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: moment[0])
+    timestamp = [1000.0]
+    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: timestamp[0])
     behind.publish(registry_of(pablo="p"))
-    moment[0] += 100
+    timestamp[0] += 100
 
     behind.publish(registry_of(pablo="p", maria="m"))
 
@@ -175,14 +175,14 @@ def test_a_replica_is_behind_since_the_first_change_that_it_lacks(behind: Room) 
 
 @PGSQL
 def test_a_replica_that_is_behind_is_never_left_unasked_for_long(behind: Room) -> None:
-    moment = [1000.0]
-    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: moment[0])
+    timestamp = [1000.0]
+    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: timestamp[0])
     behind.publish(registry_of(pablo="p"))
 
     for _ in range(8):
         assert behind.publisher.due is not None
-        assert moment[0] < behind.publisher.due <= moment[0] + 4
-        moment[0] = behind.publisher.due
+        assert timestamp[0] < behind.publisher.due <= timestamp[0] + 4
+        timestamp[0] = behind.publisher.due
         behind.publisher.drifted(asked=False)
 
 
@@ -208,13 +208,13 @@ def test_a_replica_that_swallows_everything_does_not_hold_up_every_change(
 
 @PGSQL
 def test_a_replica_is_not_expected_to_have_what_has_become_somebody_elses(behind: Room) -> None:
-    moment = [1000.0]
-    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: moment[0])
+    timestamp = [1000.0]
+    behind.publisher = SqlPublisher(behind.config, lambda username: [], lambda: timestamp[0])
     behind.publish(registry_of(pablo="p"))
     behind.database.execute("UPDATE aliases SET owner = 'sales', goto = 's@example.org'")
 
     behind.publish(registry_of(pablo="p"), asked=True)
-    moment[0] += 5
+    timestamp[0] += 5
     behind.publisher.drifted(asked=False)
 
     assert [alias for alias, _, _ in behind.conflicts] == ["pablo"]

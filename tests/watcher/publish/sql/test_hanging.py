@@ -15,7 +15,7 @@ from schemas.database import Database as Given
 from schemas.sql_map import SqlMapError, SqlType
 from watcher.publish.sql.database import Database
 from watcher.publish.sql.threads import _standing_by
-from watcher.publish.sql.troubles import DatabaseError, Trouble
+from watcher.publish.sql.troubles import DatabaseError, Kind
 
 from ....sql.stage import poll
 from ....support.databases import ServerDatabase
@@ -58,7 +58,7 @@ def test_hosts_that_say_nothing_share_the_time_that_there_is(tmp_path: Path, kin
         pass
 
     assert time.monotonic() - began < 5 * 0.6
-    assert raised.value.trouble is Trouble.NOT_WRITABLE
+    assert raised.value.kind is Kind.NOT_WRITABLE
 
 
 @pytest.mark.parametrize("kind", KINDS, indirect=True)
@@ -105,7 +105,7 @@ def test_a_name_that_nobody_resolves_is_waited_for_by_one_thread_only(
     for _ in range(5):
         with pytest.raises(DatabaseError) as raised, database.session(0.2, writing=True):
             pass
-        assert raised.value.trouble is Trouble.TIMED_OUT
+        assert raised.value.kind is Kind.TIMED_OUT
         assert "db.example.org" in str(raised.value)
         _await_threads(hanging=1)
 
@@ -164,7 +164,7 @@ def test_a_library_that_trips_over_what_it_is_told_ends_nothing(tmp_path: Path) 
     with pytest.raises(DatabaseError) as raised, database.session(5, writing=False):
         raise IndexError("tuple index out of range")
 
-    assert raised.value.trouble is Trouble.UNFORESEEN
+    assert raised.value.kind is Kind.UNFORESEEN
     assert "IndexError, tuple index out of range, at test_hanging.py" in str(raised.value)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from watcher.publish.sql.database import Database
-from watcher.publish.sql.troubles import DatabaseError, Trouble
+from watcher.publish.sql.troubles import DatabaseError, Kind
 
 from ....sql.locks import row_locked
 from ....sql.stage import poll
@@ -34,7 +34,7 @@ def test_no_session_waits_on_for_a_lock_of_somebody_elses(room: Room) -> None:
 def _fail(room: Room, statement: str) -> None:
     with pytest.raises(DatabaseError) as raised, Database.of(room.config).session(0.3, writing=True) as session:
         session.connection.exec_driver_sql(statement)
-    assert raised.value.trouble is Trouble.TIMED_OUT
+    assert raised.value.kind is Kind.TIMED_OUT
 
 
 def _on_server(room: Room) -> ServerDatabase:

@@ -119,7 +119,7 @@ class Play:
         """Do what somebody might do."""
         chance, rows = self.chance, self.rows
         number = chance.choice(list(rows)) if rows else 0
-        goto = self.quoted(chance.choice((*PLACES, None, *(f"{place}@example.org" for place in self.members.values()))))
+        goto = self.quoted(chance.choice((*PLACES, None, *(f"{path}@example.org" for path in self.members.values()))))
         address = self.quoted(chance.choice((*MEMBERS, *MEMBERS, *ODD)) + chance.choice(ENDS))
         owner = self.quoted(chance.choice(("sales", None, "RUNV2", *(("runv",) if self.marked else ()))))
         statement = chance.choice(
@@ -157,7 +157,7 @@ class Play:
 
     def publish_and_compare(self, touched: set[str], *, asked: bool) -> Any:
         """Publish, and hold what came of it against the model."""
-        wanted = {f"{name}@runv.club": f"{place}@example.org" for name, place in self.members.items()}
+        wanted = {f"{name}@runv.club": f"{path}@example.org" for name, path in self.members.items()}
         before, places = self.rows, self.places
         ours = self.ours(before, places)
         others = {alias: numbers - ours[alias] for alias, numbers in places.items()}
@@ -177,8 +177,8 @@ class Play:
             else:
                 assert [_stripped(after[number].goto) for number in found] == [goto], alias
         if asked:
-            told = {each.alias for each in self.room.publisher.conflicts if each.destination}
-            assert told == {alias for alias in wanted if others[alias]}
+            fields = {each.alias for each in self.room.publisher.conflicts if each.destination}
+            assert fields == {alias for alias in wanted if others[alias]}
             more = after.keys() - theirs.keys() - set().union(*(places[alias] for alias in wanted))
             assert not {after[number] for number in more}
         return plan

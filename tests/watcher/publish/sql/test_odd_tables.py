@@ -68,9 +68,9 @@ def test_a_table_with_policies_for_its_rows_is_kept_in_line(marked: Room, count:
 
 @COUNTS
 @pytest.mark.parametrize("kind", ["pgsql"], indirect=True)
-@pytest.mark.parametrize("told", [True, False], ids=["told", "by-search-path"])
-def test_a_table_in_a_schema_of_its_own_is_kept_in_line(room_of: RoomOf, count: int, *, told: bool) -> None:
-    room = room_of(sql={"table": "mail.aliases"} if told else {})
+@pytest.mark.parametrize("found", [True, False], ids=["told", "by-search-path"])
+def test_a_table_in_a_schema_of_its_own_is_kept_in_line(room_of: RoomOf, count: int, *, found: bool) -> None:
+    room = room_of(sql={"table": "mail.aliases"} if found else {})
     database = room.database
     assert isinstance(database, ServerDatabase)
     writer = database.writer.user
@@ -78,7 +78,7 @@ def test_a_table_in_a_schema_of_its_own_is_kept_in_line(room_of: RoomOf, count: 
     schema = f"CREATE SCHEMA mail AUTHORIZATION {writer}"
     database.execute(schema, "ALTER TABLE aliases SET SCHEMA mail")
     room.write_map("SELECT goto FROM mail.aliases WHERE address = '%s'")
-    if not told:
+    if not found:
         room.write_map()
         database.execute(f"ALTER ROLE {writer} SET search_path = public, mail")
 

@@ -1,6 +1,6 @@
 """How often all rows are looked at."""
 
-from watcher.publish.sql.pace import SHARE, Pace
+from watcher.publish.sql.pace import SHARE, FullScanSchedule
 
 
 class Clock:
@@ -11,19 +11,19 @@ class Clock:
         return self.now
 
 
-def looked(pace: Pace, clock: Clock, seconds: float) -> None:
+def looked(pace: FullScanSchedule, clock: Clock, seconds: float) -> None:
     began = clock.now
     clock.now += seconds
     pace.looked(began)
 
 
 def test_the_first_pass_looks() -> None:
-    assert Pace(clock=Clock()).wanted()
+    assert FullScanSchedule(clock=Clock()).wanted()
 
 
 def test_looks_take_no_more_than_their_share_of_the_time() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    pace = FullScanSchedule(clock=clock)
     looked(pace, clock, 0.5)
     ended = clock.now
 
@@ -37,7 +37,7 @@ def test_looks_take_no_more_than_their_share_of_the_time() -> None:
 
 def test_a_look_that_was_merely_due_is_followed_by_none() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    pace = FullScanSchedule(clock=clock)
     looked(pace, clock, 0.5)
     pace.wanted()
     assert pace.due is not None
@@ -51,7 +51,7 @@ def test_a_look_that_was_merely_due_is_followed_by_none() -> None:
 
 def test_after_a_change_by_key_a_look_is_due_as_soon_as_it_may_be() -> None:
     clock = Clock()
-    pace = Pace(clock=clock)
+    pace = FullScanSchedule(clock=clock)
     looked(pace, clock, 0.5)
     pace.soon()
     assert pace.due == clock.now + SHARE * 0.5
@@ -64,7 +64,7 @@ def test_after_a_change_by_key_a_look_is_due_as_soon_as_it_may_be() -> None:
 
 def test_an_interval_makes_a_look_due_again_and_again() -> None:
     clock = Clock()
-    pace = Pace(60, clock)
+    pace = FullScanSchedule(60, clock)
     for _ in range(3):
         looked(pace, clock, 0.5)
         assert pace.due == clock.now + 60
@@ -74,7 +74,7 @@ def test_an_interval_makes_a_look_due_again_and_again() -> None:
 
 def test_a_change_does_not_wait_for_the_interval() -> None:
     clock = Clock()
-    pace = Pace(3600, clock)
+    pace = FullScanSchedule(3600, clock)
     looked(pace, clock, 0.1)
     clock.now += 10
     pace.soon()

@@ -31,7 +31,7 @@ def race(monkeypatch: pytest.MonkeyPatch) -> Race:
 
             return looked
 
-        for name in ("look_at", "look_at_all"):
+        for name in ("read_rows", "read_all_rows"):
             monkeypatch.setattr(keeping, name, raced(getattr(keeping, name)))
 
     return race

@@ -115,9 +115,9 @@ def test_a_row_of_somebody_else_is_left_alone_and_the_others_are_published(room:
 
     assert room.answers == {"pablo": "info@example.net", "maria": "m", "else@example.com": "e@example.net"}
     assert room.conflicts == [("pablo", "p", ["info@example.net"])]
-    told = room.publisher.problems["alias-conflict"]
-    assert told.startswith("An alias is not published, since a row of somebody else in aliases holds its address: ")
-    assert "pablo@runv.club should go to p@example.org and goes to info@example.net" in told
+    message = room.publisher.problems["alias-conflict"]
+    assert message.startswith("An alias is not published, since a row of somebody else in aliases holds its address: ")
+    assert "pablo@runv.club should go to p@example.org and goes to info@example.net" in message
 
     room.publish(registry_of(maria="m"))
     assert room.conflicts == []
@@ -247,12 +247,12 @@ def test_the_constants_are_given_to_rows_that_lack_them(room_of: RoomOf) -> None
 
     room.publish(registry_of(pablo="p", maria="m"))
     query = "SELECT address, note FROM aliases ORDER BY address"
-    told = [("info@runv.club", "as new"), ("maria@runv.club", "live"), ("pablo@runv.club", "live")]
-    assert room.database.rows(query) == told
+    message = [("info@runv.club", "as new"), ("maria@runv.club", "live"), ("pablo@runv.club", "live")]
+    assert room.database.rows(query) == message
 
     room.database.execute("UPDATE aliases SET note = 'off' WHERE address = 'maria@runv.club'")
     room.publish(registry_of(pablo="p", maria="m"), asked=True)
-    assert room.database.rows(query) == told
+    assert room.database.rows(query) == message
 
 
 def test_constants_for_many_rows_are_no_mass_change(room_of: RoomOf) -> None:
