@@ -82,7 +82,7 @@ uninstall:
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) sh units/uninstall
 
 schemas: $(VENV)/ready
-	$(VENV)/bin/python -m schemas.published
+	$(VENV)/bin/python -m schemas.export
 
 packages:
 	@sh tests/setup/packages

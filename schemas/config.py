@@ -1,18 +1,21 @@
-"""The configuration file, `/etc/runv-member-mail.json`."""
+"""The configuration file, `/etc/runv-member-mail.json`, and the paths that it and the environment lead to."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
+import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal, TypeGuard, get_args
 
 import msgspec
 from msgspec import Meta
 
-from schemas.database import AbsolutePath, Database, as_meant, contradictions, trouble_of
-from schemas.documents import NotJsonError, ShapeError, parse_object
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, ExpectedError
+from schemas.fs.directory import read_plain
+from schemas.json_records import NotJsonError, ShapeError, parse_object
+from schemas.sql_block import AbsolutePath, Database, as_meant, contradictions, trouble_of
 from schemas.text import printable
 
 SIZE_LIMIT = 1024 * 1024
@@ -222,3 +225,85 @@ def _trouble(key: str, value: object, kind: object) -> str | None:
 def _unknown(key: str, known: Collection[str], within: str = "") -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0)
     return f"The key `{within}{printable(key)}` is not known; the nearest known one is `{within}{near[0]}`."
+
+
+DEFAULT_PATH = "/etc/runv-member-mail.json"
+PATH_VARIABLE = "RUNV_MEMBER_MAIL_CONFIG"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A config together with the paths that it and the environment lead to."""
+
+    config: Config
+    path: str
+    domain: str
+    registry: str
+    lock: str
+    queue: str
+
+    @property
+    def requests(self) -> str:
+        """The folder of the request records."""
+        return os.path.join(self.config.state_dir, "email-alias-requests")
+
+    @property
+    def decisions(self) -> str:
+        """The folder of the administrator's markers."""
+        return os.path.join(self.config.state_dir, "email-alias-decisions")
+
+    @property
+    def audit(self) -> str:
+        """The audit log."""
+        return os.path.join(self.config.state_dir, "email-alias-audit.jsonl")
+
+
+def load_settings(
+    path: str | None = None, environment: Mapping[str, str] = os.environ, *, may_be_absent: bool = False
+) -> Settings:
+    """Read the config and apply the overrides of the environment.
+
+    Args:
+        path: the config file; else the one that `RUNV_MEMBER_MAIL_CONFIG` names; else the default, which may be absent.
+        environment: where `RUNV_EMAIL_ALIASES_PATH`, `RUNV_EMAIL_ALIASES_LOCK_PATH`, `RUNV_EMAIL_ALIAS_QUEUE_DIR` and
+            `RUNV_EMAIL_ALIAS_DOMAIN` are looked up.
+        may_be_absent: whether a file that was named may be missing too; the defaults hold then.
+
+    Raises:
+        ConfigError: everything that is wrong with the file, in one message, one line each.
+    """
+    given = path or environment.get(PATH_VARIABLE)
+    display_path = given or DEFAULT_PATH
+    named = given and not may_be_absent
+    try:
+        data = read_plain(display_path, SIZE_LIMIT).data
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if named:
+            raise ConfigError(f"The config file {display_path} is not there. Make it, or name another.") from error
+        data = b"{}"
+    except (OSError, ExpectedError) as error:
+        if isinstance(error.__cause__, FileNotFoundError) and not named:
+            data = b"{}"
+        else:
+            raise ConfigError(f"The config file {display_path} cannot be read: {error}") from error
+    return _with_environment(parse_config(data, display_path), display_path, environment)
+
+
+def _with_environment(config: Config, display_path: str, environment: Mapping[str, str]) -> Settings:
+    def override(variable: str, otherwise: str) -> str:
+        value = environment.get(variable) or otherwise
+        if not value.startswith("/"):
+            raise ConfigError(
+                f"The environment variable {variable} is {printable(value)!r}; a path from / was expected."
+            )
+        return value
+
+    domain = environment.get("RUNV_EMAIL_ALIAS_DOMAIN") or config.domain
+    if not re.fullmatch(DOMAIN, domain):
+        raise ConfigError(
+            f"The environment variable RUNV_EMAIL_ALIAS_DOMAIN is {printable(domain)!r}; a domain in lower case was "
+            "expected."
+        )
+    registry = override("RUNV_EMAIL_ALIASES_PATH", os.path.join(config.state_dir, "email-aliases.json"))
+    lock = override("RUNV_EMAIL_ALIASES_LOCK_PATH", os.path.join(config.state_dir, "email-aliases.lock"))
+    queue = override("RUNV_EMAIL_ALIAS_QUEUE_DIR", os.path.join(config.state_dir, "email-alias-queue"))
+    return Settings(config=config, path=display_path, domain=domain, registry=registry, lock=lock, queue=queue)

@@ -17,10 +17,9 @@ import msgspec
 from msgspec import Meta
 
 from schemas.addresses import ADDRESS_BYTES, DESTINATION_ROW
-from schemas.digest import sha256
-from schemas.documents import NotJsonError, ShapeError, parse_object
 from schemas.errors import RegistryError
-from schemas.requests import Timestamp
+from schemas.json_records import NotJsonError, ShapeError, parse_object, sha256
+from schemas.request import Timestamp
 from schemas.text import printable
 
 SIZE_LIMIT = 256 * 1024 * 1024

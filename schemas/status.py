@@ -8,10 +8,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from schemas.documents import NotJsonError, ShapeError, parse_record
 from schemas.errors import ExpectedError, StateError
-from schemas.files import read_plain
-from schemas.requests import Timestamp
+from schemas.fs.directory import read_plain
+from schemas.json_records import NotJsonError, ShapeError, parse_record
+from schemas.request import Timestamp
 
 SIZE_LIMIT = 1024 * 1024
 

@@ -17,14 +17,14 @@ from schemas.status import Published
 from schemas.text import printable
 from watcher import sentences
 from watcher.accounts import GroupMissingError
+from watcher.context import Context
 from watcher.decide.decide import DecisionResult
 from watcher.decide.markers import Marker
 from watcher.intake.intake import IntakeResult
 from watcher.intake.judge import Judgement
 from watcher.publish.commands import patience
-from watcher.publish.step import PublishStep
-from watcher.retry import Retry
-from watcher.rooms import Context
+from watcher.publishing import PublishStep
+from watcher.timers import Retry
 
 log = logging.getLogger("runv.pass")
 

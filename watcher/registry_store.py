@@ -13,8 +13,8 @@ from schemas.errors import (
     StateError,
     error_text,
 )
-from schemas.files import Directory, Signature, just_changed, signature_of, temporary_name
-from schemas.pinned import FoundFile
+from schemas.fs.directory import Directory, Signature, just_changed, signature_of, temporary_name
+from schemas.fs.pinned import FoundFile
 from schemas.registry import SIZE_LIMIT, Registry, parse_registry
 from watcher import sentences
 

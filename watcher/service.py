@@ -1,4 +1,4 @@
-"""The life of one watcher: watch, pass, wait, until told to stop."""
+"""The life of one watcher: watch, pass, wait, until told to stop; and a configuration that changes meanwhile."""
 
 from __future__ import annotations
 
@@ -10,21 +10,62 @@ import time
 from types import FrameType
 
 from schemas.addresses import warm_up
-from schemas.errors import ConfigError, StateError, error_text
-from schemas.settings import Settings, load_settings
+from schemas.config import SIZE_LIMIT, Settings, load_settings
+from schemas.errors import ConfigError, ExpectedError, StateError, error_text
+from schemas.fs.directory import Signature, just_changed, read_plain, signature_of
+from schemas.program import installed_version
 from schemas.status import Published
 from schemas.times import now
 from watcher import sentences
-from watcher.config_file import ConfigFile
-from watcher.decide.orphans import OrphanMemory
-from watcher.ears import DirectoryWatcher, WatchBrokenError
-from watcher.notify import Notifier
+from watcher.context import Context, SecondWatcherError
+from watcher.orphan_search import OrphanMemory
 from watcher.passes import Passes, Result
-from watcher.report.problems import Problems
-from watcher.rooms import Context, SecondWatcherError
-from watcher.version import VERSION
+from watcher.status import Problems
+from watcher.systemd import Notifier
 from watcher.wake import Wake
-from watcher.watched import pinned_directories_of, watches_of
+from watcher.watch import DirectoryWatcher, WatchBrokenError, pinned_directories_of, watches_of
+
+
+class ConfigFile:
+    """The file *path* as it is now. Made before it is read, so that what changes meanwhile is a change."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._signature = self._look()
+        self._data = self._read() if self._young() else None
+
+    @property
+    def there(self) -> bool:
+        """Whether there was such a file."""
+        return self._signature is not None
+
+    def changed(self) -> bool:
+        """Whether it is another now."""
+        if self._look() != self._signature:
+            return True
+        if self._data is None:
+            return False
+        same = self._read() == self._data
+        if same and not self._young():
+            self._data = None
+        return not same
+
+    def _young(self) -> bool:
+        return self._signature is not None and just_changed(self._signature.mtime_ns)
+
+    def _look(self) -> Signature | None:
+        try:
+            return signature_of(os.stat(self._path))
+        except OSError:
+            return None
+
+    def _read(self) -> bytes:
+        try:
+            return read_plain(self._path, SIZE_LIMIT).data
+        except (OSError, ExpectedError):
+            # Whoever loads it says why.
+            return b""
+
 
 CHECK_SECONDS = 30.0
 """How often the ears are checked when nothing happens."""
@@ -73,7 +114,7 @@ class Service:
         """Make passes until nothing more is to be done at once, and give the last one's result.
 
         Raises:
-            SecondWatcherError, StateError, OSError: as `watcher.rooms.Context`.
+            SecondWatcherError, StateError, OSError: as `watcher.context.Context`.
         """
         with Context(self._settings, self._problems, self._notifier, self._started_at) as context:
             passes = Passes(context, lambda: False)
@@ -89,7 +130,7 @@ class Service:
         """Watch until SIGTERM or SIGINT.
 
         Raises:
-            SecondWatcherError, StateError, OSError: as `watcher.rooms.Context`.
+            SecondWatcherError, StateError, OSError: as `watcher.context.Context`.
             WatchBrokenError: watching has broken in a way that only a new process mends.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -261,7 +302,7 @@ class Service:
         config = self._settings.config
         log.info(
             sentences.LOG_STARTED.format(
-                version=VERSION,
+                version=installed_version(),
                 backend=config.backend,
                 switch="on" if config.enabled else "off",
                 state_dir=config.state_dir,

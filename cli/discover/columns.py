@@ -1,16 +1,17 @@
-"""The inventory for people: a block of columns for each kind of thing, with a line between them."""
+"""`discover`: the inventory as JSON, or for people in a block of columns for each kind of thing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from cli.discover import sentences
-from cli.discover.inventory import Inventory
-from cli.discover.ours import Ours
-from cli.discover.places import MailFile
-from cli.discover.stack import PostfixStack, Service
-from cli.output import format_message, hanging_indent, safe_text, spaced, table, wrapped
+from cli.discover.inventory import Inventory, Ours, PostfixStack, Service, take
+from cli.discover.mail_files import MailFile
+from cli.output import echo_json, echo_lines, format_message, hanging_indent, safe_text, spaced, table, wrapped
 from cli.sentences import NOTHING
+from schemas.program import ExitStatus
 
 _COLOURS = {"active": "green", "failed": "red"}
 _SUFFIX = ".service"
@@ -97,3 +98,13 @@ def _not_asked(inventory: Inventory) -> Iterator[str]:
         yield from wrapped(
             format_message(sentences.NOT_ASKED, what=safe_text(each.what), why=safe_text(each.why)), "  - ", "    "
         )
+
+
+def discover(*, as_json: bool) -> int:
+    """Show what there is on this machine; always 0, since an inventory has nothing to fail at."""
+    inventory = take()
+    if as_json:
+        echo_json(msgspec.to_builtins(inventory))
+    else:
+        echo_lines(columns(inventory))
+    return ExitStatus.DONE

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from cli import exits
-from cli.database.naming import NamedMap
 from cli.output import SafeText, echo, echo_error, format_message, safe_text
-from cli.setup import group, members, moving, overrides, publishing, sentences, tree
+from cli.server.database import NamedMap
+from cli.setup import group, migrate, paths, publishing, sandbox, sentences
 from cli.setup.steps import Plan, Progress, Remark
+from schemas.config import Settings
 from schemas.errors import ExpectedError, error_text
-from schemas.settings import Settings
+from schemas.program import ExitStatus
 
 
 def setup(
@@ -41,7 +41,7 @@ def setup(
     """
     if not dry_run and os.geteuid() != 0:
         echo_error(sentences.NEEDS_ROOT)
-        return exits.FAILED
+        return ExitStatus.FAILED
     configured = settings.config.group
     if wanted_group is not None:
         config = msgspec.structs.replace(settings.config, group=wanted_group)
@@ -51,36 +51,37 @@ def setup(
     changes = settings.config.group != configured
     if changes and not _follows(settings, configured, progress, add=add_existing_users):
         echo_error(format_message(sentences.GROUP_STAYS, configured=configured))
-        return exits.DONE if dry_run else exits.FAILED
+        return ExitStatus.DONE if dry_run else ExitStatus.FAILED
     rooms: tuple[Callable[[], Plan], ...] = (
-        lambda: tree.plan(settings),
-        lambda: overrides.plan(settings, etc),
-        lambda: Plan() if changes and add_existing_users else members.plan(settings, add=add_existing_users),
-        lambda: moving.plan(settings),
+        lambda: paths.plan(settings),
+        lambda: sandbox.plan(settings, etc),
+        lambda: Plan() if changes and add_existing_users else group.plan(settings, add=add_existing_users),
+        lambda: migrate.plan(settings),
     )
     for room in rooms:
         progress.carry_out(_looked_at(room))
-    status, more = exits.FAILED if progress.failed else exits.DONE, False
+    status: int = ExitStatus.FAILED if progress.failed else ExitStatus.DONE
+    more = False
     if enable:
         if progress.failed:
             echo_error(sentences.ENABLE_NOT_YET)
         else:
             status, more = publishing.enable(settings, progress, ask=ask, etc=etc, named=named)
-    if not progress.changes and not more and status == exits.DONE:
+    if not progress.changes and not more and status == ExitStatus.DONE:
         echo(sentences.NOTHING_TO_DO)
     elif dry_run:
         echo(sentences.DRY_RUN)
-    return exits.DONE if dry_run else status
+    return ExitStatus.DONE if dry_run else status
 
 
 def _follows(settings: Settings, configured: str, progress: Progress, *, add: bool) -> bool:
     """Have the config name another group than *configured*; say whether nothing stood in the way."""
     # First of all: as soon as the config names it, the watcher switches off who is not in it.
     if add and not progress.failed:
-        progress.carry_out(_looked_at(lambda: members.plan(settings, add=True)))
+        progress.carry_out(_looked_at(lambda: group.plan(settings, add=True)))
     if not progress.failed:
         # In a dry run they have not been added.
-        joining = members.joining(settings) if add and progress.dry_run else frozenset()
+        joining = group.joining(settings) if add and progress.dry_run else frozenset()
         progress.carry_out(_looked_at(lambda: group.naming(settings, configured, joining)))
     return not progress.failed
 

@@ -1,23 +1,25 @@
-"""The members' group, and the config's word for it."""
+"""The members' group: made, named in the configuration, and joined by the accounts of the server's other tools."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 
-from cli import house
-from cli.output import SafeText, format_message
+from cli.admin.sentences import PROGRAM
+from cli.output import SafeText, format_message, safe_text
+from cli.server import paths
+from cli.server.users import Joining, UsersFile, accounts_of, is_member, read_users, users_path, who_joins
 from cli.setup import sentences
-from cli.setup.config_file import set_key
+from cli.setup.config import set_key
 from cli.setup.steps import Plan, Remark, Step
-from cli.users_file import accounts_of, is_member
-from schemas.settings import Settings
+from schemas.config import Settings
+from schemas.errors import StateError
 from watcher.accounts import Accounts
 from watcher.publish.commands import run_well
 from watcher.registry_store import RegistryStore
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-_TOLD = 5
+_NAMED = 5
 
 _POWERFUL = frozenset(
     {
@@ -36,7 +38,7 @@ def refusal(name: str) -> SafeText | None:
     """Why the group *name* cannot be the members' group; `None` where it can."""
     if not _NAME.fullmatch(name):
         return format_message(sentences.BAD_GROUP, group=name)
-    gid = house.group_id(name)
+    gid = paths.group_id(name)
     if name in _POWERFUL or (gid is not None and gid < _FIRST_FREE):
         return format_message(sentences.POWERFUL_GROUP, group=name)
     return None
@@ -45,7 +47,7 @@ def refusal(name: str) -> SafeText | None:
 def making(settings: Settings) -> Plan:
     """What makes the group that *settings* name."""
     group = settings.config.group
-    if house.group_id(group) is not None:
+    if paths.group_id(group) is not None:
         return Plan()
 
     def make() -> SafeText:
@@ -69,7 +71,7 @@ def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -
     group, path = settings.config.group, settings.path
     behind = [name for name in _left_behind(settings, configured) if name not in joining]
     if behind:
-        fields = {"group": group, "configured": configured, "count": len(behind), "names": ", ".join(behind[:_TOLD])}
+        fields = {"group": group, "configured": configured, "count": len(behind), "names": ", ".join(behind[:_NAMED])}
         return Plan(remarks=[Remark(format_message(sentences.LEFT_BEHIND, **fields), failed=True)])
 
     def name() -> SafeText:
@@ -86,10 +88,58 @@ def _left_behind(settings: Settings, configured: str) -> list[str]:
         return []
     before, after = Accounts(configured), Accounts(settings.config.group)
     # Without the group so far the watcher cannot tell who is a member, and leaves every alias on.
-    unknown = house.group_id(configured) is None
+    unknown = paths.group_id(configured) is None
     found = accounts_of(name for name, entry in registry.entries.items() if entry.active)
     return [
         name
         for name, account in found.items()
         if (unknown or is_member(account, before)) and not is_member(account, after)
     ]
+
+
+_TOLD = 20
+
+
+def plan(settings: Settings, *, add: bool) -> Plan:
+    """Who is to be added, if anybody may be; else how many are missing."""
+    path = users_path(settings)
+    try:
+        users = read_users(path)
+    except StateError as error:
+        return Plan(remarks=[Remark(safe_text(str(error)), failed=add)])
+    if users is None:
+        return Plan(remarks=[Remark(format_message(sentences.NO_USERS, path=path))] if add else [])
+    joining = who_joins(users.names, settings)
+    if add:
+        return Plan([_joining(name, settings.config.group) for name in joining.missing], _left_out(users, joining))
+    count, fields = len(joining.missing), {"path": path, "group": settings.config.group, "program": PROGRAM}
+    if not count:
+        return Plan()
+    hint = sentences.MISSING_ONE if count == 1 else sentences.MISSING_MORE
+    return Plan(remarks=[Remark(format_message(hint, count=count, **fields))])
+
+
+def joining(settings: Settings) -> frozenset[str]:
+    """Whom `plan` adds. Raises StateError where the file cannot be read."""
+    users = read_users(users_path(settings))
+    return frozenset(who_joins(users.names, settings).missing) if users else frozenset()
+
+
+def _joining(name: str, group: str) -> Step:
+    def join() -> SafeText:
+        run_well(["usermod", "--append", "--groups", group, name])
+        return format_message(sentences.JOINED, name=name, group=group)
+
+    return Step(format_message(sentences.JOIN, name=name, group=group), join)
+
+
+def _left_out(users: UsersFile, joining: Joining) -> list[Remark]:
+    message = [
+        Remark(format_message(sentences.LEFT_OUT, name=each.name, why=each.why)) for each in joining.left_out[:_TOLD]
+    ]
+    more = len(joining.left_out) - len(message)
+    if more:
+        message.append(Remark(format_message(sentences.LEFT_OUT_MORE, count=more)))
+    if users.unnamed:
+        message.append(Remark(format_message(sentences.UNNAMED, count=users.unnamed, path=users.path)))
+    return message

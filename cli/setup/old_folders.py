@@ -12,14 +12,14 @@ import os
 import stat
 from collections.abc import Iterator
 
-from cli import house
 from cli.output import SafeText, format_message
+from cli.server import paths
 from cli.setup import sentences
-from schemas.digest import sha256
+from schemas.config import Settings
 from schemas.errors import StateError
-from schemas.files import Directory
-from schemas.mounts import mounted_over
-from schemas.settings import Settings
+from schemas.fs.directory import Directory
+from schemas.fs.mounts import mounted_over
+from schemas.json_records import sha256
 
 HISTORY = ("approved", "rejected", "cancelled")
 WAITING = "pending"
@@ -49,14 +49,14 @@ def foreign(queue: Directory) -> list[SafeText]:
     message = []
     for name in _uncovered(queue):
         status = queue.status(name)
-        if status is not None and stat.S_ISDIR(status.st_mode) and status.st_uid != house.ROOT:
-            path, owner = os.path.join(queue.path, name), house.user_name(status.st_uid)
+        if status is not None and stat.S_ISDIR(status.st_mode) and status.st_uid != paths.ROOT:
+            path, owner = os.path.join(queue.path, name), paths.user_name(status.st_uid)
             message.append(format_message(sentences.FOREIGN_FOLDER, path=path, owner=owner))
     return message
 
 
 def _is_root_directory(status: os.stat_result | None) -> bool:
-    return status is not None and stat.S_ISDIR(status.st_mode) and status.st_uid == house.ROOT
+    return status is not None and stat.S_ISDIR(status.st_mode) and status.st_uid == paths.ROOT
 
 
 @contextlib.contextmanager
@@ -73,7 +73,7 @@ def entered(queue: Directory, name: str) -> Iterator[Directory]:
             raise StateError(format_message(sentences.SOMETHING_MOUNTED, path=path))
         if not _is_root_directory(held.status):
             raise StateError(
-                format_message(sentences.FOREIGN_FOLDER, path=path, owner=house.user_name(held.status.st_uid))
+                format_message(sentences.FOREIGN_FOLDER, path=path, owner=paths.user_name(held.status.st_uid))
             )
         with queue.enter(name) as folder:
             if os.path.samestat(os.fstat(folder.fd), held.status) and folder.mount == queue.mount:
@@ -84,7 +84,7 @@ def entered(queue: Directory, name: str) -> Iterator[Directory]:
 
 def close_to_others(folder: Directory) -> None:
     """Let nobody but root into *folder* from now on; who had it open can still not change what is in it."""
-    os.fchown(folder.fd, house.ROOT, 0)
+    os.fchown(folder.fd, paths.ROOT, 0)
     os.fchmod(folder.fd, 0o700)
 
 
@@ -94,7 +94,7 @@ def keep(settings: Settings, folder: Directory, name: str) -> None:
     Raises:
         StateError, OSError: it could not be moved; it is where it was.
     """
-    base = house.old_queue(settings)
+    base = paths.old_queue(settings)
     above, last = os.path.split(base)
     inside = os.path.basename(folder.path)
     with Directory(above) as directory:

@@ -1,4 +1,4 @@
-"""`setup --enable`: publishing switched on, and Postfix set up to ask the map, which by then has been made.
+"""`setup --enable`: publishing switched on, and Postfix or the database set up for it.
 
 The order matters. An smtpd that is told of a map which is not there yet answers 451 to everybody, and goes on to for a
 hundred sessions after the map has come. So the watcher makes the map first, and Postfix is told of it afterwards.
@@ -9,28 +9,93 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import click
 import msgspec
 
-from cli import admin_sentences as common
-from cli import exits, mail_flow, mail_side, waiting
-from cli.database.naming import NamedMap
-from cli.deciding import open_decisions
-from cli.host.postfix import Postfix, lookup
+from cli import polling
+from cli.admin import sentences as common
+from cli.identity import operator
+from cli.markers import open_decisions
 from cli.output import SafeText, counted, echo, echo_error, format_message, safe_text
-from cli.setup import overrides, sentences
-from cli.setup.config_file import set_keys
-from cli.setup.database import prepare
+from cli.server import postfix_setup, status
+from cli.server.database import NamedMap, hidden, sql_type
+from cli.server.packages import missing_packages
+from cli.server.sql_block import as_written, propose
+from cli.server.status import is_down, read_published
+from cli.setup import sandbox, sentences
+from cli.setup.config import set_keys
 from cli.setup.steps import Plan, Progress
-from cli.watcher_state import is_down
-from cli.who import operator
-from schemas.decisions import Decision
+from schemas.config import Config, Settings
+from schemas.decision import Decision
 from schemas.errors import ExpectedError, error_text
-from schemas.settings import Settings
+from schemas.program import ExitStatus
+from schemas.sql_block import Database
 from schemas.status import read_status
 from schemas.times import now
 from watcher.publish.commands import CommandError, run_well
+from watcher.publish.postfix import Postfix, lookup
+from watcher.publish.sql.map_file import read_sql_map
+
+
+class NotReadyError(ExpectedError):
+    """The database is not ready for aliases; the message says why, and the next step."""
+
+
+class Prepared(NamedTuple):
+    """How things will be.
+
+    Attributes:
+        settings: as they are then.
+        keys: what has to be set in the configuration for that, by key.
+    """
+
+    settings: Settings
+    keys: dict[str, Any]
+
+
+def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
+    """Work out how the configuration has to be for the map *named*, or else for its own.
+
+    The database is asked, and nothing in it is changed.
+
+    Raises:
+        ExpectedError: it cannot be used as it is.
+    """
+    config = settings.config
+    if named is None and not config.in_database:
+        return Prepared(settings, {})
+    kind = named.kind if named else sql_type(config)
+    path = named.path if named else config.map_path
+    if packages := missing_packages(kind):
+        raise NotReadyError(format_message(sentences.NO_LIBRARY, packages=" ".join(packages)))
+    present = config.sql or config.mysql
+    given = config.database if config.database.map_file == path else Database(map_file=path)
+    found = propose(given, read_sql_map(path, kind), settings.domain)
+    if found.open:
+        names = ", ".join(f"`{column.name}`" for column in found.open)
+        raise NotReadyError(
+            format_message(
+                sentences.COLUMNS_OPEN, table=found.database.table, columns=names, path=settings.path, map=path
+            )
+        )
+    wanted = found.database
+    keys: dict[str, Any] = {}
+    if config.map_type != kind:
+        keys["backend"] = f"postfix-{kind}"
+    if wanted != present:
+        keys["mysql" if config.mysql is not None else "sql"] = as_written(wanted)
+    if config.mysql_map_file not in {None, path}:
+        keys["mysql_map_file"] = path
+    changed = msgspec.convert(msgspec.to_builtins(config) | keys, Config)
+    ready = msgspec.structs.replace(settings, config=changed)
+    if (unseen := hidden(ready.config)) is not None:
+        raise NotReadyError(format_message(sentences.FILE_HIDDEN, path=unseen))
+    # By the way on which rows will be written.
+    read_published(ready, {})
+    return Prepared(ready, keys)
+
 
 _RELOAD_SECONDS = 60.0
 _ANY_KEY = "postmaster"
@@ -50,26 +115,26 @@ def enable(
     """
     try:
         configured, (settings, keys) = settings, prepare(settings, named)
-        unit = overrides.plan(settings, etc) if keys else Plan()
+        unit = sandbox.plan(settings, etc) if keys else Plan()
     except (ExpectedError, OSError) as error:
         return _failed(format_message(sentences.DATABASE_TROUBLE, why=_sentence(error))), False
     if not configured.config.enabled:
         keys = {"enabled": True} | keys
     try:
-        state = mail_side.find_postfix_state(Postfix(), settings)
+        state = postfix_setup.find_postfix_state(Postfix(), settings)
     except CommandError as error:
         return _failed(format_message(sentences.POSTFIX_UNASKED, why=safe_text(str(error)))), False
     if (trouble := _trouble(state, settings)) is not None:
         return _failed(trouble), False
     if not keys and not state.missing:
         echo(format_message(sentences.ENABLE_NOTHING, domain=settings.domain))
-        return exits.DONE, False
+        return ExitStatus.DONE, False
     _show(state, settings, keys, unit)
     if progress.dry_run:
-        return exits.DONE, True
+        return ExitStatus.DONE, True
     if ask and not _agreed():
         echo(sentences.ENABLE_NO)
-        return exits.FAILED, False
+        return ExitStatus.FAILED, False
     return _carry_out(state, settings, keys, unit, progress), True
 
 
@@ -77,7 +142,7 @@ def _sentence(error: ExpectedError | OSError) -> SafeText:
     return safe_text(str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}.")
 
 
-def _trouble(state: mail_side.PostfixState, settings: Settings) -> SafeText | None:
+def _trouble(state: postfix_setup.PostfixState, settings: Settings) -> SafeText | None:
     if not state.type_known and settings.config.in_database:
         return format_message(sentences.TYPE_MISSING, type=settings.config.map_type)
     if not state.type_known:
@@ -94,7 +159,7 @@ def _trouble(state: mail_side.PostfixState, settings: Settings) -> SafeText | No
     return None
 
 
-def _show(state: mail_side.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan) -> None:
+def _show(state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan) -> None:
     echo(sentences.ENABLE_INTRO)
     for key, value in keys.items():
         for line in _key_lines(settings.path, key, value):
@@ -103,7 +168,7 @@ def _show(state: mail_side.PostfixState, settings: Settings, keys: Mapping[str, 
         echo(format_message(sentences.ENABLE_LINE, line=step.what))
     if state.missing:
         # The value of a parameter may be long, and a line that is cut short cannot be pasted.
-        echo(format_message(sentences.ENABLE_LINE, line=safe_text(mail_side.edit_line(state.missing))))
+        echo(format_message(sentences.ENABLE_LINE, line=safe_text(postfix_setup.edit_line(state.missing))))
         echo(format_message(sentences.ENABLE_LINE, line=safe_text(shlex.join(settings.config.reload_command))))
 
 
@@ -130,7 +195,7 @@ def _agreed() -> bool:
 
 
 def _carry_out(
-    state: mail_side.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan, progress: Progress
+    state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan, progress: Progress
 ) -> int:
     if keys:
         only_on = list(keys) == ["enabled"]
@@ -148,12 +213,12 @@ def _carry_out(
     progress.carry_out(unit)
     if is_down(settings) or read_status(settings.config.runtime_dir) is None:
         echo_error(format_message(sentences.WATCHER_DOWN, unit=common.UNIT))
-        return exits.LATER
+        return ExitStatus.LATER
     publish_state = _flow_once_on(settings)
     if publish_state.state == "behind":
         publish_state = _flow_after_another_try(settings)
     # A status that tells of an earlier configuration still says that all is well.
-    if publish_state.state != "live" or waiting.wait_for(lambda: _there(state.table), waiting.MARKER_SECONDS) is None:
+    if publish_state.state != "live" or polling.wait_for(lambda: _there(state.table), polling.MARKER_SECONDS) is None:
         why = (
             publish_state.problems[0]
             if publish_state.problems
@@ -164,22 +229,22 @@ def _carry_out(
     return _tell_postfix(state, settings) if state.missing else _say_how_it_is(settings)
 
 
-def _flow_once_on(settings: Settings) -> mail_flow.PublishState:
+def _flow_once_on(settings: Settings) -> status.PublishState:
     def on() -> bool | None:
         status = read_status(settings.config.runtime_dir)
         taken_up = status is not None and status.enabled and status.backend == settings.config.backend
         return True if taken_up else None
 
-    waiting.wait_for(on, waiting.MARKER_SECONDS)
-    return mail_flow.find_publish_state(settings)
+    polling.wait_for(on, polling.MARKER_SECONDS)
+    return status.find_publish_state(settings)
 
 
-def _flow_after_another_try(settings: Settings) -> mail_flow.PublishState:
+def _flow_after_another_try(settings: Settings) -> status.PublishState:
     """Have the watcher try again: what stood in its way may be mended by now, and a database tells it nothing."""
     decision = Decision(decision="sync", operator=operator(), created_at=now(), force=False, registry_sha256=None)
     with open_decisions(settings) as directory:
         directory.await_gone([directory.write(decision)])
-    return mail_flow.find_publish_state(settings)
+    return status.find_publish_state(settings)
 
 
 def _there(table: str) -> bool | None:
@@ -191,10 +256,10 @@ def _there(table: str) -> bool | None:
     return True
 
 
-def _tell_postfix(state: mail_side.PostfixState, settings: Settings) -> int:
-    line = safe_text(mail_side.edit_line(state.missing))
+def _tell_postfix(state: postfix_setup.PostfixState, settings: Settings) -> int:
+    line = safe_text(postfix_setup.edit_line(state.missing))
     try:
-        run_well(mail_side.edit_command(state.missing))
+        run_well(postfix_setup.edit_command(state.missing))
     except CommandError as error:
         return _failed(
             format_message(
@@ -212,23 +277,23 @@ def _tell_postfix(state: mail_side.PostfixState, settings: Settings) -> int:
 
 
 def _say_how_it_is(settings: Settings) -> int:
-    def without_problems() -> mail_flow.PublishState | None:
-        found = mail_flow.find_publish_state(settings)
+    def without_problems() -> status.PublishState | None:
+        found = status.find_publish_state(settings)
         return found if found.state == "live" and not found.problems else None
 
     # The watcher looks at main.cf as soon as it has changed; until then its status tells of what was.
-    publish_state = waiting.wait_for(without_problems, waiting.MARKER_SECONDS) or mail_flow.find_publish_state(settings)
+    publish_state = polling.wait_for(without_problems, polling.MARKER_SECONDS) or status.find_publish_state(settings)
     if publish_state.state == "live" and not publish_state.problems:
         aliases = counted(publish_state.aliases, common.ALIASES_ONE, common.ALIASES_MORE)
         echo(format_message(sentences.LIVE, domain=settings.domain, aliases=aliases))
         for reservation in publish_state.reservations.values():
             echo_error(format_message(sentences.WARNING, what=reservation))
-        return exits.DONE
+        return ExitStatus.DONE
     for problem in publish_state.problems or [format_message(sentences.NO_MAP_YET, program=common.PROGRAM)]:
         echo_error(format_message(sentences.NOT_LIVE, what=problem))
-    return exits.FAILED
+    return ExitStatus.FAILED
 
 
 def _failed(message: SafeText) -> int:
     echo_error(message)
-    return exits.FAILED
+    return ExitStatus.FAILED

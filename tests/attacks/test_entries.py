@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ..e2e.acts import await_problem, await_well, problems, settle
-from ..e2e.queue_house import counted, gone, newcomer, others_go_on, refusal
+from ..e2e.queue_site import counted, gone, newcomer, others_go_on, refusal
 from ..support.layout import put
 from ..support.site import Site
 from .attackers import attack, attacking, records_of, said, unharmed, untouched

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..e2e.acts import ask, await_problem, await_status, await_well, decide, decision, problems, settle
-from ..e2e.queue_house import gone
+from ..e2e.queue_site import gone
 from ..support.layout import put
 from ..support.site import Site
 from ..support.waiting import wait_for
@@ -201,7 +201,7 @@ def test_what_is_mounted_while_the_kernel_cannot_be_asked_is_found_later(site: S
 # A watcher that cannot tell, as long as a certain file is there, what lies over the queue.
 _UNKNOWING = """
 import errno, os, sys
-from watcher.intake.place import Place
+from watcher.intake.queue_directory import Place
 method, flag, _, *sys.argv[1:] = sys.argv[1:]
 real = getattr(Place, method)
 
@@ -211,7 +211,7 @@ def unknowing(self):
     return real(self)
 
 setattr(Place, method, unknowing)
-from watcher.daemon import main
+from watcher.main import main
 main()
 """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ..e2e.acts import activate, ask, decide, decision, settle
-from ..e2e.queue_house import gone, newcomer, refusal
+from ..e2e.queue_site import gone, newcomer, refusal
 from ..support.accounts import Account
 from ..support.layout import put
 from ..support.site import Site

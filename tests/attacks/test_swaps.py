@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ..e2e.acts import ask, problems, settle
-from ..e2e.queue_house import newcomer, others_go_on
+from ..e2e.queue_site import newcomer, others_go_on
 from ..support.accounts import Account
 from ..support.layout import put
 from ..support.site import Site

@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
+from schemas.config import load_settings
 from schemas.registry import parse_registry
-from schemas.settings import load_settings
 from tests.benchmarks.bench import QUIET_SECONDS, WARM_UP_TURNS, Ground, alias, entry, member, take_turns, wait_until
 from tests.benchmarks.clients import QUERY, BareInserts, Client, PostgreSQLClient, Row, RowObserver, clients
 from tests.benchmarks.figures import Figure, count, duration, ratio, told
@@ -36,7 +36,7 @@ AT_MOST = 3.0
 
 _NOTING = """\
 import os, time
-from watcher.publish.step import PublishStep
+from watcher.publishing import PublishStep
 
 take = PublishStep.take
 

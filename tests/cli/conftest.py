@@ -17,10 +17,12 @@ import msgspec
 import pytest
 
 import cli
-from cli import admin, member, waiting, who
-from schemas.decisions import FailedDecision
-from schemas.documents import to_json
-from schemas.requests import Folder, RequestRecord, record_name, request_id
+from cli import identity, polling
+from cli.admin.main import main as admin_main
+from cli.member.main import main as member_main
+from schemas.decision import FailedDecision
+from schemas.json_records import to_json
+from schemas.request import Folder, RequestRecord, record_name, request_id
 from schemas.status import Problem, Published, Status, start_time
 from tests.support.layout import Layout, put
 from tests.support.programs import Programs
@@ -67,10 +69,10 @@ class Server:
         self.paths.config.write_text(json.dumps(config | keys))
 
     def member(self, *arguments: str) -> Outcome:
-        return self._run(member.main, arguments)
+        return self._run(member_main, arguments)
 
     def admin(self, *arguments: str) -> Outcome:
-        return self._run(admin.main, arguments)
+        return self._run(admin_main, arguments)
 
     def _run(self, main: Callable[[list[str]], int], arguments: tuple[str, ...]) -> Outcome:
         self._capsys.readouterr()
@@ -253,7 +255,7 @@ def server(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     server.accounts()
     for name in ("passwd", "group"):
         monkeypatch.setenv(f"NSS_WRAPPER_{name.upper()}", str(server.paths.root / "accounts" / name))
-    monkeypatch.setattr(who, "member", lambda: who.Member("pablo", server.uid))
+    monkeypatch.setattr(identity, "member", lambda: identity.Member("pablo", server.uid))
     monkeypatch.setenv("SUDO_USER", "maria")
     monkeypatch.delenv("COLUMNS", raising=False)
     return server
@@ -262,8 +264,8 @@ def server(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is awaited for longer than a moment."""
-    monkeypatch.setattr(waiting, "VERDICT_SECONDS", 0.02)
-    monkeypatch.setattr(waiting, "MARKER_SECONDS", 0.02)
+    monkeypatch.setattr(polling, "VERDICT_SECONDS", 0.02)
+    monkeypatch.setattr(polling, "MARKER_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.requests import REFUSED_KEPT, RequestRecord
+from schemas.request import REFUSED_KEPT, RequestRecord
 from schemas.times import stamp
-from watcher.floors import ReplayRule
+from watcher.records import ReplayRule
 
 from ..e2e.acts import (
     activate,
@@ -24,7 +24,7 @@ from ..e2e.acts import (
     settle,
     write_registry,
 )
-from ..e2e.queue_house import refusal
+from ..e2e.queue_site import refusal
 from ..support.layout import put
 from ..support.site import Record, Site
 from ..support.waiting import wait_for
@@ -249,7 +249,7 @@ def test_a_file_made_before_the_clock_was_set_back_and_moved_after_it_is_refused
 ) -> None:
     server = Server(tmp_path)
     made = int(time.time()) + 10 * DAY
-    monkeypatch.setattr("schemas.pinned.birth_ns", lambda fd: made * SECOND_NS)
+    monkeypatch.setattr("schemas.fs.pinned.birth_ns", lambda fd: made * SECOND_NS)
     server.request(mtime=made)
 
     server.intake.take()

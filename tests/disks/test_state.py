@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.audit import parse_line
+from schemas.audit_line import parse_line
 
 from ..e2e.acts import (
     activate,

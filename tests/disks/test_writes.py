@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from watcher.notify import Notifier
+from watcher.context import Context
 from watcher.passes import Passes
-from watcher.report.problems import Problems
-from watcher.rooms import Context
+from watcher.status import Problems
+from watcher.systemd import Notifier
 
 from ..support.disk import small_disk
 from ..support.layout import FOLDERS
@@ -47,7 +47,7 @@ class House(Server):
     def opened(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MAIL_CONFIG", str(self.paths.postfix))
-            patch.setattr("watcher.rooms.Accounts", lambda group: self.people)
+            patch.setattr("watcher.context.Accounts", lambda group: self.people)
             with Context(self.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z") as context:
                 self.passes = Passes(context, lambda: False, clock=self.clock)
                 yield

@@ -2,12 +2,10 @@
 
 import msgspec
 
-from cli.discover.inventory import Inventory
-from cli.discover.maps import MapColumn, MapFile, MapView
-from cli.discover.ours import Ours
-from cli.discover.places import MailFile
-from cli.discover.stack import Package, Parameter, PostfixStack, Service
-from cli.discover.unasked import Unavailable
+from cli.discover.inventory import Inventory, Ours, Package, Parameter, PostfixStack, Service
+from cli.discover.mail_files import MailFile
+from cli.discover.map import MapColumn, MapFile, MapView
+from cli.server.facts import Unavailable
 
 from .markdown import code, read, section, tables
 

@@ -12,21 +12,23 @@ import click
 import msgspec
 import pytest
 
-from cli import exits, member_sentences
-from cli.admin import admin_command
-from cli.member import member_command
-from cli.program import CONTEXT
-from schemas import addresses, decisions, names, queue, registry, requests
-from schemas.audit import AuditLine, parse_line
+from cli.admin.main import admin_command
+from cli.app import CONTEXT
+from cli.member import sentences as member_sentences
+from cli.member.main import member_command
+from schemas import addresses, decision, names, queue_file, registry, request
+from schemas.audit_line import AuditLine, parse_line
 from schemas.config import SQL_TYPES, Config, parse_config
-from schemas.database import Database
-from schemas.decisions import FailedDecision, parse_decision
-from schemas.documents import parse_record
-from schemas.queue import parse_queue_file
+from schemas.decision import FailedDecision, parse_decision
+from schemas.json_records import parse_record
+from schemas.program import ExitStatus
+from schemas.queue_file import parse_queue_file
 from schemas.registry import parse_registry
-from schemas.requests import RequestRecord
+from schemas.request import RequestRecord
+from schemas.sql_block import Database
 from schemas.status import Status
-from watcher import daemon, sentences, settling
+from watcher import incomplete, sentences
+from watcher.main import command
 from watcher.publish import plan
 
 from .markdown import PAGES, ROOT, anchors, code, fences, indented, links, read, section, table, tables
@@ -35,13 +37,12 @@ ADMINISTRATOR = read("docs/administrator-guide.md")
 MEMBER = read("docs/member-guide.md")
 MEMBRO = read("docs/guia-do-membro.md")
 PROTOCOL = read("docs/files-protocol.md")
-ARCHITECTURE = read("docs/architecture.md")
 IN_A_DATABASE = read("docs/in-a-database.md")
 
 GUIDES = {
     "runv-email-alias": (member_command, (MEMBER, MEMBRO)),
     "runv-admin-email-alias": (admin_command, (ADMINISTRATOR,)),
-    "runv-email-alias-watcher": (daemon.command, (ADMINISTRATOR,)),
+    "runv-email-alias-watcher": (command, (ADMINISTRATOR,)),
 }
 
 
@@ -84,7 +85,7 @@ def test_the_administrators_guide_explains_every_config_key_with_its_default() -
 
 def test_the_administrators_guide_names_the_environment_variables_and_no_others() -> None:
     pattern = r"RUNV_\w+"
-    assert set(re.findall(pattern, ADMINISTRATOR)) == set(re.findall(pattern, read("schemas/settings.py")))
+    assert set(re.findall(pattern, ADMINISTRATOR)) == set(re.findall(pattern, read("schemas/config.py")))
 
 
 def test_the_example_configuration_is_one() -> None:
@@ -158,8 +159,15 @@ PROGRAM = "runv-email-alias"
 
 def codes() -> set[str]:
     """Every text in the watcher's code of passes that looks like the code of a problem."""
-    rooms = [f"watcher/{name}.py" for name in ("passes", "service", "intake/place", "decide/switching_off")]
-    rooms += [str(path.relative_to(ROOT)) for path in (ROOT / "watcher" / "publish").rglob("*.py")]
+    rooms = [
+        f"watcher/{name}.py"
+        for name in ("passes", "service", "publishing", "intake/queue_directory", "orphan_search", "orphans")
+    ]
+    rooms += [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "watcher" / "publish").rglob("*.py")
+        if path.name != "option_file.py"
+    ]
     found = {
         node.value
         for room in rooms
@@ -216,8 +224,8 @@ def statuses(text: str) -> set[int]:
     return {int(row[0]) for row in table(text)}
 
 
-COMMANDS_STATUSES = {value for name, value in vars(exits).items() if name.isupper()}
-WATCHER_STATUSES = {daemon.DONE, daemon.FAILED, daemon.LATER, daemon.CONFIG, exits.USAGE}
+COMMANDS_STATUSES = set(ExitStatus)
+WATCHER_STATUSES = COMMANDS_STATUSES - {ExitStatus.INTERRUPTED}
 
 
 def test_the_exit_statuses_on_the_pages_are_those_of_the_code() -> None:
@@ -274,9 +282,9 @@ def test_no_json_example_of_the_files_protocol_goes_unread() -> None:
 @pytest.mark.parametrize(
     ("heading", "kind"),
     [
-        ("Queue files", queue.QueueFile),
+        ("Queue files", queue_file.QueueFile),
         ("Request records", RequestRecord),
-        ("Markers", decisions.Decision),
+        ("Markers", decision.Decision),
         ("The registry", registry.Entry),
         ("The status", Status),
         ("The audit log", AuditLine),
@@ -288,14 +296,14 @@ def test_the_files_protocol_explains_every_field(heading: str, kind: type[msgspe
 
 
 def test_the_files_protocol_has_the_sizes_patterns_and_times_of_the_code() -> None:
-    assert PROTOCOL.count(queue.NAME.pattern) == 2
-    assert decisions.NAME.pattern == queue.NAME.pattern
+    assert PROTOCOL.count(queue_file.FILE_NAME.pattern) == 2
+    assert decision.NAME.pattern == queue_file.FILE_NAME.pattern
     assert f"^{names.USERNAME.pattern}$" in PROTOCOL
-    assert queue.SIZE_LIMIT == decisions.SIZE_LIMIT == 16 * 1024
-    assert f"({queue.SIZE_LIMIT} octets)" in PROTOCOL
-    assert f"newest {requests.REFUSED_KEPT}" in PROTOCOL
-    assert f"newest {requests.CANCELLED_KEPT}" in PROTOCOL
-    assert f"for {settling.QUIET_SECONDS:g} s without a change, at most {settling.LONGEST_SECONDS:g} s" in PROTOCOL
+    assert queue_file.SIZE_LIMIT == decision.SIZE_LIMIT == 16 * 1024
+    assert f"({queue_file.SIZE_LIMIT} octets)" in PROTOCOL
+    assert f"newest {request.REFUSED_KEPT}" in PROTOCOL
+    assert f"newest {request.CANCELLED_KEPT}" in PROTOCOL
+    assert f"for {incomplete.QUIET_SECONDS:g} s without a change, at most {incomplete.LONGEST_SECONDS:g} s" in PROTOCOL
     assert f"{registry.SIZE_LIMIT >> 20} MiB" in PROTOCOL
 
 
@@ -321,17 +329,7 @@ def lists(page: str) -> list[str]:
     return re.findall(r"^- (?:.+\n(?:  .+\n)*)", page, re.MULTILINE)
 
 
-# Source map, changelog
-
-
-def test_the_source_map_names_every_module() -> None:
-    for folder, rows in zip(("schemas", "watcher", "cli"), tables(ARCHITECTURE), strict=False):
-        modules = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder).rglob("*.py")}
-        fields = {name for row in rows for name in code(row[0])}
-        # Each is named in its table, or is the program itself, which the sentence above the table names.
-        programs = {name for name in modules if name in {"daemon.py", "member.py", "admin.py"}}
-        assert all(f"`{name}`" in ARCHITECTURE for name in programs)
-        assert fields == {name for name in modules - programs if not name.endswith("__init__.py")}
+# The changelog
 
 
 def test_the_changelog_and_the_metadata_have_one_version() -> None:

@@ -14,7 +14,7 @@ def codes() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
-                and getattr(node.func, "id", "") in {"Check", "Verdict", "_told"}
+                and getattr(node.func, "id", "") in {"Check", "Finding", "_findings"}
                 and node.args
             ):
                 first = node.args[0]

@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from schemas.sql_map import SqlType, Target
-from watcher.publish.sql.drivers import driver_of
-from watcher.publish.sql.listing import OwnershipTable
+from watcher.publish.sql.engines import driver_of
+from watcher.publish.sql.map_file import SqlType, Target
+from watcher.publish.sql.tables import OwnershipTable
 
 from ..e2e.acts import await_problem, await_well, entry, publish
 from ..sql.stage import Stage

@@ -12,16 +12,15 @@ import click
 import msgspec
 import pytest
 
-from cli import exits
-from cli.admin import admin_command
-from cli.member import member_command
-from cli.program import CONTEXT
-from schemas import decisions, names, queue, registry, requests
-from schemas.audit import AuditLine, What
+from cli.admin.main import admin_command
+from cli.app import CONTEXT
+from cli.member.main import member_command
+from schemas import decision, names, queue_file, registry, request
+from schemas.audit_line import AuditLine, What
 from schemas.config import Backend, Config, parse_config
-from schemas.database import Database
+from schemas.sql_block import Database
 from schemas.status import Conflict, Host, Problem, Published, Status
-from watcher import daemon, settling
+from watcher import incomplete, main
 from watcher.publish import plan
 
 from . import manual
@@ -147,8 +146,8 @@ def test_the_synopsis_has_every_command_and_option(
 
 def test_the_watchers_page_has_its_options_and_no_others() -> None:
     found = manual.sections(WATCHER)
-    assert told(found["OPTIONS"]) == options(daemon.command)
-    assert set(re.findall(r"--[a-z-]+", manual.text(found["SYNOPSIS"]))) == options(daemon.command) - {
+    assert told(found["OPTIONS"]) == options(main.command)
+    assert set(re.findall(r"--[a-z-]+", manual.text(found["SYNOPSIS"]))) == options(main.command) - {
         "--help",
         "--version",
     }
@@ -158,11 +157,10 @@ def test_the_exit_statuses_on_the_pages_are_those_of_the_code() -> None:
     for lines, headings in ((MEMBER, ENGLISH), (MEMBRO, PORTUGUESE), (ADMINISTRATOR, ENGLISH)):
         assert {int(tag) for tag in manual.tags(manual.sections(lines)[headings["exit"]])} == COMMANDS_STATUSES
     assert {int(tag) for tag in manual.tags(manual.sections(WATCHER)["EXIT STATUS"])} == WATCHER_STATUSES
-    assert exits.LATER == daemon.LATER
 
 
 def test_the_environment_variables_on_the_pages_are_those_of_the_code() -> None:
-    ours = set(re.findall(r"RUNV_\w+", read("schemas/settings.py")))
+    ours = set(re.findall(r"RUNV_\w+", read("schemas/config.py")))
     terminal, postfix = {"COLUMNS", "NO_COLOR"}, {"MAIL_CONFIG"}
     systemd = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"}
     expected = [
@@ -238,9 +236,9 @@ def test_the_configurations_page_explains_every_key_of_the_database() -> None:
 @pytest.mark.parametrize(
     ("heading", "kind"),
     [
-        ("QUEUE FILES", queue.QueueFile),
-        ("REQUEST RECORDS", requests.RequestRecord),
-        ("MARKERS", decisions.Decision),
+        ("QUEUE FILES", queue_file.QueueFile),
+        ("REQUEST RECORDS", request.RequestRecord),
+        ("MARKERS", decision.Decision),
         ("REGISTRY", registry.Entry),
         ("STATUS", Status),
         ("AUDIT LOG", AuditLine),
@@ -253,7 +251,7 @@ def test_the_page_of_the_files_explains_every_field(heading: str, kind: type[msg
 
 def test_the_page_of_the_files_explains_what_stands_within_them() -> None:
     failed = manual.sections(manual.sections(FILES)["MARKERS"], "SS")["Failed decisions"]
-    assert manual.names(failed) == [field.name for field in msgspec.structs.fields(decisions.FailedDecision)]
+    assert manual.names(failed) == [field.name for field in msgspec.structs.fields(decision.FailedDecision)]
     status = manual.text(manual.sections(FILES)["STATUS"])
     for kind in (Published, Problem, Conflict, Host):
         assert all(field.name in status for field in msgspec.structs.fields(kind))
@@ -263,14 +261,14 @@ def test_the_page_of_the_files_explains_what_stands_within_them() -> None:
 
 def test_the_page_of_the_files_has_the_places_patterns_and_sizes_of_the_code() -> None:
     text = " ".join(manual.text(FILES).split())
-    assert queue.NAME.pattern in text
+    assert queue_file.FILE_NAME.pattern in text
     assert f"^{names.USERNAME.pattern}$" in text
-    assert all(folder in text for folder in requests.FOLDERS)
-    assert text.count(f"{queue.SIZE_LIMIT >> 10} KiB") == 2
-    assert f"newest {requests.REFUSED_KEPT}," in text
-    assert f"newest {requests.CANCELLED_KEPT}." in text
+    assert all(folder in text for folder in request.FOLDERS)
+    assert text.count(f"{queue_file.SIZE_LIMIT >> 10} KiB") == 2
+    assert f"newest {request.REFUSED_KEPT}," in text
+    assert f"newest {request.CANCELLED_KEPT}." in text
     assert f"{registry.SIZE_LIMIT >> 20} MiB" in text
-    assert f"{settling.QUIET_SECONDS:g} seconds, or for {settling.LONGEST_SECONDS:g} seconds in all" in text
+    assert f"{incomplete.QUIET_SECONDS:g} seconds, or for {incomplete.LONGEST_SECONDS:g} seconds in all" in text
     assert f"not more than {Config().max_request_age_days} days ago" in text
     settings = Config()
     for path in (settings.state_dir, settings.runtime_dir, settings.virtual_alias_file):
@@ -281,4 +279,4 @@ def test_the_queue_files_on_the_page_of_the_files_are_some() -> None:
     shown = re.findall(r"\{.*\}", "\n".join(examples(FILES)))
     assert len(shown) == 3
     for each in shown:
-        queue.parse_queue_file(each.encode())
+        queue_file.parse_queue_file(each.encode())

@@ -7,7 +7,7 @@ from ..support.site import Site
 from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
 from .acts import activate, ask, await_problem, decide, decision, failure
-from .queue_house import gone, refusal
+from .queue_site import gone, refusal
 
 GONE = "The account pablo that asked (uid {}) is no more, or its name belongs to another uid now."
 

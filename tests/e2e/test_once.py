@@ -1,7 +1,7 @@
 """A watcher that is started with --once ends when nothing more is to be done at once, whatever is left."""
 
 from ..support.site import Site
-from .queue_house import newcomer
+from .queue_site import newcomer
 
 REQUEST = b'{"destination": "me@example.org"}'
 

@@ -20,7 +20,7 @@ from .acts import (
     states,
     write_registry,
 )
-from .queue_house import newcomer, refusal
+from .queue_site import newcomer, refusal
 
 REAL = "/usr/sbin/postmap"
 # Each try is one that changes the table; the one that would ask it is started beside it.

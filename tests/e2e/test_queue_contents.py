@@ -11,7 +11,7 @@ from ..support.needs import require
 from ..support.site import Record, Site
 from ..support.waiting import wait_for
 from .acts import ask, settle
-from .queue_house import counted, gone, newcomer, others_go_on, refusal
+from .queue_site import counted, gone, newcomer, others_go_on, refusal
 
 SHAPE = "The file was understood as JSON but not as a request. "
 JSON = "The file was expected to hold one JSON object. "

@@ -8,7 +8,7 @@ from ..support.install import Installation
 from ..support.needs import require
 from ..support.site import Site
 from ..support.waiting import wait_for
-from .queue_house import newcomer, refusal
+from .queue_site import newcomer, refusal
 
 
 @pytest.fixture(scope="module")

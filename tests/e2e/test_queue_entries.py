@@ -15,7 +15,7 @@ from ..support.needs import require
 from ..support.site import Site
 from ..support.waiting import wait_for
 from .acts import problems, settle
-from .queue_house import counted, gone, newcomer, others_go_on, refusal
+from .queue_site import counted, gone, newcomer, others_go_on, refusal
 
 NO_FILE = "It is a link, FIFO, socket or device; a plain file was expected."
 LINKED = "The file has a second name (a hard link), or was swapped for a link; a plain file of one name was expected."

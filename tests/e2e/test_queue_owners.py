@@ -14,7 +14,7 @@ from ..support.site import Record, Site
 from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
 from .acts import activate, ask, decide, decision, settle
-from .queue_house import counted, gone, newcomer, others_go_on, refusal
+from .queue_site import counted, gone, newcomer, others_go_on, refusal
 
 REQUEST = b'{"destination": "me@example.org"}'
 SWITCH_OFF = b'{"action": "cancel", "scope": "active"}'

@@ -7,7 +7,7 @@ from ..support.needs import require
 from ..support.site import Site
 from ..support.watcher import RunningWatcher
 from .acts import await_problem, await_status, entries, publish, settle, states
-from .queue_house import refusal
+from .queue_site import refusal
 
 
 def test_a_reload_is_told_with_its_moment_and_its_end(site: Site, watcher: RunningWatcher) -> None:

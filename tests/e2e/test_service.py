@@ -11,7 +11,7 @@ from ..support.site import Site
 from ..support.waiting import wait_for
 from ..support.watcher import RunningWatcher
 from .acts import activate, ask, await_status, decision, entries, publish, script, settle, states
-from .queue_house import gone
+from .queue_site import gone
 
 REAL = "/usr/sbin/postmap"
 

@@ -28,7 +28,7 @@ def slowly(self):
 
 # It is alive for a while after it has told that it ends.
 threading.Thread._delete = slowly
-from watcher.daemon import main
+from watcher.main import main
 main()
 """
 

@@ -14,22 +14,21 @@ from dataclasses import replace
 from typing import TypeVar
 
 from cli.output import format_message, safe_text, table
-from cli.registry_file import RegistrySnapshot
+from cli.server.status import RegistrySnapshot
 from schemas.addresses import ADDRESS_BYTES, DESTINATION_ROW, DestinationRefusedError, check_destination
-from schemas.audit import parse_line, to_line, to_plain
+from schemas.audit_line import parse_line, to_line, to_plain
 from schemas.config import parse_config
-from schemas.database import Database
-from schemas.decisions import FailedDecision, parse_decision
-from schemas.documents import NotJsonError, ShapeError, parse_object, parse_record, to_json, to_record
+from schemas.decision import FailedDecision, parse_decision
 from schemas.errors import ConfigError, RegistryError
-from schemas.queue import parse_queue_file
+from schemas.json_records import NotJsonError, ShapeError, parse_object, parse_record, to_json, to_record
+from schemas.queue_file import parse_queue_file
 from schemas.registry import Draft, Registry, parse_registry
-from schemas.requests import RequestRecord, parse_request_id
-from schemas.sql_map import Secret, SqlMapError, SqlType, parse_sql_map, target_of
-from schemas.sql_query import Query, parse_query
-from schemas.sql_tokens import NotPlainError
+from schemas.request import RequestRecord, parse_request_id
+from schemas.sql_block import Database
 from schemas.status import Status, is_running
 from schemas.text import printable, sentence
+from watcher.publish.sql.map_file import Secret, SqlMapError, SqlType, parse_sql_map, target_of
+from watcher.publish.sql.query import NotPlainError, Query, parse_query
 
 DOMAIN = "runv.club"
 PLACE = "/var/lib/runv/email-aliases.json"

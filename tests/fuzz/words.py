@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from schemas.config import Config
-from schemas.decisions import Decision, FailedDecision
-from schemas.queue import QueueFile
+from schemas.decision import Decision, FailedDecision
+from schemas.queue_file import QueueFile
 from schemas.registry import Entry
-from schemas.requests import FOLDERS, RequestRecord
+from schemas.request import FOLDERS, RequestRecord
 from schemas.status import Problem, Published, Status
 
 _KINDS = (Config, Decision, FailedDecision, QueueFile, Entry, RequestRecord, Problem, Published, Status)

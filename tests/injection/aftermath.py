@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import cli.member
-from cli import who
+import cli.member.main
+from cli import identity
 
 from ..e2e.acts import await_problem, decide, decision, entry, problems, publish, write_registry
 from ..support.layout import put
@@ -194,11 +194,11 @@ class Aftermath:
     def _as_member(self, name: str, *arguments: str) -> bytes:
         """The member's command in this process: a hundred of them would take long to start."""
         out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-        member = who.Member(name, self.site.accounts[name].uid)
+        member = identity.Member(name, self.site.accounts[name].uid)
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-            patch.setattr(who, "member", lambda: member)
+            patch.setattr(identity, "member", lambda: member)
             patch.setenv("RUNV_MEMBER_MAIL_CONFIG", str(self.site.paths.config))
-            cli.member.main(list(arguments))
+            cli.member.main.main(list(arguments))
         written = out.buffer
         assert isinstance(written, io.BytesIO)
         return written.getvalue()

@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 
-from schemas.audit import parse_line
+from schemas.audit_line import parse_line
 from schemas.text import printable
 
 from .aftermath import ACCOUNTS, COUNT, DECIDED, Aftermath

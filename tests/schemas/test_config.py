@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.config import Config, parse_config
-from schemas.database import EARLIER_VALUE, Database
 from schemas.errors import ConfigError
+from schemas.sql_block import EARLIER_VALUE, Database
 
 PLACE = "/etc/runv-member-mail.json"
 

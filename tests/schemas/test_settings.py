@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config import SIZE_LIMIT, Config
+from schemas.config import SIZE_LIMIT, Config, Settings, load_settings
 from schemas.errors import ConfigError
-from schemas.settings import Settings, load_settings
 
 
 def named(path: Path, text: str = "{}") -> str:
@@ -68,7 +67,7 @@ def test_the_file_that_is_named_comes_before_the_environments_and_that_before_th
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (named(tmp_path / name, f'{{"group": "{name}"}}') for name in ("first", "second", "third"))
-    monkeypatch.setattr("schemas.settings.DEFAULT_PATH", third)
+    monkeypatch.setattr("schemas.config.DEFAULT_PATH", third)
     variable = {"RUNV_MEMBER_MAIL_CONFIG": second}
 
     def group(settings: Settings) -> str:
@@ -82,7 +81,7 @@ def test_the_file_that_is_named_comes_before_the_environments_and_that_before_th
 @pytest.mark.parametrize("folder", [".", "nowhere"])
 def test_the_default_file_may_be_absent(tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     absent = str(tmp_path / folder / "absent.json")
-    monkeypatch.setattr("schemas.settings.DEFAULT_PATH", absent)
+    monkeypatch.setattr("schemas.config.DEFAULT_PATH", absent)
     settings = load_settings(None, {})
     assert (settings.config, settings.path) == (Config(), absent)
 
@@ -103,7 +102,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
     for path in (str(tmp_path / "folder"), str(tmp_path / "link"), large):
         with pytest.raises(ConfigError, match=rf"^The config file {path} cannot be read: "):
             load_settings(path, {})
-        monkeypatch.setattr("schemas.settings.DEFAULT_PATH", path)
+        monkeypatch.setattr("schemas.config.DEFAULT_PATH", path)
         with pytest.raises(ConfigError, match=rf"^The config file {path} cannot be read: "):
             load_settings(None, {})
 

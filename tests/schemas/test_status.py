@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from schemas.documents import to_json
 from schemas.errors import StateError
+from schemas.json_records import to_json
 from schemas.status import Problem, Published, Status, is_running, read_status, start_time
 
 _CLONE_NEWNS = 0x00020000

@@ -11,7 +11,7 @@ _LIBRARIES = ("sqlalchemy", "psycopg", "pymysql", "sqlite3")
 
 _SCRIPT = """
 import json, sys
-from watcher.daemon import command
+from watcher.main import command
 libraries = set(json.loads(sys.argv.pop()))
 try:
     command(["--once"])

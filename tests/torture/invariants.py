@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schemas.requests import REFUSED_KEPT
+from schemas.request import REFUSED_KEPT
 
 from ..support.layout import FOLDERS
 from ..support.site import Record, Site

@@ -7,7 +7,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from schemas.decisions import Decision, marker_name
+from schemas.decision import Decision, marker_name
 
 from ..support.site import Record, Site
 from .hands import Hands

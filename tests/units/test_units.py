@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.house import path_specs
-from schemas.config import Config
-from schemas.documents import parse_record
-from schemas.settings import Settings, load_settings
-from watcher import daemon
-from watcher.audit.log import GROUP as LOG_GROUP
+from cli.server.paths import path_specs
+from schemas.config import Config, Settings, load_settings
+from schemas.json_records import parse_record
+from schemas.program import ExitStatus
+from watcher.audit import GROUP as LOG_GROUP
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "units"
@@ -113,7 +112,7 @@ def test_the_unit_names_the_places_groups_and_status_of_the_programs(settings: S
     assert unit["ConditionPathExists"] == [CONFIG.state_dir]
     assert unit["SupplementaryGroups"] == [f"{CONFIG.group} {LOG_GROUP}"]
     assert unit["RuntimeDirectory"] == [os.path.basename(CONFIG.runtime_dir)]
-    assert unit["RestartPreventExitStatus"] == [str(daemon.CONFIG)]
+    assert unit["RestartPreventExitStatus"] == [str(int(ExitStatus.CONFIGURATION))]
     assert unit["ExecStart"] == ["/usr/local/bin/runv-email-alias-watcher"]
     assert settings.queue.startswith(f"{CONFIG.state_dir}/")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from .listening import listen, wake, watched
 from .server import Server
+from .watching import listen, wake, watched
 
 __all__ = ["listen", "wake", "watched"]
 

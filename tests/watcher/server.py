@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from schemas.settings import Settings, load_settings
+from schemas.config import Settings, load_settings
 from watcher.accounts import Account, Accounts, GroupMissingError
-from watcher.audit.log import Audit
+from watcher.audit import Audit
 from watcher.decide.decide import Decide
 from watcher.decide.markers import Markers
 from watcher.intake.intake import Intake

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.account_files import AccountFiles, AccountsUnreadableError, LocalAccount, Mark, long_ago
+from watcher.accounts import AccountFiles, AccountsUnreadableError, LocalAccount, Mark, long_ago
 
 USERS = "root:x:0:0:root:/root:/bin/bash\npablo:x:1000:1000:Pablo,,,:/home/pablo:/bin/bash\n"
 GROUPS = "root:x:0:\nrunv-members:x:990:pablo,maria\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.config_file import ConfigFile
+from watcher.service import ConfigFile
 
 FIRST, SECOND = b'{"backend": "postfix-hash"}', b'{"backend": "postfix-lmdb"}'
 LONG_AGO = 1_700_000_000_000_000_000
@@ -35,7 +35,7 @@ def test_another_change_in_the_same_tick_of_the_clock_is_a_change(path: Path) ->
 def test_one_that_was_left_alone_is_known_by_its_signature(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.utime(path, ns=(LONG_AGO, LONG_AGO))
     file = ConfigFile(str(path))
-    monkeypatch.setattr("watcher.config_file.read_plain", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr("watcher.service.read_plain", lambda *_: pytest.fail("it was read"))
     assert not file.changed()
     os.utime(path, ns=(LONG_AGO, LONG_AGO + 1))
     assert file.changed()

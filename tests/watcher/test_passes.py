@@ -11,11 +11,11 @@ import pytest
 
 from schemas.names import NameRefusedError, check_username
 from schemas.status import Status, read_status
-from watcher.decide import switching_off
-from watcher.notify import Notifier
+from watcher import orphans
+from watcher.context import Context, SecondWatcherError
 from watcher.passes import Passes, Result
-from watcher.report.problems import Problems
-from watcher.rooms import Context, SecondWatcherError
+from watcher.status import Problems
+from watcher.systemd import Notifier
 
 from ..support.layout import put
 from ..support.mailconfig import MailConfig
@@ -110,7 +110,7 @@ def _accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The accounts are those of the test, and nobody is in the middle of editing them."""
     for name in ("passwd", "group"):
         monkeypatch.setenv(f"NSS_WRAPPER_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setattr(switching_off, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(orphans, "QUIET_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_what_was_due_when_a_pass_began_keeps_no_core_busy_though_it_could_not_b
     house.run()
     Path(house.settings.audit).unlink()
     Path(house.settings.audit).mkdir()
-    monkeypatch.setattr("watcher.settling.QUIET_SECONDS", 0.01)
+    monkeypatch.setattr("watcher.incomplete.QUIET_SECONDS", 0.01)
     house.request(house.member, filename="half.json").write_bytes(b"{")
     house.run()
     due = house.passes.due

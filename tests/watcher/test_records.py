@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from schemas.documents import to_json
-from schemas.requests import FOLDERS, Folder, RequestId, RequestRecord, request_id
+from schemas.json_records import to_json
+from schemas.request import FOLDERS, Folder, RequestId, RequestRecord, request_id
 from watcher.records import RecordStore
 
 from .server import Server

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from watcher.ears import DirectoryWatcher, Watch
 from watcher.passes import Passes, Result
 from watcher.service import Service
+from watcher.watch import DirectoryWatcher, Watch
 
 from .server import Server
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from schemas.config import Settings
 from schemas.errors import RegistryError
 from schemas.registry import Draft, Entry, Registry
-from schemas.settings import Settings
 from schemas.text import printable
-from watcher import sentences
+from watcher import audit, sentences
 from watcher.accounts import Accounts
-from watcher.audit import lines
-from watcher.audit.log import Audit
+from watcher.audit import Audit
 from watcher.decide.markers import Marker, Markers
 from watcher.decide.rules import Applied, DecisionFailedError, Rules, cancel_active, closed
 from watcher.intake.intake import Intake
@@ -194,7 +193,7 @@ class Decide:
 
         for marker, applied in outcome.applied:
             entry = after.entries.get(marker.decision.username or "")
-            line = lines.of_decision(marker.id, marker.decision, applied.closes, entry, self._domain)
+            line = audit.of_decision(marker.id, marker.decision, applied.closes, entry, self._domain)
             if marker.decision.decision != "reject":
                 line = msgspec.structs.replace(
                     line, registry_sha256_before=known_before(marker.id), registry_sha256_after=after.sha256
@@ -202,7 +201,7 @@ class Decide:
             self._audit.add(line)
         for judgement in outcome.cancelled:
             if (record := judgement.record) is not None:
-                self._audit.add(lines.of_active_cancel(record, known_before(record.request_id), after))
+                self._audit.add(audit.of_active_cancel(record, known_before(record.request_id), after))
 
     def _tell(self, outcome: _Outcome) -> None:
         for _, applied in outcome.applied:

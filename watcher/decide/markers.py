@@ -9,16 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schemas.decisions import NAME, SIZE_LIMIT, Decision, FailedDecision, parse_decision
-from schemas.documents import NotJsonError, ShapeError, parse_record, to_json
+from schemas.decision import NAME, SIZE_LIMIT, Decision, FailedDecision, parse_decision
 from schemas.errors import ExpectedError, error_text
-from schemas.files import Directory, signature_of
+from schemas.fs.directory import Directory, signature_of
+from schemas.json_records import NotJsonError, ShapeError, parse_record, to_json
 from schemas.text import printable
 from schemas.times import now
-from watcher import sentences
-from watcher.audit import lines
-from watcher.audit.log import Audit
-from watcher.settling import IncompleteFiles
+from watcher import audit, sentences
+from watcher.audit import Audit
+from watcher.incomplete import IncompleteFiles
 
 FAILED_FOLDER_MODE = 0o700
 FAILED_MODE = 0o600
@@ -129,10 +128,10 @@ class Markers:
             self._set_aside(name, status, sentences.MARKER_UNREADABLE.format(error=error_text(error)), "")
         return None
 
-    def fail(self, marker: Marker, error_text: str) -> None:
+    def fail(self, marker: Marker, reason: str) -> None:
         """Keep *marker* in `failed/` with the reason. The marker itself stays until `remove`."""
-        self._keep(marker.name, marker.id, error_text, marker.decision)
-        self._audit.add(lines.of_failure(marker.id, marker.decision, error_text))
+        self._keep(marker.name, marker.id, reason, marker.decision)
+        self._audit.add(audit.of_failure(marker.id, marker.decision, reason))
 
     def failed_before(self, marker: Marker) -> str | None:
         """Why *marker*, this very file, was kept in `failed/` before the process was killed; `None` where it was not.
@@ -148,20 +147,20 @@ class Markers:
             return None
         return kept.reason if kept.marker == marker.decision else None
 
-    def _set_aside(self, name: str, status: os.stat_result, error_text: str, contents: str) -> None:
+    def _set_aside(self, name: str, status: os.stat_result, reason: str, contents: str) -> None:
         # The same each time, or one that is set aside again after a kill would be kept twice.
         kept_as = name if NAME.fullmatch(name) else f"unnamed-{status.st_mtime_ns}-{status.st_ino}.json"
         identifier = printable(name.removesuffix(".json"))
-        self._keep(kept_as, identifier, error_text, contents)
-        self._audit.add(lines.of_foreign_marker(identifier, error_text))
+        self._keep(kept_as, identifier, reason, contents)
+        self._audit.add(audit.of_foreign_marker(identifier, reason))
         self._audit.flush()
         self._directory.remove(name)
 
-    def _keep(self, name: str, identifier: str, error_text: str, marker: Decision | str) -> None:
-        record = FailedDecision(decision_id=identifier, reason=error_text, failed_at=now(), marker=marker)
+    def _keep(self, name: str, identifier: str, reason: str, marker: Decision | str) -> None:
+        record = FailedDecision(decision_id=identifier, reason=reason, failed_at=now(), marker=marker)
         # A copy, never a rename: after a rename out of a watched directory its events come half a second late.
         self._failed.write(name, to_json(record), FAILED_MODE)
-        log.error(sentences.LOG_FAILED.format(id=identifier, reason=error_text))
+        log.error(sentences.LOG_FAILED.format(id=identifier, reason=reason))
 
     def remove(self, marker: Marker) -> None:
         """*marker* is dealt with and told of."""

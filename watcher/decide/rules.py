@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from schemas.addresses import DestinationRefusedError, check_destination
+from schemas.config import Settings
 from schemas.errors import ExpectedError
 from schemas.names import NameRefusedError, check_username
 from schemas.registry import ACTIVE, Draft, Entry
-from schemas.requests import Folder, RequestRecord
-from schemas.settings import Settings
+from schemas.request import Folder, RequestRecord
 from schemas.times import now
 from watcher import sentences
 from watcher.accounts import Accounts

@@ -8,24 +8,20 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from schemas.config import Settings
 from schemas.errors import StateError, error_text
-from schemas.files import Directory
-from schemas.requests import RequestRecord
-from schemas.settings import Settings
+from schemas.fs.directory import Directory
+from schemas.request import RequestRecord
 from schemas.text import printable
-from watcher import sentences
+from watcher import audit, sentences
 from watcher.accounts import Accounts
-from watcher.audit import lines
-from watcher.audit.log import Audit
-from watcher.intake.abandoned import StaleFiles
-from watcher.intake.census import Backlog, Item
-from watcher.intake.journal import IntakeLog
+from watcher.audit import Audit
+from watcher.incomplete import IncompleteFiles
+from watcher.intake.backlog import Backlog, Item, StaleFiles
 from watcher.intake.judge import Judge, Judgement
-from watcher.intake.place import QueueDirectory
-from watcher.intake.refusing import Refusals
-from watcher.intake.removal import EntryRemover
+from watcher.intake.queue_directory import EntryRemover, QueueDirectory
+from watcher.intake.refusals import IntakeLog, Refusals
 from watcher.records import RecordStore
-from watcher.settling import IncompleteFiles
 
 SLICE_SECONDS = 0.05
 """How long one pass may judge entries before decisions and publishing have their turn. Recording and removing what was
@@ -275,7 +271,7 @@ class Intake:
             self._make_room(record, gid)
         self._records.add(record, gid)
         withdrawn_id = judgement.withdraws.request_id if judgement.withdraws else None
-        self._audit.add(lines.of_withdrawal(record, withdrawn_id) if withdrawn_id else lines.of_record(record))
+        self._audit.add(audit.of_withdrawal(record, withdrawn_id) if withdrawn_id else audit.of_record(record))
         self._intake_log.taken(record)
 
     def _make_room(self, record: RequestRecord, gid: int) -> None:
@@ -290,7 +286,7 @@ class Intake:
                 reason=sentences.ACCOUNT_CHANGED,
             )
             # At once: of a record that was closed before a kill nothing would tell any more.
-            self._audit.add(lines.of_closed(closed))
+            self._audit.add(audit.of_closed(closed))
             self._audit.flush()
             self._records.close_pending(closed, gid)
 

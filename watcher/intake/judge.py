@@ -10,21 +10,21 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from schemas.addresses import DestinationRefusedError, check_destination
-from schemas.documents import NotJsonError, ShapeError
+from schemas.config import Settings
 from schemas.errors import BeingWrittenError, TooLargeError, UnsafeFileError
-from schemas.files import Directory, signature_of
+from schemas.fs.directory import Directory, signature_of
+from schemas.fs.pinned import FoundFile, Pinned
+from schemas.json_records import NotJsonError, ShapeError
 from schemas.names import NameRefusedError, alias_of, check_username
-from schemas.pinned import FoundFile, Pinned
-from schemas.queue import NAME, SIZE_LIMIT, QueueFile, parse_queue_file
-from schemas.requests import RequestId, RequestRecord, has_record, request_id
-from schemas.settings import Settings
+from schemas.queue_file import FILE_NAME, SIZE_LIMIT, QueueFile, parse_queue_file
+from schemas.request import RequestId, RequestRecord, has_record, request_id
 from schemas.text import printable
 from schemas.times import now
 from watcher import sentences
 from watcher.accounts import Account, Accounts
-from watcher.intake.census import Item
+from watcher.incomplete import IncompleteFiles
+from watcher.intake.backlog import Item
 from watcher.records import RecordStore
-from watcher.settling import IncompleteFiles
 
 _DAY_NS = 24 * 3600 * 1_000_000_000
 
@@ -91,7 +91,7 @@ class Judge:
             return None
         account = self._accounts.of_uid(item.uid)
         case = _Asked(item, account, status)
-        if not NAME.fullmatch(name):
+        if not FILE_NAME.fullmatch(name):
             return self._refusal(case, sentences.BAD_NAME)
         if not item.regular:
             return self._refusal(case, sentences.NOT_A_FILE)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from schemas.config import Config
 from schemas.registry import Registry
-from schemas.requests import RequestRecord
+from schemas.request import RequestRecord
 from schemas.status import Conflict, Host
 from watcher import sentences
 from watcher.publish.commands import CommandError, run_well
-from watcher.publish.mapfiles import MapError, MapFiles, MapSignature
+from watcher.publish.map_files import MapError, MapFiles, MapSignature
 from watcher.publish.plan import Plan, describe, make_plan, refuse_mass_change
 from watcher.publish.postmap import DUMPABLE, is_plain_postmap
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from schemas.errors import ExpectedError
 from schemas.registry import Registry
-from schemas.requests import RequestRecord
+from schemas.request import RequestRecord
 from watcher import sentences
 
 GUARD_FLOOR = 10

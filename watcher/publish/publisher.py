@@ -7,7 +7,7 @@ from typing import Protocol
 
 from schemas.config import Config
 from schemas.registry import Registry
-from schemas.requests import RequestRecord
+from schemas.request import RequestRecord
 from schemas.status import Conflict, Host
 from watcher.publish.file_publisher import FilePublisher
 from watcher.publish.plan import Plan

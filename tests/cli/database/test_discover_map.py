@@ -9,13 +9,13 @@ from urllib.parse import quote
 import pytest
 
 from schemas.config import parse_config
-from schemas.database import Database as Given
+from schemas.sql_block import Database as Given
 from tests.cli.conftest import Outcome, Server
 from tests.sql.tables import ISPMAIL, MARKED, POSTFIXADMIN, Table
 from tests.support.databases import Database, ServerDatabase, SqliteDatabase
 from tests.support.postgresql import PostgreSQL
 from watcher.publish.sql.database import Database as Connected
-from watcher.publish.sql.troubles import DatabaseError
+from watcher.publish.sql.errors import DatabaseError
 
 MapOf = Callable[[Table], Path]
 

@@ -52,7 +52,7 @@ def test_all_is_well_and_conflicts_are_told_with_both_destinations(practice: Pra
     assert "map-build" not in {each["code"] for each in report.verdicts}
     assert report.one("database") == ("ok", "The database answers; rows of this program's making: 2.", None)
     assert report.one("answers")[1] == "The map answers for all 2 active aliases as the registry has it."
-    code = "import sys, cli.doctor.answers as answers\nanswers.SAMPLE = 1\n"
+    code = "import sys, cli.doctor.aliases as answers\nanswers.SAMPLE = 1\n"
     code += "from cli.admin import main\nsys.exit(main(['doctor', '--json']))"
     some = stage.run([str(stage.installation.bin / "python"), "-c", code], env=clinic.path())
     (told_some,) = (each["what"] for each in json.loads(some.stdout)["verdicts"] if each["code"] == "answers")
@@ -217,8 +217,8 @@ def test_a_socket_is_out_of_reach_of_a_chroot_and_a_host_elsewhere_of_the_unit(
     database.write_map(stage.map_file, MARKED.query, hosts="10.255.255.1")
     clinic.programs.make("systemctl", "printf 'IPAddressDeny=0.0.0.0/0\\nIPAddressAllow=127.0.0.0/8\\n'")
     stage.configure(sql={**stage.config["sql"], "write_map_file": str(stage.map_file)})
-    code = "import json, msgspec\nfrom cli.doctor import walls\nfrom cli.doctor.context import Context\n"
-    code += "from schemas.settings import load_settings\ncontext = Context(load_settings())\n"
+    code = "import json, msgspec\nfrom cli.doctor import walls\nfrom cli.server.facts import Context\n"
+    code += "from schemas.config import load_settings\ncontext = Context(load_settings())\n"
     code += "print(json.dumps([list(each) for each in walls._unit(context)]))"
     found = stage.run([str(stage.installation.bin / "python"), "-c", code], env=clinic.path())
     ((code_, verdict, message, mend),) = json.loads(found.stdout)

@@ -22,9 +22,9 @@ from tests.support.site import Site
 
 _SETUP = """\
 import sys
-from cli.database.naming import named_map
+from cli.server.database import named_map
 from cli.setup.command import setup
-from schemas.settings import load_settings
+from schemas.config import load_settings
 named = named_map(sys.argv[2]) if sys.argv[2] else None
 options = {options!r}
 sys.exit(setup(load_settings(may_be_absent=True), etc=sys.argv[1], enable=True, named=named, **options))

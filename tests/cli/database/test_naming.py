@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.database.naming import NamedMap, UnknownMapError, named_map
+from cli.server.database import NamedMap, UnknownMapError, named_map
 from tests.support.mailconfig import MailConfig
 from tests.support.needs import require
 

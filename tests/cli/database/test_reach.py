@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.database.reach import Reach, reach_of
-from schemas.sql_map import SqlType, parse_sql_map
+from cli.server.database import Reach, reach_of
+from watcher.publish.sql.map_file import SqlType, parse_sql_map
 
 
 def reach(kind: SqlType, text: str) -> Reach:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cli.discover import command, places, stack
+from cli.discover import columns, inventory, mail_files
+from schemas.program import installed_version
 from schemas.text import printable
 from tests.cli.conftest import Server, as_nobody, entry
 from tests.support.mailconfig import MailConfig
 from tests.support.programs import Programs
-from watcher.version import VERSION
 
 HEADINGS = ["PACKAGE", "SERVICE", "POSTFIX", "FILE", "MEMBERS' ALIASES", "COULD NOT BE ASKED"]
 IN_OPEN = 0x20
@@ -77,7 +77,7 @@ def test_a_mail_server_is_told_of_for_programs(
     assert list(found) == ["packages", "services", "postfix", "files", "ours", "not_asked"]
 
     versions = {each["name"]: each["version"] for each in found["packages"]}
-    assert list(versions) == [*stack.PACKAGES, "postfix-policyd-spf-python"]
+    assert list(versions) == [*inventory.PACKAGES, "postfix-policyd-spf-python"]
     assert versions["postfix-lmdb"] == "3.10.13-0+deb13u1"
     assert versions["postsrsd"] is None
 
@@ -88,14 +88,14 @@ def test_a_mail_server_is_told_of_for_programs(
         "active": "active",
         "enabled": "enabled",
     }
-    assert {each.removesuffix(".service") for each in units} == {*stack.SERVICES, "mariadb", "php8.4-fpm"}
+    assert {each.removesuffix(".service") for each in units} == {*inventory.SERVICES, "mariadb", "php8.4-fpm"}
     assert len(units) == len(found["services"])
 
     postfix = found["postfix"]
     assert postfix["config_directory"] == str(mail.directory)
     assert postfix["version"][0].isdigit()
     assert "hash" in postfix["table_types"]
-    assert list(postfix["parameters"]) == list(stack.PARAMETERS)
+    assert list(postfix["parameters"]) == list(inventory.PARAMETERS)
     destination = {"value": "$myhostname, localhost", "expanded": "mail.runv.club, localhost", "set": True}
     assert postfix["parameters"]["mydestination"] == destination
     assert postfix["parameters"]["virtual_mailbox_maps"] == {"value": "", "expanded": "", "set": False}
@@ -119,7 +119,7 @@ def test_a_mail_server_is_told_of_for_programs(
         f"{server.paths.map}.db"
     ]
     assert found["ours"] == {
-        "version": VERSION,
+        "version": installed_version(),
         "config": str(server.paths.config),
         "enabled": True,
         "backend": "postfix-hash",
@@ -192,7 +192,7 @@ def test_where_nothing_is_installed_or_set_up_it_is_said_what_could_not_be_asked
         "table_types": [],
     }
     assert {key: value for key, value in message["ours"].items() if value is not None} == {
-        "version": VERSION,
+        "version": installed_version(),
         "config": str(server.paths.config),
     }
     assert [each["path"] for each in message["files"] if each["part"] == "ours"] == [
@@ -254,7 +254,7 @@ def test_what_may_hold_a_password_is_never_opened(server: Server, mail: MailConf
         path.write_text("password = secret")
         path.chmod(0o600)
     with never_opened(*mailgun, *others):
-        fields = {each.path: each for each in places.mail_files(str(mail.directory), [], [], str(etc))}
+        fields = {each.path: each for each in mail_files.mail_files(str(mail.directory), [], [], str(etc))}
         out = server.admin("discover").out + server.admin("discover", "--json").out
     assert [fields[str(path)].part for path in (*mailgun, *others)] == ["mailgun"] * 3 + ["postfix"] * 2
     assert {fields[str(path)].mode for path in (*mailgun, *others)} == {"0600"}
@@ -269,16 +269,16 @@ def test_every_kind_of_thing_is_named(tmp_path: Path) -> None:
     # Whoever opens it to read waits for somebody who writes.
     os.mkfifo(tmp_path / "fifo")
     for name in ("directory", "link", "file", "fifo"):
-        assert places.look("ours", str(tmp_path / name), []).kind == name
-    assert places.look("ours", "/dev/null", []).kind == "device"
-    assert places.look("ours", str(tmp_path / "link"), []).target == "nowhere"
-    assert places.look("ours", str(tmp_path / "file" / "below"), []).state == "absent"
+        assert mail_files.look("ours", str(tmp_path / name), []).kind == name
+    assert mail_files.look("ours", "/dev/null", []).kind == "device"
+    assert mail_files.look("ours", str(tmp_path / "link"), []).target == "nowhere"
+    assert mail_files.look("ours", str(tmp_path / "file" / "below"), []).state == "absent"
 
 
 def _made(path: Path) -> Path:
     path.write_text("")
     os.chown(path, 54321, 54322)
-    found = places.look("ours", str(path), [])
+    found = mail_files.look("ours", str(path), [])
     # No account has these numbers.
     assert (found.owner, found.group, found.size) == ("54321", "54322", 0)
     return path
@@ -290,7 +290,7 @@ def test_an_account_that_may_not_look_is_told_so(open_server: Server, monkeypatc
     secret.mkdir(mode=0o700)
     (secret / "main.cf").write_text("")
     monkeypatch.setenv("MAIL_CONFIG", str(secret))
-    assert command  # imported before it is too late: the checkout may be closed to others
+    assert columns  # imported before it is too late: the checkout may be closed to others
     with as_nobody():
         outcome = open_server.admin("discover", "--json")
     assert (outcome.status, outcome.err) == (0, "")

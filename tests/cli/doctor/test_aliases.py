@@ -1,6 +1,6 @@
 import shutil
 
-from cli.doctor.loops import follow, loops
+from cli.doctor.forwarding import follow, loops
 from tests.cli.doctor.conftest import Clinic
 from tests.support.layout import put
 from tests.support.mailconfig import PATH

@@ -16,7 +16,7 @@ from ...support.site import Site
 _RUN = """\
 import sys
 {before}
-from schemas.settings import load_settings
+from schemas.config import load_settings
 from cli.setup.command import setup
 sys.exit(setup(load_settings(may_be_absent=True), etc=sys.argv[1], **{options!r}))
 """

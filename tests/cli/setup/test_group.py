@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.setup import overrides
-from cli.setup.overrides import USUAL
-from schemas.settings import load_settings
+from cli.setup import sandbox
+from cli.setup.sandbox import USUAL
+from schemas.config import load_settings
 
 from .conftest import Ground
 
@@ -67,7 +67,7 @@ def test_another_group_is_made_and_everything_follows_it(ground: Ground) -> None
 def test_a_config_that_is_missing_is_made_from_the_defaults(ground: Ground) -> None:
     # Its paths are the host's, so only the group is looked at here, which comes first.
     ground.paths.config.unlink()
-    before = "import cli.setup.tree as tree, cli.setup.moving as moving, cli.setup.members as members\n"
+    before = "import cli.setup.paths as tree, cli.setup.migrate as moving, cli.setup.group as members\n"
     before += "from cli.setup.steps import Plan\n"
     before += "tree.plan = moving.plan = members.plan = lambda *a, **k: Plan()"
     done = ground.run_below(wanted_group="club", before=before)
@@ -191,7 +191,7 @@ def test_where_systemd_runs_it_is_told_and_the_watcher_started_anew(ground: Grou
     watcher = ground.site.start_watcher()
     shows = f'echo "$*" >> {ground.notes}\nif [ "$1" = show ]; then echo {{}}; fi\n'
     ground.program("systemctl", shows.format(watcher.process.pid))
-    before = "import cli.host.systemd as systemd\nsystemd.booted = lambda: True"
+    before = "import cli.server.systemd as systemd\nsystemd.booted = lambda: True"
     # This watcher runs without any group besides root's, so each time it has to be started anew.
     for group, more in (("club", {"wanted_group": "club"}), ("club", {}), ("runv-members", {"wanted_group": USUAL})):
         done = ground.run_below(before=before, **more)
@@ -215,7 +215,7 @@ def test_a_file_that_the_administrator_has_switched_off_is_left_alone(ground: Gr
 
 
 def test_what_is_written_for_another_group_is_what_is_shipped_but_for_the_group() -> None:
-    service, tmpfiles = overrides.contents(load_settings(environment={}))
+    service, tmpfiles = sandbox.contents(load_settings(environment={}))
     shipped = (UNITS / "runv-email-alias.tmpfiles.conf").read_text(encoding="utf-8")
     assert rows(tmpfiles) == rows(shipped)
     unit = (UNITS / "runv-email-alias-watcher.service").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli.users_file import read_users
+from cli.server.users import read_users
 from schemas.errors import StateError
 
 from .conftest import Ground

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.decisions import Decision
-from schemas.files import Directory
+from schemas.decision import Decision
+from schemas.fs.directory import Directory
 
 from ..server import Server
 

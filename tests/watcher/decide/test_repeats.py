@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schemas.files import Directory
+from schemas.fs.directory import Directory
 
 from ..server import Record, Server, entry
 

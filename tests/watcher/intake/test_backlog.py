@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.files import Directory
-from schemas.pinned import FoundFile, Pinned
-from schemas.requests import REFUSED_KEPT, RequestRecord
+from schemas.fs.directory import Directory
+from schemas.fs.pinned import FoundFile, Pinned
+from schemas.request import REFUSED_KEPT, RequestRecord
 from watcher.intake.intake import SHORT_SLICE_SECONDS, SLICE_SECONDS
-from watcher.intake.removal import EntryRemover
+from watcher.intake.queue_directory import EntryRemover
 
 from ...support.layout import put
 from ..server import Clock, Server
@@ -246,8 +246,8 @@ def test_of_two_backlogs_neither_starves_though_each_file_takes_longer_than_a_sl
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unfinished files are waited for as long as the test takes."""
-    monkeypatch.setattr("watcher.settling.QUIET_SECONDS", 1e6)
-    monkeypatch.setattr("watcher.settling.LONGEST_SECONDS", 1e6)
+    monkeypatch.setattr("watcher.incomplete.QUIET_SECONDS", 1e6)
+    monkeypatch.setattr("watcher.incomplete.LONGEST_SECONDS", 1e6)
 
 
 @pytest.mark.usefixtures("patient")

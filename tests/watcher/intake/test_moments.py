@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.files import Directory
-from watcher.intake import place
-from watcher.intake.place import foreign
+from schemas.fs.directory import Directory
+from watcher.intake import queue_directory
+from watcher.intake.queue_directory import foreign
 
 from ...attacks.mounts import Lie, bound, fuse, tmpfs
 from ...support.layout import put
@@ -157,7 +157,7 @@ def test_a_queue_on_a_file_system_of_the_members_is_foreign_unless_all_state_is_
     """Tried with tmpfs in the place of FUSE, which would have to be served."""
     mounts.enter_context(tmpfs(server.paths.queue))
     assert foreign(server.settings) is None
-    monkeypatch.setattr(place, "_MEMBERS_MAY_MOUNT", frozenset({"tmpfs"}))
+    monkeypatch.setattr(queue_directory, "_MEMBERS_MAY_MOUNT", frozenset({"tmpfs"}))
     assert foreign(server.settings) == "tmpfs"
 
     mounts.close()

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from schemas import queue
-from schemas.birth import birth_ns
-from schemas.queue import SIZE_LIMIT
-from schemas.requests import REFUSED_KEPT, RequestRecord
+from schemas import queue_file
+from schemas.fs.pinned import birth_ns
+from schemas.queue_file import SIZE_LIMIT
+from schemas.request import REFUSED_KEPT, RequestRecord
 
 from ..server import Record, Server
 
@@ -214,7 +214,7 @@ def test_a_file_that_comes_back_under_another_name_does_not_speak_again(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = server.request(mtime=time.time() - 10)
-    read = queue.parse_queue_file
+    read = queue_file.parse_queue_file
 
     def taking_away(data: bytes) -> object:
         path.rename(server.paths.state / "away")
@@ -237,7 +237,7 @@ def test_a_file_that_is_swapped_while_it_is_read_is_not_removed_in_its_place(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = server.request()
-    read = queue.parse_queue_file
+    read = queue_file.parse_queue_file
 
     def swapping(data: bytes) -> object:
         path.rename(server.paths.state / "away")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.requests import RequestRecord
+from schemas.request import RequestRecord
 from watcher.publish.file_publisher import SMALL_CHANGE, FilePublisher
-from watcher.publish.mapfiles import MapError
+from watcher.publish.map_files import MapError
 from watcher.publish.plan import MassChangeError
 
 from .conftest import TYPES, House, answers, members, publisher_of, registry_of, signature

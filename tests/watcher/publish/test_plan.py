@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.registry import Registry, parse_registry
-from schemas.requests import RequestRecord
+from schemas.request import RequestRecord
 from watcher.publish.plan import MassChange, Plan, make_plan, mass_change
 
 ROWS = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xyz"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from watcher.publish.commands import CommandError
-from watcher.publish.mapfiles import MapError
+from watcher.publish.map_files import MapError
 
 from .conftest import TYPES, House, answers, publisher_of, registry_of
 

@@ -14,18 +14,15 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from schemas.config import Config
-from schemas.database import Database as Given
 from schemas.errors import ExpectedError
-from schemas.sql_map import SqlHost, SqlMap, SqlType, target_of
-from watcher.publish.sql.connecting import HostConnection, HungCalls
-from watcher.publish.sql.deadline import Deadline
-from watcher.publish.sql.drivers import Driver, driver_of
-from watcher.publish.sql.help import Remedies
-from watcher.publish.sql.map_file import MapFile
+from schemas.sql_block import Database as Given
+from watcher.publish.sql.changes import ConcurrentChangeError, RowChanges, apply
+from watcher.publish.sql.connection import Deadline, HostConnection, HungCalls
+from watcher.publish.sql.engines import Driver, driver_of
+from watcher.publish.sql.errors import DatabaseError, Kind
+from watcher.publish.sql.map_file import MapFile, SqlHost, SqlMap, SqlType, target_of
+from watcher.publish.sql.remedies import Remedies
 from watcher.publish.sql.tables import Tables
-from watcher.publish.sql.troubles import DatabaseError, Kind
-from watcher.publish.sql.work import RowChanges
-from watcher.publish.sql.writing import ConcurrentChangeError, apply
 
 
 class Session:
@@ -92,7 +89,7 @@ class Session:
         return DatabaseError(Kind.NO_LIST, self._remedies.fields(_original(error), 0))
 
     def apply(self, changes: RowChanges) -> None:
-        """Write *work*. Raises what `watcher.publish.sql.writing.write` does."""
+        """Write *work*. Raises what `watcher.publish.sql.changes.write` does."""
         self._remedies.changes = changes
         apply(self.connection, self.driver, self.tables, changes)
 

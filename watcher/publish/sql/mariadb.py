@@ -14,11 +14,11 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT, CR, ER
 
 from schemas.errors import error_text
-from schemas.option_file import host_of, options_of
-from schemas.sql_map import SqlHost, SqlMap, SqlMapError, Tls
-from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows, named
-from watcher.publish.sql.plain import table_of, untyped
-from watcher.publish.sql.troubles import Kind
+from watcher.publish.sql.engines import CONNECT_SECONDS, RawRows, named
+from watcher.publish.sql.errors import Kind
+from watcher.publish.sql.map_file import SqlHost, SqlMap, SqlMapError, Tls
+from watcher.publish.sql.option_file import host_of, options_of
+from watcher.publish.sql.tables import table_of, untyped
 
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - never made by us
 _BARE = re.compile(r"[A-Za-z0-9@._+-]*")
@@ -68,7 +68,7 @@ class _Connection(Connection):
 
 
 class MariaDB:
-    """See `watcher.publish.sql.drivers.Driver`."""
+    """See `watcher.publish.sql.engines.Driver`."""
 
     url = "mysql+pymysql://"
     options: Mapping[str, Any] = {}

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from psycopg.abc import Buffer
 from psycopg.types.string import TextLoader
 
-from schemas.sql_map import SqlHost, SqlMap
-from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows, named
-from watcher.publish.sql.plain import untyped
-from watcher.publish.sql.troubles import Kind
+from watcher.publish.sql.engines import CONNECT_SECONDS, RawRows, named
+from watcher.publish.sql.errors import Kind
+from watcher.publish.sql.map_file import SqlHost, SqlMap
+from watcher.publish.sql.tables import untyped
 
 # Appendix A of PostgreSQL's manual, "PostgreSQL Error Codes": whole codes, then classes.
 _STATES = {
@@ -64,7 +64,7 @@ class _AnyText(TextLoader):
 
 
 class PostgreSQL:
-    """See `watcher.publish.sql.drivers.Driver`."""
+    """See `watcher.publish.sql.engines.Driver`."""
 
     url = "postgresql+psycopg://"
     # Looking for hstore would cost a question at each connection.

@@ -14,17 +14,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from schemas.config import Config
-from schemas.files import Signature, signature_of
+from schemas.fs.directory import Signature, signature_of
 from schemas.registry import Registry
-from schemas.requests import RequestRecord
+from schemas.request import RequestRecord
 from schemas.status import Conflict, Host
 from watcher.publish.plan import Plan
 from watcher.publish.sql import sentences
-from watcher.publish.sql.pace import FullScanSchedule
-from watcher.publish.sql.troubles import LibraryMissingError
+from watcher.publish.sql.errors import LibraryMissingError
 
 if TYPE_CHECKING:
-    from watcher.publish.sql.keeping import RowPublisher
+    from watcher.publish.sql.row_publisher import RowPublisher
 
 BY_KEY = 500
 """Up to so many aliases are looked at by themselves."""
@@ -58,7 +57,7 @@ class SqlPublisher:
             return {}
         found = dict(self._rows.replicas.problems)
         if self._rows.conflicts:
-            found["alias-conflict"] = _told(self._rows.conflicts, self._rows.table)
+            found["alias-conflict"] = _conflicts_message(self._rows.conflicts, self._rows.table)
         if self._rows.verification.trouble is not None:
             found["map-answers-wrong"] = self._rows.verification.trouble
         return found
@@ -124,7 +123,7 @@ class SqlPublisher:
     def _open(self) -> RowPublisher:
         if self._rows is None:
             try:
-                from watcher.publish.sql.keeping import RowPublisher  # noqa: PLC0415
+                from watcher.publish.sql.row_publisher import RowPublisher  # noqa: PLC0415
             except ImportError as error:
                 fields = {"library": "SQLAlchemy", "package": "python3-sqlalchemy", "path": self._config.map_path}
                 raise LibraryMissingError(sentences.NO_LIBRARY.format(**fields)) from error
@@ -138,7 +137,7 @@ def _signature(path: str) -> Signature | None:
     return None
 
 
-def _told(conflicts: Sequence[Conflict], table: str) -> str:
+def _conflicts_message(conflicts: Sequence[Conflict], table: str) -> str:
     named = "; ".join(
         (sentences.CONFLICT_SAME if each.same else sentences.CONFLICT_ONE).format(
             alias=each.alias,
@@ -151,3 +150,43 @@ def _told(conflicts: Sequence[Conflict], table: str) -> str:
         named = sentences.AND_MORE.format(named=named, count=len(conflicts) - _NAMED)
     sentence = sentences.CONFLICT if len(conflicts) == 1 else sentences.CONFLICTS
     return sentence.format(count=len(conflicts), table=table, named=named)
+
+
+SHARE = 20
+"""A look is followed by at least so many times its own duration without one, but for those that are asked for."""
+
+
+class FullScanSchedule:
+    """Keeps looks from taking more than their share of the time.
+
+    An idle watcher does not look: a look that nothing but the clock has caused is followed by no other, unless there
+    is an *interval*, in seconds; 0 is none.
+
+    Attributes:
+        due: the moment of the next look, though nothing happens.
+    """
+
+    def __init__(self, interval: float = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._free = 0.0
+        self.due: float | None = None
+
+    def wanted(self) -> bool:
+        """Whether a pass should look; where it is too soon for that, a look becomes due."""
+        now = self._clock()
+        if now >= self._free or (self.due is not None and now >= self.due):
+            return True
+        self.due = self._free if self.due is None else min(self._free, self.due)
+        return False
+
+    def soon(self) -> None:
+        """Something was written by key: the rest is looked at in a pass of its own."""
+        moment = max(self._clock(), self._free)
+        self.due = moment if self.due is None else min(moment, self.due)
+
+    def looked(self, began: float) -> None:
+        """A look that *began* then has ended."""
+        now = self._clock()
+        self._free = now + SHARE * (now - began)
+        self.due = now + self._interval if self._interval else None

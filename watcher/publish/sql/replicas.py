@@ -7,13 +7,13 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from schemas.errors import ExpectedError
-from schemas.sql_map import SqlHost, SqlMap
 from schemas.status import Host
 from schemas.text import printable
 from watcher.publish.sql import sentences
 from watcher.publish.sql.database import Database
-from watcher.publish.sql.plain import text_of
-from watcher.retry import Retry
+from watcher.publish.sql.map_file import SqlHost, SqlMap
+from watcher.publish.sql.tables import text_of
+from watcher.timers import Retry
 
 MOST = 64
 """So many of the aliases that were changed last are asked for."""

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from schemas.sql_map import SqlHost, SqlMap
-from watcher.publish.sql.drivers import CONNECT_SECONDS, RawRows
-from watcher.publish.sql.plain import untyped
-from watcher.publish.sql.troubles import Kind
+from watcher.publish.sql.engines import CONNECT_SECONDS, RawRows
+from watcher.publish.sql.errors import Kind
+from watcher.publish.sql.map_file import SqlHost, SqlMap
+from watcher.publish.sql.tables import untyped
 
 # The names of sqlite's result codes, https://www.sqlite.org/rescode.html, by how they begin.
 _NAMES = {
@@ -38,7 +38,7 @@ _SAID = {
 
 
 class SQLite:
-    """See `watcher.publish.sql.drivers.Driver`."""
+    """See `watcher.publish.sql.engines.Driver`."""
 
     url = "sqlite+pysqlite://"
     options: Mapping[str, Any] = {}

@@ -1,4 +1,7 @@
-"""The tables and the statements for them, in SQLAlchemy's terms."""
+"""The tables and the statements for them, in SQLAlchemy's terms: the map's own, and the one that lists our rows.
+
+It stands in the same schema, so that one transaction keeps both in line, and serves every table there.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,138 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.types import UserDefinedType
 
-from schemas.sql_map import SqlType, Target
-from watcher.publish.sql.drivers import Driver
-from watcher.publish.sql.listing import COLUMNS, OwnershipTable, insertion
-from watcher.publish.sql.plain import UNTYPED, among, as_parameter, is_text, table_of, untyped
+from schemas.sql_block import Value
+from watcher.publish.sql.engines import Driver
+from watcher.publish.sql.map_file import SqlType, Target
+
+
+class Untyped(UserDefinedType[Any]):
+    """Leaves it to the database what a value is: with a cast to text, citext would not be equal to itself."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """As a cast would call it; nothing is ever cast to it."""
+        return "TEXT"
+
+
+UNTYPED = Untyped()
+
+
+def untyped(value: object) -> sa.BindParameter[Any]:
+    """*value* as a parameter of no type."""
+    return sa.bindparam(None, value, type_=UNTYPED, unique=True)
+
+
+def table_of(name: str, columns: Iterable[str], schema: str | None) -> sa.TableClause:
+    """The table *name* with *columns* of no type."""
+    return sa.table(name, *(sa.column(each, UNTYPED) for each in columns), schema=schema)
+
+
+def among(column: sa.ColumnElement[Any], values: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Whether *column* is one of *values*."""
+    return column.in_(sa.bindparam(None, list(values), type_=UNTYPED, unique=True, expanding=True))
+
+
+def as_parameter(value: Value, kind: SqlType) -> Value:
+    """*value* of the configuration as the database *kind* takes it, be its column a number, a truth or a text.
+
+    A server takes `'1'` for each of them. sqlite compares by what was stored, and stores a number as the column wants.
+    """
+    if isinstance(value, bool):
+        value = int(value)
+    return value if kind == "sqlite" else str(value)
+
+
+def text_of(value: object) -> str | None:
+    """What was read, as a text in which every byte can be told."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "surrogateescape")
+    return str(value)
+
+
+def is_text(text: str) -> bool:
+    """Whether every byte of what `text_of` gave was of a text."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+TABLE_NAME = "runv_email_alias_rows"
+COLUMNS = ("address", "destination")
+_WIDTH = 255
+"""Of a column for addresses, which have 254 bytes at most."""
+
+
+class OwnershipTable:
+    """The list of the rows of *target*.
+
+    Attributes:
+        table: the table.
+        name: how messages call it.
+        constants: what each of its rows has besides.
+    """
+
+    def __init__(self, target: Target, driver: Driver) -> None:
+        self._driver = driver
+        self.schema = target.schema
+        self.table = table_of(TABLE_NAME, ("table_name", *COLUMNS), target.schema)
+        self.name = f"{target.schema}.{TABLE_NAME}" if target.schema else TABLE_NAME
+        self.constants = {"table_name": target.table}
+
+    @cached_property
+    def insertion(self) -> sa.Insert:
+        """A statement for one new row, as `Tables.insertion`."""
+        return insertion(self.table, COLUMNS, self.constants)
+
+    def listed(self, addresses: Iterable[str] | None, domain: str) -> sa.Select[Any]:
+        """What it says of *addresses*, or of the whole *domain*."""
+        address = self.table.c.address
+        return self._pairs().where(
+            address.like(untyped(f"%@{domain}")) if addresses is None else among(address, addresses)
+        )
+
+    @cached_property
+    def of_one(self) -> sa.Select[Any]:
+        """What it says of the address that is given as `key`, as `Tables.of_one`."""
+        return self._pairs().where(self.table.c.address == sa.bindparam("key", type_=UNTYPED))
+
+    def unlist(self, addresses: Iterable[str]) -> sa.Delete:
+        """A statement that takes *addresses* out of it."""
+        return sa.delete(self.table).where(self._here(), among(self.table.c.address, addresses))
+
+    def model(self) -> sa.Table:
+        """The table as it is to be made."""
+        return sa.Table(
+            TABLE_NAME,
+            sa.MetaData(),
+            sa.Column("table_name", sa.String(64), primary_key=True),
+            sa.Column("address", sa.String(_WIDTH), primary_key=True),
+            sa.Column("destination", sa.String(_WIDTH), nullable=False),
+            schema=self.schema,
+            # Every letter counts there, whatever the database is used to.
+            mysql_engine="InnoDB",
+            mysql_charset="ascii",
+            mysql_collate="ascii_bin",
+        )
+
+    def _pairs(self) -> sa.Select[Any]:
+        columns = self.table.c
+        pair = (self._driver.text(columns.address).label("a"), self._driver.text(columns.destination).label("g"))
+        return sa.select(*pair).where(self._here())
+
+    def _here(self) -> sa.ColumnElement[bool]:
+        return self.table.c.table_name == untyped(self.constants["table_name"])
+
+
+def insertion(table: sa.TableClause, columns: Sequence[str], constants: Mapping[str, Any]) -> sa.Insert:
+    """A statement for one new row: `a` and `g` in its two *columns*, and *constants*."""
+    address, goto = columns
+    given: dict[str, Any] = {address: sa.bindparam("a", type_=UNTYPED), goto: sa.bindparam("g", type_=UNTYPED)}
+    return sa.insert(table).values({**given, **{name: untyped(value) for name, value in constants.items()}})
+
 
 OTHERS, OURS, STALE = 0, 1, 2
 """What a row is: somebody else's; ours, as far as its mark tells; ours, without what the constants give to new ones."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.database import Database as Given
+from schemas.sql_block import Database as Given
 from watcher.publish.sql.database import Database
-from watcher.publish.sql.troubles import DatabaseError
+from watcher.publish.sql.errors import DatabaseError
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import socket
 
-from watcher.publish.sql.deadline import Deadline
+from watcher.publish.sql.connection import Deadline
 
 
 def test_a_read_that_would_never_end_ends() -> None:

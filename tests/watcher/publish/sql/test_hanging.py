@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.database import Database as Given
-from schemas.sql_map import SqlMapError, SqlType
+from schemas.sql_block import Database as Given
+from watcher.publish.sql.connection import _standing_by
 from watcher.publish.sql.database import Database
-from watcher.publish.sql.threads import _standing_by
-from watcher.publish.sql.troubles import DatabaseError, Kind
+from watcher.publish.sql.errors import DatabaseError, Kind
+from watcher.publish.sql.map_file import SqlMapError, SqlType
 
 from ....sql.stage import poll
 from ....support.databases import ServerDatabase

@@ -3,7 +3,7 @@
 import pytest
 
 from watcher.publish.sql.database import Database
-from watcher.publish.sql.troubles import DatabaseError, Kind
+from watcher.publish.sql.errors import DatabaseError, Kind
 
 from ....sql.locks import row_locked
 from ....sql.stage import poll

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.sql_map import SqlMapError
-from watcher.publish.sql.map_file import MapFile
+from watcher.publish.sql.map_file import MapFile, SqlMapError
 
 
 def test_every_one_of_many_quick_edits_counts(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from schemas.documents import to_json
+from schemas.json_records import to_json
 from schemas.registry import Registry
-from watcher.publish.sql.reading import read_published
-from watcher.publish.sql.troubles import DatabaseError
+from watcher.publish.sql.errors import DatabaseError
+from watcher.publish.sql.inspect import read_published
 
 from ....support.mariadb import MariaDB
 from ....support.postgresql import PostgreSQL

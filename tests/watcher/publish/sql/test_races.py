@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from watcher.publish.sql import keeping
+from watcher.publish.sql import row_publisher
 
 from .conftest import Room, RoomOf, registry_of
 
@@ -32,7 +32,7 @@ def race(monkeypatch: pytest.MonkeyPatch) -> Race:
             return looked
 
         for name in ("read_rows", "read_all_rows"):
-            monkeypatch.setattr(keeping, name, raced(getattr(keeping, name)))
+            monkeypatch.setattr(row_publisher, name, raced(getattr(row_publisher, name)))
 
     return race
 

@@ -1,0 +1,1 @@
+"""`runv-admin-email-alias`, the administrator's command."""

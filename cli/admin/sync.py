@@ -1,0 +1,189 @@
+"""`sync`: ask the watcher to look again, or show what it would do.
+
+`sync --dry-run --json` prints one object with these keys, always all of them:
+
+    published   how many aliases the map has now
+    added       a list of {alias, destination}
+    changed     a list of {alias, destination, present}
+    removed     a list of {alias, present}
+    conflicts   a list of {alias, destination, held}: aliases that rows of somebody else hold (`held` is a list of where
+                these send it), which are left out; always empty where the map is a file
+    held_back   null, or {published, removed, changed, limit}: the change is too large to be made unasked
+    orphans     a list of {alias, reason}: those to be switched off, since their account or its membership is gone
+    orphans_held  null, or {active, orphans, limit}: these are too many to be switched off unasked
+    enabled     whether publishing is switched on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cli.admin import sentences
+from cli.identity import operator
+from cli.markers import (
+    echo_kept,
+    echo_problems,
+    echo_publish_state,
+    open_decisions,
+    open_records,
+    reading,
+    unless_awaited,
+)
+from cli.output import SafeText, counted, echo, echo_error, echo_json, echo_lines, format_message, table
+from cli.server.orphans import Orphans, find_orphans
+from cli.server.status import find_publish_state, read_published, read_registry
+from schemas.config import Settings
+from schemas.decision import Decision
+from schemas.program import ExitStatus
+from schemas.status import Conflict
+from schemas.times import now
+
+if TYPE_CHECKING:
+    from watcher.publish.plan import MassChange, Plan
+
+_COLOURS = {sentences.ADDED: "green", sentences.CHANGED: "yellow", sentences.REMOVED: "red"}
+
+
+def sync(settings: Settings, *, force: bool, wait: bool) -> int:
+    """Have the watcher bring the map into line; with *force*, though the guard would hold this registry back."""
+    with open_decisions(settings) as directory:
+        seen = read_registry(settings).whole().sha256 if force else None
+        decision = Decision(decision="sync", operator=operator(), created_at=now(), force=force, registry_sha256=seen)
+        name = directory.write(decision)
+        status_at_once = unless_awaited(settings, wait=wait)
+        if status_at_once is not None:
+            return status_at_once
+        if directory.await_gone([name]):
+            echo_kept(name)
+            echo_problems(settings)
+            return ExitStatus.LATER
+        if reason := directory.failure(name):
+            echo_error(format_message(sentences.SYNC_FAILED, reason=reason))
+            return ExitStatus.FAILED
+    publish_state = find_publish_state(settings)
+    if publish_state.state == "off":
+        echo_error(format_message(sentences.SYNC_OFF, config=settings.path))
+        return ExitStatus.FAILED
+    if publish_state.unseen:
+        for problem in publish_state.unseen:
+            echo_error(format_message(sentences.PUBLISH_PROBLEM, what=problem))
+        return ExitStatus.FAILED
+    if publish_state.state == "live":
+        sentence = sentences.IN_LINE_BUT if publish_state.conflicts else sentences.IN_LINE
+        echo(
+            format_message(
+                sentence, aliases=_aliases(publish_state.aliases), left_out=_aliases(len(publish_state.conflicts))
+            )
+        )
+    return echo_publish_state(settings, publish_state)
+
+
+def dry_run(settings: Settings, *, as_json: bool) -> int:
+    """Show what a publish would change, and hold it against the same guard; changes nothing."""
+    from watcher.publish.plan import make_plan, mass_change  # noqa: PLC0415
+
+    found = find_orphans(settings, read_registry(settings).whole())
+    registry = found.registry
+    published = read_published(settings, registry.rows())
+    plan = make_plan(published.rows, published.without_conflicts(registry.rows()))
+    with open_records(settings) as records, reading(settings):
+        guard = mass_change(plan, registry, records.by_owner("approved"))
+    if as_json:
+        echo_json(_plain(settings, plan, guard, found) | {"conflicts": msgspec.to_builtins(published.conflicts)})
+    else:
+        _tell_plan(settings, plan, len(published.conflicts))
+        _tell_conflicts(published.conflicts)
+        _tell_orphans(found)
+    for trouble in found.troubles:
+        echo_error(trouble)
+    if guard is None:
+        return ExitStatus.FAILED if found.troubles else ExitStatus.DONE
+    from watcher.sentences import MASS_CHANGE  # noqa: PLC0415
+
+    echo_error(
+        format_message(
+            MASS_CHANGE,
+            published=guard.published,
+            removed=guard.removed,
+            changed=guard.changed,
+            limit=guard.limit,
+        )
+    )
+    return ExitStatus.FAILED
+
+
+def _tell_conflicts(conflicts: Sequence[Conflict]) -> None:
+    if conflicts:
+        echo(sentences.DRY_RUN_CONFLICTS)
+        rows = [
+            [each.alias, sentences.CHANGE.format(present=", ".join(each.held), destination=each.destination)]
+            for each in conflicts
+        ]
+        echo_lines(table((), rows, {}))
+
+
+def _tell_orphans(found: Orphans) -> None:
+    if found.switch_off:
+        held = found.held is not None
+        echo(sentences.DRY_RUN_ORPHANS_HELD if held else sentences.DRY_RUN_ORPHANS)
+        echo_lines(table((), [[orphan.alias, orphan.reason] for orphan in found.switch_off], {}))
+
+
+def _tell_plan(settings: Settings, plan: Plan, left_out: int) -> None:
+    if not settings.config.enabled:
+        echo(format_message(sentences.DRY_RUN_OFF, config=settings.path))
+    if plan.empty:
+        sentence = sentences.DRY_RUN_EMPTY_BUT if left_out else sentences.DRY_RUN_EMPTY
+        echo(format_message(sentence, aliases=_aliases(plan.published), left_out=_aliases(left_out)))
+        return
+    echo_lines(_plan_lines(plan))
+    echo(
+        format_message(
+            sentences.DRY_RUN_COUNTS,
+            added=len(plan.added),
+            changed=len(plan.changed),
+            removed=len(plan.removed),
+            published=_aliases(plan.published),
+        )
+    )
+
+
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    rows = [
+        *([sentences.ADDED, alias, new] for alias, new in plan.added.items()),
+        *(
+            [sentences.CHANGED, alias, sentences.CHANGE.format(present=present, destination=new)]
+            for alias, (present, new) in plan.changed.items()
+        ),
+        *([sentences.REMOVED, alias, present] for alias, present in plan.removed.items()),
+    ]
+    return table((), sorted(rows, key=lambda row: row[1]), _COLOURS)
+
+
+def _plain(settings: Settings, plan: Plan, guard: MassChange | None, found: Orphans) -> dict[str, object]:
+    held = found.held
+    return {
+        "published": plan.published,
+        "added": [{"alias": alias, "destination": new} for alias, new in plan.added.items()],
+        "changed": [
+            {"alias": alias, "destination": new, "present": present} for alias, (present, new) in plan.changed.items()
+        ],
+        "removed": [{"alias": alias, "present": present} for alias, present in plan.removed.items()],
+        "held_back": guard
+        and {
+            "published": guard.published,
+            "removed": guard.removed,
+            "changed": guard.changed,
+            "limit": guard.limit,
+        },
+        "orphans": [{"alias": orphan.alias, "reason": orphan.reason} for orphan in found.switch_off],
+        "orphans_held": held and {"active": held.active, "orphans": held.orphans, "limit": held.limit},
+        "enabled": settings.config.enabled,
+    }
+
+
+def _aliases(count: int) -> SafeText:
+    return counted(count, sentences.ALIASES_ONE, sentences.ALIASES_MORE)

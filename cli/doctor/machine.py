@@ -1,0 +1,108 @@
+"""What the kernel and the disk have left to give."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cli.doctor import sentences
+from cli.doctor.checks import Check, Finding, command
+from cli.output import format_message
+from cli.server.facts import Facts
+
+_NEAR = 0.8
+_LEAST_SHARE = 0.01
+_LEAST_BYTES = 10 * 1024 * 1024
+_NOTHING = 64 * 1024
+"""With less than that, no record and no registry can be written."""
+_INSTANCES, _WATCHES = "max_user_instances", "max_user_watches"
+_ROOT = 0
+
+
+class InotifyUse(NamedTuple):
+    """How much of what inotify(7) gives to one user is in use."""
+
+    instances: int
+    watches: int
+
+
+def _inotify(facts: Facts) -> Iterator[Finding]:
+    if not facts.privileged:
+        yield Finding("inotify", "warning", format_message(sentences.INOTIFY_UNASKED), sentences.DOCTOR_WITH_SUDO)
+        return
+    used = inotify_use(facts.proc)
+    near = False
+    for name, count in ((_INSTANCES, used.instances), (_WATCHES, used.watches)):
+        limit = _limit(facts.proc, name)
+        if count >= limit * _NEAR:
+            near = True
+            message = format_message(sentences.INOTIFY_NEAR, name=name, count=count, limit=limit)
+            fix = command(sentences.RAISE_LIMIT, name=name, more=str(max(limit, count) * 2))
+            yield Finding("inotify", "warning", message, fix)
+    if not near:
+        message = format_message(sentences.INOTIFY_OK, instances=used.instances, limit=_limit(facts.proc, _INSTANCES))
+        yield Finding("inotify", "ok", message)
+
+
+def _limit(proc: str, name: str) -> int:
+    with open(os.path.join(proc, "sys/fs/inotify", name), "rb") as file:
+        return int(file.read(32))
+
+
+def inotify_use(proc: str) -> InotifyUse:
+    """Count the inotify instances and watches of root's processes, by proc_pid_fd(5) and proc_pid_fdinfo(5).
+
+    One that several processes share is counted for each of them: the kernel does not tell them apart.
+    """
+    instances = watches = 0
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        try:
+            if os.stat(os.path.join(proc, pid)).st_uid != _ROOT:
+                continue
+            descriptors = os.listdir(os.path.join(proc, pid, "fd"))
+        except OSError:  # it has ended since
+            continue
+        for descriptor in descriptors:
+            try:
+                if "inotify" not in os.readlink(os.path.join(proc, pid, "fd", descriptor)):
+                    continue
+                with open(os.path.join(proc, pid, "fdinfo", descriptor), "rb") as file:
+                    watches += sum(line.startswith(b"inotify ") for line in file)
+            except OSError:
+                continue
+            instances += 1
+    return InotifyUse(instances, watches)
+
+
+def _room(facts: Facts) -> Iterator[Finding]:
+    config = facts.settings.config
+    full = False
+    seen: set[int] = set()
+    # A server of databases looks after its own disk.
+    maps = [] if config.in_database else [os.path.dirname(config.virtual_alias_file)]
+    for path in (config.state_dir, *maps, config.runtime_dir):
+        try:
+            device = os.stat(path).st_dev
+            disk = os.statvfs(path)
+        except FileNotFoundError:
+            continue  # told by the check of the paths, where it has to be there
+        if device in seen:
+            continue
+        seen.add(device)
+        free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        if size and (free < _LEAST_BYTES or free < size * _LEAST_SHARE):
+            full = True
+            message = format_message(sentences.DISK_FULL, path=path, free=free // 1024, percent=f"{free / size:.1%}")
+            yield Finding("disk", "problem" if free < _NOTHING else "warning", message)
+        elif disk.f_files and disk.f_favail < disk.f_files * _LEAST_SHARE:
+            full = True
+            yield Finding("disk", "warning", format_message(sentences.INODES_GONE, path=path, free=disk.f_favail))
+    if not full:
+        yield Finding("disk", "ok", format_message(sentences.DISK_OK if maps else sentences.DISK_OK_DATABASE))
+
+
+CHECKS = (
+    Check("inotify", sentences.ABOUT_INOTIFY, _inotify),
+    Check("disk", sentences.ABOUT_DISK, _room),
+)

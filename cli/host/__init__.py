@@ -1,1 +1,0 @@
-"""Asking the machine about itself: Postfix, systemd, Debian's packages. Nothing here changes anything."""

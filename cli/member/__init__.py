@@ -1,0 +1,1 @@
+"""`runv-email-alias`, the member's command."""

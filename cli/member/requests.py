@@ -1,0 +1,299 @@
+"""`request` and `cancel`: a file submitted to the queue, and what its record says became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from cli import polling
+from cli.app import access, is_missing
+from cli.identity import Member
+from cli.member import sentences
+from cli.output import echo, echo_error, format_message, safe_text, timestamp
+from cli.server.status import conflict_of, is_down, map_follows, read_registry
+from schemas.addresses import DestinationRefusedError, check_destination
+from schemas.config import Settings
+from schemas.errors import RegistryError, StateError
+from schemas.fs.directory import Directory, signature_of, temporary_name
+from schemas.json_records import to_json
+from schemas.names import NameRefusedError, alias_of, check_username
+from schemas.program import ExitStatus
+from schemas.queue_file import QueueFile
+from schemas.registry import Entry
+from schemas.request import FOLDERS, Folder, RecordFolders, RequestId, RequestRecord, request_id
+
+
+class Outcome(NamedTuple):
+    """What became of a file: its record, or `None` where it is gone and none was written."""
+
+    record: RequestRecord | None
+
+
+class Submission(NamedTuple):
+    """A file in the queue, and the id that its record will have."""
+
+    name: str
+    identifier: RequestId
+
+
+class QueueClient:
+    """Where a member hands in files, and where the watcher's records of them are.
+
+    Args:
+        settings: the paths.
+        member: who hands in.
+        queue: the open queue.
+        records: the folders of the records.
+    """
+
+    def __init__(self, settings: Settings, member: Member, queue: Directory, records: RecordFolders) -> None:
+        self.settings = settings
+        self.member = member
+        self.queue = queue
+        self.records = records
+
+    def pending(self) -> RequestRecord | None:
+        """The member's own request that waits for an administrator."""
+        return self.newest("pending")
+
+    def newest(self, folder: Folder) -> RequestRecord | None:
+        """The member's newest record in *folder*; not one of an earlier account of the same name."""
+        with self._access(self.settings.requests):
+            try:
+                found = self.records.newest_first(folder, self.member.name)
+                return next((record for record in found if record.uid == self.member.uid), None)
+            except StateError as error:
+                if is_missing(error):
+                    return None
+                raise
+
+    def queued(self) -> int:
+        """How many files of the member's lie in the queue and have not been taken in."""
+        with self._access(self.queue.path):
+            found = (self.queue.status(name) for name in self.queue.names() if not name.startswith("."))
+            return sum(
+                status is not None and status.st_uid == self.member.uid and not stat.S_ISDIR(status.st_mode)
+                for status in found
+            )
+
+    def submit(self, contents: QueueFile) -> Submission:
+        """Put *contents* in the queue, whole or not at all."""
+        name = f"{self.member.name}-{os.urandom(8).hex()}.json"
+        temporary = temporary_name(name)
+        with self._access(self.queue.path):
+            written = self.queue.write_aside(temporary, to_json(contents), 0o600)
+            status = self.queue.status(temporary)
+            if status is None or signature_of(status) != written:
+                # In a directory that every member may write, another can have put theirs under the name.
+                raise StateError(format_message(sentences.INTERFERED, directory=self.queue.path))
+            try:
+                self.queue.rename(temporary, name)
+            except OSError:
+                self.queue.remove(temporary)
+                raise
+            self.queue.sync()
+        return Submission(name, request_id(self.member.name, name, status))
+
+    def await_outcome(self, submission: Submission) -> Outcome | None:
+        """Wait until the watcher has dealt with *submission*; `None` where it has not in time."""
+        return polling.wait_for(lambda: self._outcome(submission), polling.VERDICT_SECONDS)
+
+    def _outcome(self, submission: Submission) -> Outcome | None:
+        record = self.find(submission.identifier)
+        if record is None and not self.queue.has(submission.name):
+            # The record is written before the file is removed: it is there by now, or never will be.
+            return Outcome(self.find(submission.identifier))
+        return Outcome(record) if record else None
+
+    def find(self, identifier: RequestId | str) -> RequestRecord | None:
+        """The record *identifier* in whichever folder it is."""
+        for folder in FOLDERS:
+            try:
+                record = self.records.load(folder, identifier)
+            except StateError as error:
+                if is_missing(error):
+                    continue
+                raise
+            if record is not None:
+                return record
+        return None
+
+    def _access(self, path: str) -> contextlib.AbstractContextManager[None]:
+        return _member_access(path, self.settings.config.group)
+
+
+@contextlib.contextmanager
+def open_queue_client(settings: Settings, member: Member) -> Iterator[QueueClient]:
+    """Open the queue; raise `StateError` with the next step where *member* may not use it."""
+    with _member_access(settings.queue, settings.config.group):
+        queue = Directory(settings.queue)
+    records = RecordFolders(settings.requests)
+    try:
+        yield QueueClient(settings, member, queue, records)
+    finally:
+        records.close()
+        queue.close()
+
+
+def _member_access(path: str, group: str) -> contextlib.AbstractContextManager[None]:
+    return access(
+        path,
+        denied=format_message(sentences.NO_ACCESS, directory=path, group=group),
+        missing=format_message(sentences.NOT_SET_UP, directory=path),
+    )
+
+
+def request(settings: Settings, member: Member, destination: str, *, wait: bool) -> int:
+    """Ask for the alias, or for another *destination* of it."""
+    try:
+        check_username(member.name, settings.config.reserved)
+        accepted = check_destination(destination, settings.domain)
+    except (NameRefusedError, DestinationRefusedError) as error:
+        echo_error(safe_text(str(error)))
+        return ExitStatus.FAILED
+    alias = alias_of(member.name, settings.domain)
+    with open_queue_client(settings, member) as client:
+        if pending := client.pending():
+            echo_error(
+                format_message(
+                    sentences.ALREADY_PENDING, destination=pending.destination, since=timestamp(pending.created_at)
+                )
+            )
+            return ExitStatus.FAILED
+        present = _present_destination(settings, member)
+        if present == accepted:
+            echo(format_message(sentences.ALREADY_THERE, alias=alias, destination=present))
+            return ExitStatus.DONE
+        if accepted != destination:
+            echo(format_message(sentences.UNDERSTOOD, destination=accepted))
+        if present:
+            echo(format_message(sentences.CHANGE_WARNING, alias=alias, present=present))
+        submission = client.submit(QueueFile(destination=accepted))
+        return _follow(client, submission, _tell_request, wait=wait)
+
+
+def cancel(settings: Settings, member: Member, *, active: bool, wait: bool) -> int:
+    """Withdraw the pending request; with *active*, switch the alias off."""
+    try:
+        check_username(member.name, settings.config.reserved)
+    except NameRefusedError as error:
+        echo_error(safe_text(str(error)))
+        return ExitStatus.FAILED
+    return _switch_off(settings, member, wait=wait) if active else _withdraw(settings, member, wait=wait)
+
+
+def _withdraw(settings: Settings, member: Member, *, wait: bool) -> int:
+    with open_queue_client(settings, member) as client:
+        pending = client.pending()
+        # A request that has not been taken in yet is withdrawn too: the files are dealt with in their order.
+        if pending is None and not client.queued():
+            alias = alias_of(member.name, settings.domain)
+            known = _present_destination(settings, member)
+            sentence = sentences.NOTHING_PENDING_BUT_ACTIVE if known else sentences.NOTHING_PENDING
+            echo_error(format_message(sentence, alias=alias))
+            return ExitStatus.FAILED
+
+        submission = client.submit(QueueFile(action="cancel"))
+        return _follow(client, submission, _tell_cancel, wait=wait)
+
+
+def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
+    alias = alias_of(member.name, settings.domain)
+    with open_queue_client(settings, member) as client:
+        if not _may_be_active(settings, member):
+            echo_error(format_message(sentences.NOTHING_ACTIVE, alias=alias))
+            return ExitStatus.FAILED
+
+        # The watcher tells of conflicts of active aliases alone.
+        sentence = sentences.SWITCHED_OFF if conflict_of(settings, alias) is None else sentences.SWITCHED_OFF_BUT_HELD
+        submission = client.submit(QueueFile(action="cancel", scope="active"))
+        return _follow(client, submission, partial(_tell_switched_off, settings, sentence), wait=wait)
+
+
+def own_entry(settings: Settings, member: Member) -> Entry | None:
+    """The member's entry in the registry; not that of an earlier account of the same name.
+
+    Raises:
+        RegistryError: the registry cannot be read, or the entry breaks its schema.
+    """
+    entry = read_registry(settings).entry(member.name)
+    return entry if entry and entry.uid in {None, member.uid} else None
+
+
+def _present_destination(settings: Settings, member: Member) -> str | None:
+    try:
+        entry = own_entry(settings, member)
+    except RegistryError:
+        return None  # The watcher waits until somebody has mended it, and judges then.
+    if entry is None or not entry.active or entry.destination is None:
+        return None
+    local, _, domain = entry.destination.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def _may_be_active(settings: Settings, member: Member) -> bool:
+    try:
+        entry = own_entry(settings, member)
+    except RegistryError:
+        return True  # Likewise.
+    return entry is not None and entry.active
+
+
+def _follow(
+    client: QueueClient, submission: Submission, tell_verdict: Callable[[RequestRecord], int], *, wait: bool
+) -> int:
+    if is_down(client.settings):
+        echo_error(sentences.KEPT_NOT_RUNNING)
+        return ExitStatus.LATER
+    if not wait:
+        echo(sentences.HANDED_IN)
+        return ExitStatus.DONE
+    outcome: Outcome | None = client.await_outcome(submission)
+    if outcome is None:
+        echo_error(format_message(sentences.KEPT_NO_ANSWER, seconds=f"{polling.VERDICT_SECONDS:g}"))
+        return ExitStatus.LATER
+    if outcome.record is None:
+        echo_error(format_message(sentences.VANISHED, file=client.queue.display_path(submission.name)))
+        return ExitStatus.FAILED
+    return tell_verdict(outcome.record)
+
+
+def _tell_request(outcome: RequestRecord) -> int:
+    known = {"alias": outcome.alias, "destination": outcome.destination}
+    if outcome.status == "pending":
+        echo(format_message(sentences.WAITS_FOR_APPROVAL, **known))
+        return ExitStatus.DONE
+    if outcome.status == "approved":
+        echo(format_message(sentences.APPROVED_ALREADY, **known))
+        return ExitStatus.DONE
+    if outcome.status == "cancelled":
+        echo_error(format_message(sentences.WITHDRAWN_ALREADY, **known))
+        return ExitStatus.FAILED
+    refused = outcome.status == "refused"
+    return _tell_refusal(outcome, sentences.REQUEST_REFUSED if refused else sentences.REJECTED_ALREADY)
+
+
+def _tell_cancel(outcome: RequestRecord) -> int:
+    if outcome.status != "cancelled":
+        return _tell_refusal(outcome, sentences.CANCEL_REFUSED)
+    echo(format_message(sentences.WITHDRAWN, alias=outcome.alias, destination=outcome.destination))
+    return ExitStatus.DONE
+
+
+def _tell_switched_off(settings: Settings, sentence: str, outcome: RequestRecord) -> int:
+    if outcome.status != "cancelled":
+        return _tell_refusal(outcome, sentences.CANCEL_REFUSED)
+    if not map_follows(settings):
+        sentence = sentences.SWITCHED_OFF_BUT_BEHIND
+    echo(format_message(sentence, alias=outcome.alias))
+    return ExitStatus.DONE
+
+
+def _tell_refusal(outcome: RequestRecord, sentence: str) -> int:
+    reason = safe_text(outcome.reason or sentences.NO_REASON)
+    echo_error(format_message(sentence, destination=outcome.destination, reason=reason))
+    return ExitStatus.FAILED

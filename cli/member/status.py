@@ -1,0 +1,204 @@
+"""`status`: how a member's alias and requests stand, in sentences or as JSON.
+
+The JSON object has these keys, always all of them; a moment is `YYYY-MM-DDTHH:MM:SSZ`:
+
+    username          the account
+    alias             username@domain
+    state             none, pending, active, change-pending (active, and another destination asked for), or how the
+                      newest thing ended: rejected, refused, revoked, cancelled, inactive (some other status in the
+                      registry); unknown where the registry or the records cannot be read
+    active            null, or {destination, since}: what is forwarded now
+    held_up           whether something on the server keeps the active alias from working, which an administrator has
+                      to put right, or may keep it: publishing is switched off
+    pending           null, or {request_id, destination, since}: what waits for an administrator
+    ended             null, or {status, at, reason}: the registry's entry, where there is one that is not active
+    last              null, or {request_id, action, status, destination, at, reason}: the newest request or cancel
+                      that is not pending; status is approved, rejected, cancelled or refused
+    queued            how many files of the member's have not been taken in yet
+    watcher_running   whether the watcher is there to take them in
+    problems          what could not be read, as sentences; empty when all is well
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cli.identity import Member
+from cli.member import sentences
+from cli.member.requests import QueueClient, open_queue_client, own_entry
+from cli.output import SafeText, counted, echo, echo_error, echo_json, format_message, safe_text, timestamp
+from cli.server.status import conflict_of, is_down, is_waiting, publishes
+from schemas.config import Settings
+from schemas.errors import ExpectedError
+from schemas.names import alias_of
+from schemas.program import ExitStatus
+from schemas.registry import Entry
+from schemas.request import Folder, RequestRecord
+
+_OFF = {"revoked": sentences.REVOKED, "cancelled": sentences.CANCELLED, "orphaned": sentences.ORPHANED}
+_ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")
+
+
+@dataclass
+class Standing:
+    """What the files tell about one member."""
+
+    username: str
+    alias: str
+    entry: Entry | None = None
+    pending: RequestRecord | None = None
+    last: RequestRecord | None = None
+    queued: int = 0
+    watcher_running: bool = False
+    obstructed: bool = False
+    publishing: bool = True
+    problems: list[SafeText] = field(default_factory=list)
+
+    @property
+    def active(self) -> Entry | None:
+        """The entry, where it is active."""
+        return self.entry if self.entry and self.entry.active else None
+
+    @property
+    def held_up(self) -> bool:
+        """Whether the alias is active and cannot work, as far as is known."""
+        return (self.obstructed or not self.publishing) and self.active is not None
+
+    @property
+    def turned_down(self) -> RequestRecord | None:
+        """The newest request or cancel, if it was turned down and nothing has been asked or decided since."""
+        last = self.last
+        if last is None or last.status not in {"rejected", "refused"}:
+            return None
+        if self.pending and self.pending.request_id > last.request_id:
+            return None
+        # An approval by the tools that came before leaves no record: the entry's own time tells.
+        since = self.entry.updated_at if self.entry else None
+        return None if since and (last.decided_at or last.created_at) < since else last
+
+    @property
+    def state(self) -> str:
+        """One word for it all, see the top of this module."""
+        if self.problems:
+            return "unknown"
+        if self.active:
+            return "change-pending" if self.pending else "active"
+        if self.pending:
+            return "pending"
+        if self.turned_down:
+            return self.turned_down.status
+        if self.entry:
+            return self.entry.status if self.entry.status in {"revoked", "cancelled"} else "inactive"
+        return "none"
+
+
+def status(settings: Settings, member: Member, *, as_json: bool) -> int:
+    """Show how *member* stands; 1 where something could not be read."""
+    standing = find_standing(settings, member)
+    if as_json:
+        echo_json(_plain(standing))
+    else:
+        for sentence in _sentences(standing):
+            echo(sentence)
+    for problem in standing.problems:
+        echo_error(problem)
+    return ExitStatus.FAILED if standing.problems else ExitStatus.DONE
+
+
+def find_standing(settings: Settings, member: Member) -> Standing:
+    """Read whatever can be read about *member*; what cannot is among the problems."""
+    standing = Standing(member.name, alias_of(member.name, settings.domain), watcher_running=not is_down(settings))
+    try:
+        with open_queue_client(settings, member) as client:
+            standing.queued = client.queued()
+            standing.pending = client.pending()
+            standing.last = _last(client)
+    except ExpectedError as error:
+        standing.problems.append(safe_text(str(error)))
+    try:
+        standing.entry = own_entry(settings, member)
+    except ExpectedError as error:
+        standing.problems.append(safe_text(str(error)))
+    # Whose row is in the way, and where it leads, is no business of a member's.
+    conflict = conflict_of(settings, standing.alias)
+    standing.obstructed = conflict is not None and not conflict.same
+    standing.publishing = publishes(settings)
+    if standing.active is not None:
+        standing.obstructed |= is_waiting(settings, standing.active.updated_at)
+    return standing
+
+
+def _last(client: QueueClient) -> RequestRecord | None:
+    found = [record for folder in _ENDED if (record := client.newest(folder))]
+    # Ids begin with the moment of the request, and of two of one moment either may count as the last.
+    return max(found, key=lambda record: record.request_id, default=None)
+
+
+def _sentences(standing: Standing) -> Iterator[str]:
+    alias, active, pending, entry = standing.alias, standing.active, standing.pending, standing.entry
+    if active:
+        sentence = sentences.HELD_UP if standing.held_up else sentences.ACTIVE
+        if not standing.publishing:
+            # What the map held when that was switched off goes on working, and which that was is not told.
+            sentence = sentences.NOT_PUBLISHED
+        yield format_message(sentence, alias=alias, destination=active.destination, since=_since(active))
+    elif entry:
+        yield _inactive(alias, entry)
+    if pending:
+        sentence = sentences.CHANGE_PENDING if active else sentences.PENDING
+        since = timestamp(pending.created_at)
+        yield format_message(sentence, alias=alias, destination=pending.destination, since=since)
+    if last := standing.turned_down:
+        sentence = sentences.REJECTED if last.status == "rejected" else sentences.REFUSED
+        when, reason = timestamp(last.decided_at or last.created_at), safe_text(last.reason or sentences.NO_REASON)
+        yield format_message(sentence, destination=last.destination, when=when, reason=reason)
+    if standing.queued:
+        yield counted(standing.queued, sentences.QUEUED_ONE, sentences.QUEUED_MORE)
+    if standing.state == "none" and not standing.queued:
+        yield sentences.NONE
+    if not standing.watcher_running and (pending or standing.queued):
+        yield sentences.NOT_RUNNING
+
+
+def _inactive(alias: str, entry: Entry) -> SafeText:
+    sentence = _OFF.get(entry.status, sentences.INACTIVE)
+    reason = safe_text(entry.reason or sentences.NO_REASON)
+    return format_message(sentence, alias=alias, status=entry.status, when=_since(entry), reason=reason)
+
+
+def _since(entry: Entry) -> str:
+    # Of the destination and the status as they are now; created_at tells of the first one.
+    return timestamp(entry.updated_at or entry.created_at)
+
+
+def _plain(standing: Standing) -> dict[str, object]:
+    active, pending, last, entry = standing.active, standing.pending, standing.last, standing.entry
+    return {
+        "username": standing.username,
+        "alias": standing.alias,
+        "state": standing.state,
+        "active": active and {"destination": active.destination, "since": active.updated_at or active.created_at},
+        "held_up": standing.held_up,
+        "pending": pending
+        and {
+            "request_id": pending.request_id,
+            "destination": pending.destination,
+            "since": pending.created_at,
+        },
+        "ended": None
+        if entry is None or active
+        else {"status": entry.status, "at": entry.updated_at or entry.created_at, "reason": entry.reason},
+        "last": last
+        and {
+            "request_id": last.request_id,
+            "action": last.action,
+            "status": last.status,
+            "destination": last.destination,
+            "at": last.decided_at or last.created_at,
+            "reason": last.reason,
+        },
+        "queued": standing.queued,
+        "watcher_running": standing.watcher_running,
+        "problems": [str(problem) for problem in standing.problems],
+    }

@@ -1,0 +1,149 @@
+"""Moving an earlier installation over: history first, then the requests that wait, then the empty directories."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections import Counter
+from contextlib import ExitStack
+from typing import Literal
+
+from cli.output import SafeText, format_message, safe_text
+from cli.server import paths
+from cli.setup import migrate_history, migrate_requests, old_folders, sentences
+from cli.setup.steps import Plan, Remark, Step
+from schemas.config import Settings
+from schemas.errors import RegistryError, StateError, error_text
+from schemas.fs.directory import Directory
+from schemas.fs.mounts import mounted_over
+from schemas.json_records import to_json
+from schemas.request import FOLDERS, RecordFolders, RequestRecord, record_name
+from schemas.status import is_running, read_status
+from watcher.intake.queue_directory import foreign
+from watcher.records import MODE
+from watcher.registry_store import RegistryStore
+
+What = Literal["moved", "known", "kept"]
+
+
+def plan(settings: Settings) -> Plan:
+    """What the earlier tool left; nothing where there is no queue yet.
+
+    Raises:
+        StateError, OSError: the queue cannot be looked at.
+    """
+    remarks = _registry_trouble(settings)
+    # Before anything else is asked of the queue: who mounted something over it may never answer.
+    kind = foreign(settings)
+    if kind is not None:
+        message = format_message(sentences.QUEUE_MOUNTED, kind=kind, path=settings.queue)
+        return Plan(remarks=[*remarks, Remark(message, failed=True)])
+    if not os.path.isdir(settings.queue):
+        return Plan(remarks=remarks)
+    with Directory(settings.queue) as queue:
+        remarks += [Remark(message, failed=True) for message in old_folders.mounted(queue)]
+        remarks += [Remark(message) for message in old_folders.foreign(queue)]
+        found = old_folders.present(queue)
+        steps = [_moving(settings, queue, name) for name in old_folders.HISTORY if name in found]
+        waiting = migrate_requests.count(settings, queue)
+    if waiting or old_folders.WAITING in found:
+        what = format_message(sentences.MOVE_WAITING, path=settings.queue, count=waiting)
+        steps.append(Step(what, lambda: migrate_requests.take(settings)))
+    if steps and _watcher(settings) is not None:
+        steps.append(Step(format_message(sentences.WATCHER_TOLD), lambda: _tell_watcher(settings)))
+    return Plan(steps, remarks)
+
+
+def _registry_trouble(settings: Settings) -> list[Remark]:
+    if not os.path.lexists(settings.registry):
+        return []
+    try:
+        RegistryStore(settings.registry, settings.lock, settings.domain).current()
+    except RegistryError as error:
+        return [Remark(format_message(sentences.REGISTRY_TROUBLE, what=safe_text(str(error))), failed=True)]
+    return []
+
+
+def _moving(settings: Settings, queue: Directory, name: str) -> Step:
+    path = os.path.join(queue.path, name)
+    try:
+        with old_folders.entered(queue, name) as folder:
+            count = len(folder.names())
+    except (OSError, StateError):
+        count = 0  # why it cannot be opened is told when it is moved
+    return Step(format_message(sentences.MOVE_FOLDER, count=count, path=path), lambda: _move_history(settings, name))
+
+
+def _move_history(settings: Settings, name: str) -> SafeText:
+    gid = paths.group_id(settings.config.group)
+    counts: Counter[What] = Counter()
+    left: list[str] = []
+    with ExitStack() as opened:
+        queue = opened.enter_context(Directory(settings.queue))
+        folder = opened.enter_context(old_folders.entered(queue, name))
+        old_folders.close_to_others(folder)
+        covered = mounted_over(folder.fd)
+        records = RecordFolders(settings.requests)
+        opened.callback(records.close)
+        for entry in sorted(folder.names()):
+            try:
+                if entry in covered:
+                    raise StateError(format_message(sentences.SOMETHING_MOUNTED, path=folder.display_path(entry)))
+                counts[_move(settings, records, folder, entry, gid)] += 1
+            except (OSError, StateError) as error:
+                left.append(error_text(error))
+        if left:
+            path = folder.path
+            raise StateError(format_message(sentences.LEFT, count=len(left), path=path, why=safe_text(left[0])))
+        old_folders.remove(queue, name)
+    message = sentences.MOVED_FOLDER if counts["kept"] else sentences.MOVED_FOLDER_PLAIN
+    old = os.path.join(paths.old_queue(settings), name)
+    return format_message(
+        message,
+        path=os.path.join(settings.queue, name),
+        moved=counts["moved"],
+        known=counts["known"],
+        kept=counts["kept"],
+        old=old,
+    )
+
+
+def _move(settings: Settings, records: RecordFolders, folder: Directory, entry: str, gid: int | None) -> What:
+    decided = os.path.basename(folder.path)
+    record = None
+    for each in ("approved", "rejected", "cancelled"):
+        if each == decided:
+            record = migrate_history.convert(settings, each, folder, entry)
+    if record is None:
+        old_folders.keep(settings, folder, entry)
+        return "kept"
+    known = any(records.folder(each).has(record_name(record.request_id)) for each in FOLDERS)
+    if not known:
+        records.folder(record.status).write(record_name(record.request_id), to_json(record), MODE, gid)
+    _date(records, record)
+    # Only now that the record is durable: after a kill in between, the same entry makes the same id.
+    folder.remove(entry)
+    return "known" if known else "moved"
+
+
+def _date(records: RecordFolders, record: RequestRecord) -> None:
+    # The audit log is told of records that are newer than its last line; this is history. A kill may have come before.
+    decided = migrate_history.moment_ns(record.decided_at or record.created_at)
+    folder = records.folder(record.status)
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(record_name(record.request_id), ns=(decided, decided), dir_fd=folder.fd, follow_symlinks=False)
+
+
+def _watcher(settings: Settings) -> int | None:
+    status = read_status(settings.config.runtime_dir)
+    return status.pid if status is not None and is_running(status) else None
+
+
+def _tell_watcher(settings: Settings) -> SafeText | None:
+    """Have the watcher take stock of the records: it knows only of those that it wrote itself since it started."""
+    pid = _watcher(settings)
+    if pid is None:
+        return None
+    os.kill(pid, signal.SIGHUP)
+    return format_message(sentences.WATCHER_LOOKED)

@@ -1,0 +1,274 @@
+"""Directories and files: made where missing, given their mode and owner, made anew where others could have them open.
+
+A change of owner or mode says nothing to who has a file open already. Whoever holds the lock keeps every decision
+waiting, flock(2); whoever holds the registry or the config open for writing goes on writing it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+
+from cli.output import SafeText, format_message, safe_text
+from cli.polling import wait_for
+from cli.server import paths
+from cli.server.status import read_published
+from cli.setup import sentences
+from cli.setup.steps import Plan, Remark, Step
+from schemas.config import SIZE_LIMIT as CONFIG_LIMIT
+from schemas.config import Settings
+from schemas.errors import ExpectedError, StateError
+from schemas.fs.directory import Directory, read_plain
+from schemas.registry import SIZE_LIMIT as REGISTRY_LIMIT
+from schemas.request import FOLDERS
+from watcher.registry_store import RegistryLock
+
+_LOCK_SECONDS = 1.0
+_BY_OTHERS = 0o022
+
+
+def is_needed(spec: paths.PathSpec, status: os.stat_result) -> bool:
+    """Whether others than root could have *path* open in a way that matters."""
+    if spec.name == "lock":
+        # Opened for reading is enough to lock it.
+        return status.st_uid != paths.ROOT or bool(stat.S_IMODE(status.st_mode) & 0o077)
+    writable = status.st_uid != paths.ROOT or bool(stat.S_IMODE(status.st_mode) & _BY_OTHERS)
+    return spec.name in {"registry", "config"} and writable
+
+
+def renew_lock(spec: paths.PathSpec) -> None:
+    """Put a new, empty file in place of the lock.
+
+    The old one is waited for a moment, so that an honest holder can finish; who holds it for good is not.
+    """
+    folder, name = os.path.split(spec.path)
+    with Directory(folder) as directory, _held_if_possible(directory, name):
+        directory.write(name, b"", spec.modes[0], paths.group_id(spec.group))
+
+
+@contextlib.contextmanager
+def _held_if_possible(directory: Directory, name: str) -> Iterator[None]:
+    with directory.pin(name) as held:
+        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory.fd)
+        try:
+            if os.fstat(fd).st_ino == held.status.st_ino:
+                wait_for(lambda: _locked(fd), _LOCK_SECONDS)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _locked(fd: int) -> bool | None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    return True
+
+
+def _renew_file(spec: paths.PathSpec, settings: Settings, gid: int) -> None:
+    """Put a copy in place of the registry or the config, with the mode and owner that it has to have.
+
+    Raises:
+        RegistryBusyError: another program is writing the registry just now.
+        ExpectedError, OSError: the file cannot be read or written.
+    """
+    folder, name = os.path.split(spec.path)
+    registry = spec.name == "registry"
+    with RegistryLock(settings.lock) if registry else contextlib.nullcontext(), Directory(folder) as directory:
+        data = directory.read(name, REGISTRY_LIMIT if registry else CONFIG_LIMIT).data
+        directory.write(name, data, spec.modes[0], gid)
+
+
+_UNTOUCHED = {"link", "kind"}
+_NOT_THERE = (FileNotFoundError, NotADirectoryError)
+
+
+def plan(settings: Settings) -> Plan:
+    """What is missing or amiss."""
+    steps: list[Step] = []
+    remarks: list[Remark] = []
+    for display_path in paths.path_specs(settings):
+        found = paths.faults(display_path)
+        kinds = {fault.kind for fault in found}
+        if not found:
+            continue
+        if kinds & _UNTOUCHED:
+            what = format_message(
+                sentences.WRONG_KIND, path=display_path.path, found=found[0].found, kind=display_path.kind
+            )
+            remarks.append(Remark(what, failed=True))
+        elif "unasked" in kinds:
+            remarks.append(
+                Remark(format_message(sentences.UNASKED, path=display_path.path, why=found[0].found), failed=True)
+            )
+        elif (
+            "missing" in kinds
+            and display_path.name == "registry"
+            and (lost := _why_no_new_registry(settings, display_path.path))
+        ):
+            remarks.append(Remark(lost, failed=True))
+        elif "missing" in kinds:
+            steps.append(_making(display_path, settings))
+        else:
+            steps.append(_mending(display_path, settings))
+    steps += [step for folder in FOLDERS if (step := _handing_over(settings, folder)) is not None]
+    return Plan(steps, remarks)
+
+
+def _why_no_new_registry(settings: Settings, path: str) -> SafeText | None:
+    """What an empty registry would take away; `None` where it would take nothing."""
+    if settings.config.in_database:
+        table = settings.config.map_name
+        try:
+            lost = bool(read_published(settings, {}).rows)
+        except ExpectedError as error:
+            return format_message(sentences.REGISTRY_LOST_MAYBE, path=path, map=table, why=safe_text(str(error)))
+        return format_message(sentences.REGISTRY_LOST_DATABASE, path=path, map=table) if lost else None
+    fields = {"path": path, "map": settings.config.virtual_alias_file}
+    return format_message(sentences.REGISTRY_LOST, **fields) if _map_has_rows(settings) else None
+
+
+def _map_has_rows(settings: Settings) -> bool:
+    """Whether there is something that an empty registry would take out of the map."""
+    try:
+        data = read_plain(settings.config.virtual_alias_file, REGISTRY_LIMIT).data
+    except (OSError, StateError) as error:
+        return not isinstance(error if isinstance(error, OSError) else error.__cause__, _NOT_THERE)
+    except ExpectedError:
+        return True
+    return any(line.strip() and not line.startswith(b"#") for line in data.splitlines())
+
+
+def _handing_over(settings: Settings, folder: str) -> Step | None:
+    """What lets the members read the records in *folder*: those that were written for another group."""
+    group, path = settings.config.group, os.path.join(settings.requests, folder)
+    try:
+        found = len(_of_other_group(path, paths.group_id(group)))
+    except (OSError, StateError):
+        return None  # what is wrong with the folder itself is told of that
+    if not found:
+        return None
+    fields = {"count": found, "path": path, "group": group}
+
+    def hand_over() -> SafeText:
+        gid = paths.group_id(group)
+        if gid is None:
+            raise StateError(format_message(sentences.NO_GROUP, group=group))
+        with Directory(path) as directory:
+            for name in _of_other_group(path, gid):
+                with contextlib.suppress(FileNotFoundError):  # the watcher may have moved it on
+                    os.chown(name, -1, gid, dir_fd=directory.fd, follow_symlinks=False)
+        return format_message(sentences.HANDED_OVER, **fields)
+
+    return Step(format_message(sentences.HAND_OVER, **fields), hand_over)
+
+
+def _of_other_group(path: str, gid: int | None) -> list[str]:
+    with Directory(path) as directory:
+        known = {name: directory.status(name) for name in directory.names() if not name.startswith(".")}
+    return [
+        name for name, status in known.items() if status is not None and status.st_gid != gid and _is_record(status)
+    ]
+
+
+def _is_record(status: os.stat_result) -> bool:
+    # While the folder had another owner, he may have put there whatever he likes.
+    return stat.S_ISREG(status.st_mode) and status.st_uid == paths.ROOT and status.st_nlink == 1
+
+
+def _making(spec: paths.PathSpec, settings: Settings) -> Step:
+    if spec.kind == "directory":
+        fields = {"path": spec.path, "wanted": spec.wanted}
+
+        def make() -> SafeText:
+            _make_directory(spec)
+            return format_message(sentences.MADE_DIRECTORY, **fields)
+
+        return Step(format_message(sentences.MAKE_DIRECTORY, **fields), make)
+
+    def make_registry() -> SafeText | None:
+        with RegistryLock(settings.lock):
+            folder, name = os.path.split(spec.path)
+            with Directory(folder) as directory:
+                if directory.has(name):
+                    return None
+                directory.write(name, b"{}\n", spec.modes[0], _gid(spec))
+        return format_message(sentences.MADE_REGISTRY, path=spec.path, wanted=spec.wanted)
+
+    return Step(format_message(sentences.MAKE_REGISTRY, path=spec.path, wanted=spec.wanted), make_registry)
+
+
+def _make_directory(spec: paths.PathSpec) -> None:
+    _gid(spec)
+    folder, name = os.path.split(os.path.normpath(spec.path))
+    with Directory(folder) as directory:
+        # Closed until its group is right.
+        directory.make(name, 0o700)
+        directory.sync()
+    _settle(spec)
+
+
+def _mending(spec: paths.PathSpec, settings: Settings) -> Step:
+    status = os.lstat(spec.path)
+    fields = {"path": spec.path, "wanted": spec.wanted, "found": _shown(status)}
+    if is_needed(spec, status):
+        lock = spec.name == "lock"
+
+        def renew() -> SafeText:
+            if lock:
+                renew_lock(spec)
+            else:
+                _renew_file(spec, settings, _gid(spec))
+            return format_message(sentences.RENEWED_LOCK if lock else sentences.RENEWED, **fields)
+
+        return Step(format_message(sentences.RENEW_LOCK if lock else sentences.RENEW, **fields), renew)
+
+    def mend() -> SafeText:
+        _settle(spec)
+        return format_message(sentences.MENDED, **fields)
+
+    return Step(format_message(sentences.MEND, **fields), mend)
+
+
+def _settle(spec: paths.PathSpec) -> None:
+    """Give *path* its owner and mode, by way of a descriptor: what is judged is what is changed."""
+    folder, name = os.path.split(os.path.normpath(spec.path))
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    with Directory(folder) as directory, directory.pin(name) as held:
+        if {fault.kind for fault in paths.judge(spec, held.status)} & _UNTOUCHED:
+            raise StateError(sentences.IT_CHANGED)
+        # Only a plain file or a directory is ever opened: a FIFO would wait, a device might stir.
+        fd = os.open(name, flags, dir_fd=directory.fd)
+        try:
+            status = os.fstat(fd)
+            if (status.st_dev, status.st_ino) != (held.status.st_dev, held.status.st_ino):
+                raise StateError(sentences.IT_CHANGED)
+            # The owner first: until then he could change the mode again.
+            os.fchown(fd, paths.ROOT, _gid(spec))
+            os.fchmod(fd, _mode(spec, stat.S_IMODE(status.st_mode)))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _mode(spec: paths.PathSpec, present: int) -> int:
+    # What is stronger than asked for is kept, though another bit of it be wrong.
+    if paths.QUEUE_STICKY in spec.modes and present & stat.S_ISVTX:
+        return paths.QUEUE_STICKY
+    return spec.modes[0]
+
+
+def _gid(spec: paths.PathSpec) -> int:
+    gid = paths.group_id(spec.group)
+    if gid is None:
+        raise StateError(format_message(sentences.NO_GROUP, group=spec.group))
+    return gid
+
+
+def _shown(status: os.stat_result) -> str:
+    mode = stat.S_IMODE(status.st_mode)
+    return f"{mode:04o} {paths.user_name(status.st_uid)}:{paths.group_name(status.st_gid)}"

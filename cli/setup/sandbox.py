@@ -1,0 +1,226 @@
+"""What the service is installed with names the usual group, and lets it reach this machine's own maps and databases.
+
+Where the group is another, or the database elsewhere, files in /etc say so.
+
+A drop-in of the unit (systemd.unit(5)) and a file of tmpfiles.d that goes before the packaged one (tmpfiles.d(5)).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cli.admin.sentences import UNIT
+from cli.output import SafeText, format_message
+from cli.server import database, paths, systemd
+from cli.setup import sentences
+from cli.setup.steps import Plan, Remark, Step
+from schemas.config import Config, Settings
+from schemas.errors import ExpectedError, StateError, UnsafeFileError
+from schemas.fs.directory import Directory, read_plain
+from schemas.status import is_running, read_status
+from watcher.publish.commands import run_well
+
+USUAL = Config().group
+"""The group that the unit and tmpfiles.d are shipped with."""
+
+_MARK = "# Made by `runv-admin-email-alias setup`, which keeps it in line with `group` in the config.\n"
+_LIMIT = 64 * 1024
+_DROP_INS = ("systemd", "system", f"{UNIT}.service.d")
+
+
+class _Words(NamedTuple):
+    """What is said of an override: see `cli.setup.sentences`."""
+
+    write: str
+    written: str
+    gone: str
+    removed: str
+    foreign: str
+
+
+_GROUP = _Words(
+    sentences.OVERRIDE,
+    sentences.OVERRIDDEN,
+    sentences.OVERRIDE_GONE,
+    sentences.OVERRIDE_REMOVED,
+    sentences.OVERRIDE_FOREIGN,
+)
+_WALLS = _Words(
+    sentences.WALLS,
+    sentences.WALLS_OPENED,
+    sentences.WALLS_GONE,
+    sentences.WALLS_REMOVED,
+    sentences.WALLS_FOREIGN,
+)
+
+
+class _Override(NamedTuple):
+    """A file below /etc: *text* is what it has to say, `None` where it is not needed; *mark* is its first line."""
+
+    path: str
+    text: str | None
+    mark: str
+    words: _Words
+
+
+def plan(settings: Settings, etc: str) -> Plan:
+    """The files below *etc* that have to be written, or to go; and what systemd has to be told.
+
+    Raises:
+        SqlMapError: the file that leads to the database cannot be used.
+    """
+    if not os.path.isdir(os.path.join(etc, "systemd", "system")):
+        return Plan()
+    remarks: list[Remark] = []
+    group = [step for each in _of_group(settings, etc) for step in _step(each, settings, remarks)]
+    walls = list(_step(_of_walls(settings, etc), settings, remarks))
+    return Plan(group + walls + _telling_systemd(settings, group=bool(group), walls=bool(walls)), remarks)
+
+
+def _step(override: _Override, settings: Settings, remarks: list[Remark]) -> Iterator[Step]:
+    present = _read(override.path)
+    ours = present is not None and present.startswith(override.mark)
+    if present == override.text or (present is not None and not ours and override.text is None):
+        return
+    if present is not None and not ours:
+        message = format_message(override.words.foreign, path=override.path, group=settings.config.group)
+        remarks.append(Remark(message))
+    elif override.text is None:
+        yield _removing(override)
+    else:
+        yield _writing(override, override.text, settings.config.group)
+
+
+def _of_group(settings: Settings, etc: str) -> list[_Override]:
+    service, tmpfiles = contents(settings)
+    usual = settings.config.group == USUAL
+    return [
+        _Override(os.path.join(etc, *_DROP_INS, "group.conf"), None if usual else service, _MARK, _GROUP),
+        _Override(os.path.join(etc, "tmpfiles.d", "runv-email-alias.conf"), None if usual else tmpfiles, _MARK, _GROUP),
+    ]
+
+
+def _of_walls(settings: Settings, etc: str) -> _Override:
+    path = os.path.join(etc, *_DROP_INS, "database.conf")
+    return _Override(path, database.drop_in(settings.config), database.MARK, _WALLS)
+
+
+def contents(settings: Settings) -> tuple[str, str]:
+    """What the drop-in and the file of tmpfiles.d have to say."""
+    service = f"{_MARK}[Service]\n# An empty one takes back those of the unit itself.\nSupplementaryGroups=\n"
+    service += f"SupplementaryGroups={' '.join(_groups(settings))}\n"
+    rows = []
+    for display_path in paths.path_specs(settings):
+        if display_path.needed:
+            kind = "d" if display_path.kind == "directory" else "z"
+            # Of several modes that are right it keeps the one that is there (the colon).
+            mode = f"{':' if len(display_path.modes) > 1 else ''}{display_path.modes[0]:04o}"
+            rows.append(f"{kind} {systemd.quoted(display_path.path)} {mode} root {display_path.group} -\n")
+    return service, _MARK + "".join(rows)
+
+
+def _groups(settings: Settings) -> list[str]:
+    # A group that does not exist would keep the unit from starting.
+    logs = next(path.group for path in paths.path_specs(settings) if path.name == "audit log")
+    return [settings.config.group, *([logs] if logs != "root" else [])]
+
+
+def _read(path: str) -> str | None:
+    try:
+        return read_plain(path, _LIMIT).data.decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except UnsafeFileError:
+        return ""  # the administrator's: a link to /dev/null switches such a file off
+    except StateError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
+def _writing(override: _Override, text: str, group: str) -> Step:
+    def write() -> SafeText:
+        folder, name = os.path.split(override.path)
+        parent, below = os.path.split(folder)
+        with Directory(parent) as above:
+            above.make(below, 0o755)
+        with Directory(folder) as directory:
+            directory.write(name, text.encode(), 0o644, 0)
+        return format_message(override.words.written, path=override.path, group=group)
+
+    return Step(format_message(override.words.write, path=override.path, usual=USUAL), write)
+
+
+def _removing(override: _Override) -> Step:
+    path = override.path
+
+    def remove() -> SafeText:
+        folder, name = os.path.split(path)
+        with Directory(folder) as directory:
+            directory.remove(name)
+            directory.sync()
+        return format_message(override.words.removed, path=path)
+
+    return Step(format_message(override.words.gone, path=path), remove)
+
+
+def _telling_systemd(settings: Settings, *, group: bool, walls: bool) -> list[Step]:
+    if not systemd.booted():
+        return []
+    steps = []
+    if group or walls or _units_are_old():
+        steps.append(Step(format_message(sentences.RELOAD_UNITS), _reload_units))
+    name, pid = settings.config.group, _watcher(settings)
+    if pid is not None and (group or not _has_group(pid, name)):
+        steps.append(
+            _restarting(format_message(sentences.RESTART, group=name), format_message(sentences.RESTARTED, group=name))
+        )
+    elif pid is not None and walls:
+        steps.append(_restarting(format_message(sentences.RESTART_WALLS), format_message(sentences.RESTARTED_WALLS)))
+    return steps
+
+
+def _restarting(what: SafeText, done: SafeText) -> Step:
+    def restart() -> SafeText:
+        # One that does not run is left so.
+        run_well(["systemctl", "try-restart", UNIT], timeout=60)
+        return done
+
+    return Step(what, restart)
+
+
+def _reload_units() -> SafeText:
+    run_well(["systemctl", "daemon-reload"], timeout=60)
+    return format_message(sentences.RELOADED_UNITS)
+
+
+def _units_are_old() -> bool:
+    try:
+        message = run_well(["systemctl", "show", "--property=NeedDaemonReload", "--value", UNIT])
+    except ExpectedError:
+        return False
+    return message.strip() == b"yes"
+
+
+def _watcher(settings: Settings) -> int | None:
+    """The process id of the watcher that systemd has started, if it runs."""
+    try:
+        status = read_status(settings.config.runtime_dir)
+        if status is None or not is_running(status):
+            return None
+        message = run_well(["systemctl", "show", "--property=MainPID", "--value", UNIT])
+    except ExpectedError:
+        return None
+    return status.pid if message.strip() == str(status.pid).encode() else None
+
+
+def _has_group(pid: int, group: str) -> bool:
+    """Whether the process *pid* has the group *group*, without which it cannot give files to it."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            groups = next((line.split()[1:] for line in file if line.startswith("Groups:")), [])
+    except OSError:
+        return True
+    return str(paths.group_id(group)) in groups

@@ -1,0 +1,1 @@
+"""Files and directories among hostile people."""

@@ -1,1 +1,0 @@
-"""From what a pass found to the people who must know."""

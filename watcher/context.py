@@ -1,0 +1,136 @@
+"""Everything that is open for one configuration, from the lock to the status file."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import ExitStack
+from typing import Self
+
+from schemas.config import Settings
+from schemas.errors import ExpectedError
+from schemas.times import iso
+from watcher import audit, sentences
+from watcher.accounts import AccountFiles, Accounts
+from watcher.audit import Audit
+from watcher.decide.decide import Decide
+from watcher.decide.markers import Markers
+from watcher.intake.intake import Intake
+from watcher.orphan_search import OrphanMemory
+from watcher.orphans import OrphanStep
+from watcher.publish.postfix import MapCheck
+from watcher.publish.publisher import publisher_for
+from watcher.records import RecordStore
+from watcher.registry_store import RegistryStore
+from watcher.status import Problems, Report
+from watcher.systemd import Notifier
+
+_MARGIN_NS = 5_000_000_000
+_ORPHANS_REMEMBERED = 32
+"""Of how many the end of the log tells for certain, however long their lines are."""
+_LINE_BYTES = 2048
+"""Longer than the line of any alias that was switched off, whose texts have limits."""
+
+
+class SecondWatcherError(ExpectedError):
+    """Another watcher holds the lock."""
+
+
+class Context:
+    """The rooms of a pass, opened for *settings*.
+
+    *seen* is what was seen of members so far, kept for the life of the process.
+
+    Raises:
+        SecondWatcherError: another watcher is at work there.
+        StateError: a directory is not there or cannot be opened.
+        OSError: a sub-folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        problems: Problems,
+        notifier: Notifier,
+        started_at: str,
+        seen: OrphanMemory | None = None,
+    ) -> None:
+        self.settings = settings
+        with ExitStack() as opened:
+            self.registry = RegistryStore(settings.registry, settings.lock, settings.domain)
+            self.audit = Audit(settings.audit, self.registry.usable)
+            self.markers = Markers(settings.decisions, self.audit)
+            opened.callback(self.markers.close)
+            try:
+                fcntl.flock(self.markers.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SecondWatcherError(sentences.SECOND_WATCHER.format(path=settings.decisions)) from None
+            opened.callback(self.audit.close)
+            self.report = Report(settings, problems, notifier, started_at)
+            self.records = RecordStore(settings.requests)
+            opened.callback(self.records.close)
+            self.accounts = Accounts(settings.config.group)
+            self.intake = Intake(settings, self.records, self.accounts, self.audit)
+            opened.callback(self.intake.close)
+            self.decide = Decide(
+                settings, self.registry, self.records, self.accounts, self.markers, self.intake, self.audit
+            )
+            self.orphans = OrphanStep(
+                settings,
+                self.registry,
+                self.accounts,
+                self.audit,
+                AccountFiles(),
+                seen or OrphanMemory(),
+            )
+            self.publisher = publisher_for(settings.config, self.records.approved)
+            self.mapcheck = MapCheck(settings.config)
+            self._opened = opened.pop_all()
+
+    def tidy(self) -> None:
+        """Remove what a kill, or a disk that failed, left half written.
+
+        Raises:
+            OSError: it cannot be removed.
+            StateError: a directory is not there.
+        """
+        self.markers.tidy()
+        self.registry.tidy()
+        self.records.tidy()
+
+    def tell_again(self) -> None:
+        """Have the audit log tell of the records that came after its last line, and of aliases switched off since.
+
+        A kill may have come between, and the queue file that would tell of it may have been taken back by its owner.
+
+        Raises:
+            OSError, StateError, UnsafeFileError: the log or the records cannot be read.
+        """
+        since = self.audit.remember()
+        # Without any log there is no telling what is new: only of what still waits.
+        message = self.records.pending.values() if since is None else self.records.written_since(since)
+        for record in message:
+            self.audit.add_again(record, self.records.withdrawn_by(record))
+        present = self.registry.usable()
+        if present is not None:
+            earlier = list(audit.of_earlier_orphans(present, None if since is None else _some_before(since)))
+            if len(earlier) > _ORPHANS_REMEMBERED:
+                self.audit.remember(len(earlier) * _LINE_BYTES)
+            for line in earlier:
+                self.audit.add(line)
+
+    def __enter__(self) -> Self:
+        """Give the rooms themselves."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close them."""
+        self.close()
+
+    def close(self) -> None:
+        """Close everything, the lock last."""
+        self._opened.close()
+
+
+def _some_before(nanoseconds: int) -> str:
+    # Of what was told already none is told again, so a little more is looked at than a clock that was set might hide.
+    return iso(nanoseconds - _MARGIN_NS)

@@ -1,0 +1,238 @@
+"""The step of a pass that switches orphans off: aliases whose member is no more, see `watcher.orphan_search`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from schemas.config import Settings
+from schemas.errors import RegistryBusyError
+from schemas.registry import Draft, Registry
+from schemas.times import stamp
+from watcher import audit, sentences
+from watcher.accounts import (
+    LONGEST_SECONDS,
+    QUIET_SECONDS,
+    AccountFiles,
+    Accounts,
+    AccountsUnreadableError,
+    Marks,
+    long_ago,
+)
+from watcher.audit import Audit
+from watcher.decide.rules import switched_off
+from watcher.orphan_search import AccountsSlowError, Orphan, OrphanJudgement, OrphanMemory, OrphanSearch
+from watcher.registry_store import RegistryStore
+from watcher.timers import Retry
+
+log = logging.getLogger("runv.decide")
+
+
+@dataclass
+class OrphanResult:
+    """What the step came to.
+
+    Attributes:
+        registry: the registry after it.
+        count: how many aliases were switched off.
+        problems: what is wrong, in words, by code.
+    """
+
+    registry: Registry
+    count: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class OrphanStep:
+    """Takes the step.
+
+    Where neither the account files nor the registry have changed, it costs three calls of stat(2).
+
+    Args:
+        settings: the configuration.
+        store: the registry.
+        accounts: the name services.
+        audit: what is told of each alias that is switched off.
+        files: the account files.
+        seen: what was seen before; it lives as long as the process.
+        clock: seconds that only ever grow.
+
+    Attributes:
+        waits: whether the present account files have not been judged by yet, or what they say could not be done.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: RegistryStore,
+        accounts: Accounts,
+        audit: Audit,
+        files: AccountFiles,
+        seen: OrphanMemory,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = settings.config
+        self._store = store
+        self._accounts = accounts
+        self._audit = audit
+        self._files = files
+        self._seen = seen
+        self._clock = clock
+        self._retry = Retry(clock=clock)
+        self._lock_retry = Retry(first=0.05, longest=1.0, clock=clock)
+        self._marks: Marks | None = None
+        self._quiet_from = 0.0
+        self._unsettled_from: float | None = None
+        self._suspected = False
+        self._search: OrphanSearch | None = None
+        self._glanced: tuple[Marks, Registry] | None = None
+        self._broken: str | None = None
+        self._judged: tuple[Registry, OrphanJudgement] | None = None
+        self._problems: dict[str, str] = {}
+        self.waits = True
+
+    @property
+    def due(self) -> float | None:
+        """The moment, on this clock, when the step is due though nothing happens."""
+        if self._retry.due is not None or self._lock_retry.due is not None:
+            return min(due for due in (self._retry.due, self._lock_retry.due) if due is not None)
+        unjudged = self._marks is not None and self._search is None and self._broken is None
+        return self._quiet_from if unjudged else None
+
+    @property
+    def suspicious_until(self) -> float | None:
+        """The moment, on this clock, until which the account files are left alone though there may be orphans."""
+        return self._quiet_from if self._suspected and self._clock() < self._quiet_from else None
+
+    def take(self, registry: Registry, *, forced: bool) -> OrphanResult:
+        """Switch the orphans in *registry* off, unless that is too much to do unasked; with *forced* it is not.
+
+        Raises:
+            GroupMissingError: the members' group does not exist; nothing was changed.
+            OSError, StateError: the registry could not be written; nothing was changed.
+        """
+        quiet = self._quiet()
+        if not quiet:
+            self._glance(registry)
+        self.waits = not quiet or self._lock_retry.waits
+        if self.waits or self._retry.waits:
+            # What stood before stands until the files can be judged by anew.
+            return OrphanResult(registry, problems=self._problems)
+        marks = self._marks
+        unsettled_from, self._unsettled_from = self._unsettled_from, None
+        try:
+            judgement = self._judgement(registry)
+        except AccountsUnreadableError as error:
+            self._broken = str(error) if error.lasts else None
+            return self._stopped(registry, "accounts-unreadable", str(error), again=not error.lasts)
+        except AccountsSlowError as error:
+            return self._stopped(registry, "accounts-unreadable", str(error), again=True)
+        self._retry.worked()
+        if self._files.marks() != marks:
+            # They were changed while they were asked: the next pass, which that event brings, asks again.
+            self._search = None
+            self._unsettled_from = unsettled_from
+            self.waits = True
+            return OrphanResult(registry, problems=self._problems)
+        self._problems = _problems(judgement)
+        self._seen.held = (marks, judgement.held.limit) if judgement.held else None
+        if judgement.switch_off and (forced or judgement.held is None):
+            self.waits = True
+            return self._switched(registry, judgement.switch_off)
+        self._lock_retry.worked()
+        return OrphanResult(registry, problems=self._problems)
+
+    def _quiet(self) -> bool:
+        marks = self._files.marks()
+        if marks != self._marks:
+            now = self._clock()
+            if self._unsettled_from is None:
+                self._unsettled_from = now
+            # At a start the files themselves tell how long they have been left alone.
+            known_old = self._marks is None and long_ago(marks)
+            # Every member may change passwd as often as they like, see chfn(1), and must not put this off for ever.
+            longest = self._unsettled_from + LONGEST_SECONDS
+            self._quiet_from = now if known_old else min(now + QUIET_SECONDS, longest)
+            self._marks = marks
+            self._search = self._broken = self._judged = None
+            self._retry.worked()
+            self._lock_retry.worked()
+        return self._clock() >= self._quiet_from
+
+    def _glance(self, registry: Registry) -> None:
+        """See who is a member now, which does not take files that are left alone."""
+        if self._marks is None or self._glanced == (self._marks, registry):
+            return
+        self._glanced = (self._marks, registry)
+        self._suspected = True
+        with contextlib.suppress(AccountsUnreadableError, AccountsSlowError):
+            search = self._look_around()
+            # Who has gone is asked for later, and once: it may take long, and many may have gone.
+            search.local = replace(search.local, alone=not search.local.foreign_users)
+            self._suspected = bool(search.orphans(registry))
+
+    def _look_around(self) -> OrphanSearch:
+        held = self._seen.held
+        limit = held[1] if held is not None and held[0] == self._marks else None
+        return OrphanSearch(self._config, self._accounts, self._files.read(), self._clock, self._seen.members, limit)
+
+    def _judgement(self, registry: Registry) -> OrphanJudgement:
+        if self._judged is not None and self._judged[0] is registry:
+            return self._judged[1]
+        if self._broken is not None:
+            raise AccountsUnreadableError(self._broken, lasts=True)
+        if self._search is None:
+            self._search = self._look_around()
+        judgement = self._search.judge(registry)
+        self._judged = (registry, judgement)
+        return judgement
+
+    def _stopped(self, registry: Registry, code: str, what: str, *, again: bool) -> OrphanResult:
+        if again:
+            self._retry.failed()
+        self._problems = {code: what}
+        return OrphanResult(registry, problems=self._problems)
+
+    def _switched(self, registry: Registry, orphans: Sequence[Orphan]) -> OrphanResult:
+        self._problems.pop("orphans-held", None)
+        try:
+            with self._store.lock():
+                # What somebody has changed meanwhile, or broken, is an event, and the next pass judges it.
+                present = self._store.usable()
+                after = self._written(registry, orphans) if present is registry else None
+        except RegistryBusyError as error:
+            self._lock_retry.failed()
+            self._problems["registry-busy"] = str(error)
+            return OrphanResult(registry, problems=self._problems)
+        self._lock_retry.worked()
+        if after is None:
+            return OrphanResult(registry, problems=self._problems)
+        self.waits = False
+        return OrphanResult(after, len(orphans), self._problems)
+
+    def _written(self, registry: Registry, orphans: Sequence[Orphan]) -> Registry:
+        draft = Draft(registry, self._store.path)
+        for orphan in orphans:
+            identifier = f"{audit.ORPHAN}{stamp(time.time_ns())}-{orphan.username}-{secrets.token_hex(3)}"
+            draft.set(orphan.username, switched_off("orphaned", identifier, orphan.reason))
+        after = draft.finish()
+        self._store.write(after, self._accounts.gid)
+        self._seen.members.difference_update(orphan.username for orphan in orphans)
+        self._seen.held = None
+        for orphan in orphans:
+            log.warning(sentences.LOG_ORPHANED.format(alias=orphan.alias, reason=orphan.reason))
+            self._audit.add(audit.of_orphan(orphan.username, after.entries[orphan.username], registry.sha256, after))
+        return after
+
+
+def _problems(judgement: OrphanJudgement) -> dict[str, str]:
+    found = {}
+    if judgement.held is not None:
+        found["orphans-held"] = judgement.held.what
+    if judgement.problem is not None:
+        found["orphans"] = judgement.problem
+    return found

@@ -1,0 +1,108 @@
+"""What is told apart between the databases, and the library of each, imported when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from watcher.publish.sql.errors import Kind, LibraryMissingError
+from watcher.publish.sql.map_file import SqlHost, SqlMap, SqlType
+
+CONNECT_SECONDS = 5.0
+"""How long a server may take to let us in."""
+
+RawRows = list[Sequence[Any]]
+"""Rows as the library gives them."""
+
+
+class Driver(Protocol):
+    """One kind of database.
+
+    Attributes:
+        url: how SQLAlchemy calls it.
+        options: of its engine.
+        begin: the statement that begins a transaction for writing, where the library does not.
+        look: the statement after which nothing can be written by a connection that only looks.
+    """
+
+    url: str
+    options: Mapping[str, Any]
+    begin: str | None
+    look: str
+
+    def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Any:
+        """A connection of the library to *host*, or to a file; it may take so many *seconds* at most."""
+
+    def descriptor(self, connection: Any) -> int | None:
+        """The connection's socket."""
+
+    def limit(self, seconds: float) -> str | None:
+        """The statement after which the server itself gives up what has waited for so long.
+
+        One that is in the middle of a statement may not notice that nobody listens any more.
+        """
+
+    def read_only(self, connection: Any) -> str | None:
+        """Why nothing can be written there, as the end of a sentence; `None` where it can."""
+
+    def account(self, connection: sa.Connection) -> str | None:
+        """The account as a GRANT calls it, where that is not just the user's name."""
+
+    def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
+        """Which kind of trouble the library's *error* is."""
+
+    def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """*column* as a text, however it is kept."""
+
+    def all_rows(self, connection: sa.Connection, query: sa.Select[Any]) -> RawRows:
+        """What *query* finds, of which there may be a hundred thousand rows."""
+
+    def insert_many(
+        self,
+        connection: sa.Connection,
+        table: sa.TableClause,
+        rows: Mapping[str, str],
+        columns: Sequence[str],
+        constants: Mapping[str, Any],
+    ) -> None:
+        """Put *rows* in *table*: each key and value in its two *columns*, and in each *constants* besides."""
+
+    def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
+        """The table's engine, where it is one without transactions."""
+
+
+def named(connection: sa.Connection, table: sa.TableClause, columns: Iterable[str]) -> str:
+    """*table* and its *columns* for an INSERT that the library is given without parameters.
+
+    With parameters each percent sign would have to be doubled, which SQLAlchemy has done by then.
+    """
+    quote = connection.dialect.identifier_preparer
+    names = ", ".join(map(quote.quote, columns))
+    return f"{quote.format_table(table)} ({names})".replace("%%", "%")
+
+
+def driver_of(kind: SqlType, path: str) -> Driver:
+    """The driver of *kind*, for the map file *path*.
+
+    Raises:
+        LibraryMissingError: its library is not installed.
+    """
+    from watcher.publish.sql import sentences  # noqa: PLC0415
+
+    try:
+        if kind == "pgsql":
+            from watcher.publish.sql.postgresql import PostgreSQL  # noqa: PLC0415
+
+            return PostgreSQL()
+        if kind == "mysql":
+            from watcher.publish.sql.mariadb import MariaDB  # noqa: PLC0415
+
+            return MariaDB()
+    except ImportError as error:
+        library, package = {"pgsql": ("psycopg", "python3-psycopg"), "mysql": ("PyMySQL", "python3-pymysql")}[kind]
+        raise LibraryMissingError(sentences.NO_LIBRARY.format(library=library, package=package, path=path)) from error
+    from watcher.publish.sql.sqlite import SQLite  # noqa: PLC0415
+
+    return SQLite()

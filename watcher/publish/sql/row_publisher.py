@@ -1,0 +1,215 @@
+"""The rows of ours: looked at, compared, and written in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import compress
+from operator import ne
+
+from schemas.config import Config
+from schemas.registry import Registry
+from schemas.request import RequestRecord
+from schemas.status import Conflict
+from schemas.text import printable
+from watcher.publish.commands import patience
+from watcher.publish.plan import Plan, describe, make_plan, refuse_mass_change
+from watcher.publish.sql import sentences
+from watcher.publish.sql.changes import ConcurrentChangeError, RowChanges, changes_for
+from watcher.publish.sql.database import Database, Session
+from watcher.publish.sql.errors import DatabaseError
+from watcher.publish.sql.replicas import Replicas
+from watcher.publish.sql.table_state import read_all_rows, read_rows
+from watcher.publish.sql.verification import MOST, Verification
+
+BY_KEY_SECONDS = 5.0
+"""How long that may take, since requests wait for it."""
+TRIES = 3
+"""How often a publish is begun anew when others come in its way."""
+
+log = logging.getLogger("runv.publish")
+
+
+class RowPublisher:
+    """Keeps the rows of one configuration.
+
+    Attributes:
+        known: whether the rows are what was left there, as far as anybody can know.
+        table: how messages call the table.
+        proof: whether Postfix's map answers what was written.
+        replicas: the other hosts that Postfix asks.
+
+    Raises:
+        LibraryMissingError: the library that leads to the database is not installed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        approvals: Callable[[str], Iterable[RequestRecord]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._approvals = approvals
+        self._database = Database.of(config)
+        self._wanted: Mapping[str, str] | None = None
+        self._version: object = None
+        self._place: object = None
+        self._conflicts: dict[str, Conflict] = {}
+        self._elsewhere_told = False
+        self.known = False
+        self.table = ""
+        self.verification = Verification(config)
+        self.replicas = Replicas(self._database, config.map_path, clock)
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        """The aliases that are left out since somebody else's row holds them, in their order."""
+        return [self._conflicts[alias] for alias in sorted(self._conflicts)]
+
+    def follow_up(self, *, asked: bool) -> None:
+        """Ask the replicas that are behind, if *asked* or it is time, and prove what could not be proved for them."""
+        was_in_line = self.replicas.in_line
+        self.replicas.ask(all_of_them=asked)
+        if self.replicas.in_line and not was_in_line:
+            self.verification.of({}, {})
+
+    def differing(self, registry: Registry) -> list[str] | None:
+        """The aliases in which *registry* differs from the last one; `None` where the rows are not known."""
+        if not self.known or self._wanted is None:
+            return None
+        touched = registry.touched_since(self._version)
+        return _differing(self._wanted, registry.rows(), touched)
+
+    def by_key(self, registry: Registry, keys: list[str]) -> Plan | None:
+        """Bring the aliases *keys* into line, in which *registry* differs from the last one.
+
+        See `SqlPublisher.publish` for the rest. Where somebody else comes in between, all rows are looked at instead.
+        """
+        wanted, before = registry.rows(), self._wanted or {}
+        refuse_mass_change(_plan_of(before, wanted, keys), registry, self._approvals)
+        self.known = False
+        try:
+            seconds = min(BY_KEY_SECONDS, patience.left)
+            with self._database.session(seconds, writing=True) as session:
+                if _place_of(session) != self._place:
+                    # The map leads elsewhere by now, where nobody has looked at anything.
+                    raise ConcurrentChangeError
+                state = read_rows(session.connection, session.driver, session.tables, registry.domain, keys)
+                changes = changes_for(state, wanted, keys, ownership=session.tables.ownership is not None)
+                session.apply(changes)
+        except DatabaseError as error:
+            if not error.kind.of_the_moment:
+                raise
+            return self.by_look(registry, forced=False)
+        for alias in keys:
+            self._conflicts.pop(alias, None)
+        self._version = registry.version
+        self._settle(session, wanted, changes, {alias: wanted.get(alias) for alias in keys})
+        return None if changes.empty else changes.plan(len(before))
+
+    def by_look(self, registry: Registry, *, forced: bool) -> Plan | None:
+        """Look at all rows and bring those into line that are not; see `SqlPublisher.publish`."""
+        self.known = False
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._by_look(registry, forced=forced)
+            except DatabaseError as error:
+                if attempt == TRIES or not error.kind.of_the_moment:
+                    raise
+        raise AssertionError
+
+    def _by_look(self, registry: Registry, *, forced: bool) -> Plan | None:
+        wanted, domain = registry.rows(), registry.domain
+        with self._database.session(patience.left, writing=True) as session:
+            made = session.make_ownership()
+            first = self._wanted is None or _place_of(session) != self._place
+            if first:
+                # What is not permitted is told when the watcher starts, and not when the first alias is approved.
+                for statement in session.tables.privilege_probe():
+                    session.connection.execute(statement)
+            state = read_all_rows(session.connection, session.driver, session.tables, domain, wanted)
+            changes = changes_for(state, wanted, None, ownership=session.tables.ownership is not None)
+            published = state.published()
+            plan = changes.plan(len(published))
+            if not forced:
+                # What was left there in line is put back whatever happened to it: only the registry's changes count.
+                guarded = plan if first else make_plan(self._wanted or {}, wanted)
+                refuse_mass_change(guarded, registry, self._approvals)
+            session.apply(changes)
+            self._tell_elsewhere(session, domain)
+        if made is not None:
+            log.info(sentences.LOG_LIST_MADE.format(ownership=made, table=session.tables.name))
+        drifted = [alias for alias in changes.keys if alias not in self._conflicts]
+        if drifted and wanted is self._wanted:
+            log.warning(sentences.LOG_DRIFT.format(table=session.tables.name, count=len(drifted)))
+        self._conflicts = {}
+        changed: dict[str, str | None] = {alias: wanted.get(alias) for alias in changes.keys[-MOST:]}
+        self._version = registry.version
+        self._settle(session, wanted, changes, changed or (_sample(wanted) if first else {}))
+        return None if changes.empty else plan
+
+    def _tell_elsewhere(self, session: Session, domain: str) -> None:
+        if self._elsewhere_told or session.tables.ownership is not None:
+            return
+        count, first = session.connection.execute(session.tables.elsewhere(domain)).one()
+        self._elsewhere_told = True
+        if count:
+            fields = {"table": session.tables.name, "count": count, "domain": domain, "named": printable(str(first))}
+            log.warning(sentences.LOG_ELSEWHERE.format(**fields))
+
+    def _settle(
+        self, session: Session, wanted: Mapping[str, str], changes: RowChanges, expected: Mapping[str, str | None]
+    ) -> None:
+        """The transaction is committed: ask those who read it."""
+        self.table, self._place = session.tables.name, _place_of(session)
+        self._conflicts.update(changes.conflicts)
+        self._wanted = wanted
+        self.known = True
+        if not changes.empty:
+            aliases = len(wanted) - len(self._conflicts)
+            log.info(describe(changes.plan(0), self._config.map_path, aliases))
+        # What is answered for these is not for us to say.
+        others = self._conflicts.keys() | changes.shared
+        asked = {alias: goto for alias, goto in expected.items() if alias not in others}
+        self.verification.forget(others)
+        self.replicas.forget(others)
+        if asked:
+            self.replicas.changed(asked, session.read_map, session.host)
+        # A host that is behind would answer as before, and Postfix asks any of them.
+        self.verification.of(asked if self.replicas.in_line else {}, changes.removed)
+
+
+def _place_of(session: Session) -> object:
+    read = session.read_map
+    return session.tables.target, read.hosts, read.dbname, read.dbpath
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str], touched: Collection[str] | None) -> list[str]:
+    if before is after:
+        return []
+    if touched is not None:
+        return sorted(alias for alias in touched if before.get(alias) != after.get(alias))
+    # Of a hundred thousand, in the interpreter's own loops.
+    keys = list(compress(after, map(ne, after.values(), map(before.get, after))))
+    if len(before) + sum(alias not in before for alias in keys) != len(after):
+        keys += [alias for alias in before if alias not in after]
+    return sorted(keys)
+
+
+def _plan_of(before: Mapping[str, str], after: Mapping[str, str], keys: Iterable[str]) -> Plan:
+    added, changed, removed = {}, {}, {}
+    for alias in keys:
+        old, new = before.get(alias), after.get(alias)
+        if old is None and new is not None:
+            added[alias] = new
+        elif old is not None and new is not None:
+            changed[alias] = (old, new)
+        elif old is not None:
+            removed[alias] = old
+    return Plan(len(before), added, changed, removed)
+
+
+def _sample(rows: Mapping[str, str]) -> dict[str, str | None]:
+    every = max(1, len(rows) // MOST)
+    return {alias: rows[alias] for alias in list(rows)[::every][:MOST]}

@@ -1,0 +1,139 @@
+"""The step of a pass that keeps the map in line with the registry, and says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from schemas.errors import ExpectedError, error_text
+from schemas.registry import Registry
+from schemas.status import Published
+from schemas.times import now
+from watcher import audit, sentences
+from watcher.context import Context
+from watcher.decide.markers import Marker
+from watcher.publish.plan import MassChangeError, Plan
+from watcher.publish.publisher import Publisher
+
+
+@dataclass
+class PublishResult:
+    """What the step came to.
+
+    Attributes:
+        changes: how much of a burst the change was.
+        failed: whether the map is not in line with the registry.
+        again: whether it is to be tried again by the clock.
+        problems: what is wrong, in words, by code.
+    """
+
+    changes: int = 0
+    failed: bool = False
+    again: bool = False
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class PublishStep:
+    """Takes the step in *context*.
+
+    Args:
+        rooms: where.
+        woken: whether something has happened since the pass began.
+        published: what the map is known to answer for.
+
+    Attributes:
+        published: the same, as the steps leave it.
+    """
+
+    def __init__(self, context: Context, woken: Callable[[], bool], published: Published | None) -> None:
+        self._context = context
+        self._woken = woken
+        self.published = published
+        self._in_line: Registry | None = None
+        self._stuck: _Stuck | None = None
+        self._audited = context.audit.last_published()
+
+    def take(
+        self, registry: Registry, force: Marker | None, *, by_hand: bool, waits: bool, asked: bool = False
+    ) -> PublishResult:
+        """Bring the map into line with *registry*, if publishing is on.
+
+        Args:
+            registry: the registry.
+            force: the marker that forces a publish of just this registry.
+            by_hand: whether nothing but an edit can have changed the registry.
+            waits: whether what failed before is not to be tried again yet.
+            asked: whether an administrator wants the map looked at.
+        """
+        followed = PublishResult()
+        context = self._context
+        if not context.settings.config.enabled:
+            return followed
+        forced = force is not None
+        stuck, self._stuck = self._stuck, None
+        if stuck is not None and waits and not asked and stuck.as_it_was(registry, context.publisher, forced=forced):
+            # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
+            self._stuck = stuck
+            followed.problems["publish-failed"] = stuck.what
+            followed.failed = True
+        else:
+            self._publish(registry, force, followed, by_hand=by_hand, asked=asked)
+        followed.problems.update(context.publisher.problems)
+        if (trouble := context.mapcheck.trouble()) is not None:
+            followed.problems["map-not-used"] = trouble
+        return followed
+
+    def _publish(
+        self, registry: Registry, force: Marker | None, followed: PublishResult, *, by_hand: bool, asked: bool
+    ) -> None:
+        context = self._context
+        forced = force is not None
+        try:
+            drifted = context.publisher.drifted(asked=asked or forced)
+            if forced or drifted or registry is not self._in_line:
+                news = registry is not self._in_line
+                by_hand &= news
+                plan = context.publisher.publish(registry, forced=forced)
+                self._audit(registry, plan, force)
+                self._in_line = registry
+                aliases = len(registry.rows()) - len(context.publisher.conflicts)
+                if news or plan is not None or self.published is None or self.published.aliases != aliases:
+                    self.published = Published(registry.sha256, now(), aliases)
+                # More changes while the last one was being published are a burst; one after another is not.
+                followed.changes = 2 if by_hand and self._woken() else 0
+        except MassChangeError as error:
+            followed.problems["publish-held"] = str(error)
+            followed.failed = True
+        except (OSError, ExpectedError) as error:
+            path = context.settings.config.map_path
+            message = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
+            followed.problems["publish-failed"] = message
+            followed.failed = followed.again = True
+            self._stuck = _Stuck(registry, context.publisher.found(), forced, message)
+
+    def _audit(self, registry: Registry, plan: Plan | None, force: Marker | None) -> None:
+        # A cdb is made anew at every start, with the same in it, since nobody can list it.
+        nothing_new = plan is None or (plan.empty and self._in_line is None)
+        if nothing_new and registry.sha256 == self._audited:
+            return
+        operator = force.decision.operator if force else None
+        self._context.audit.add(audit.of_publish(self._audited, registry, plan, operator))
+        self._audited = registry.sha256
+
+
+@dataclass(frozen=True)
+class _Stuck:
+    """A publish that failed: of what, what lay there afterwards, and what was told."""
+
+    registry: Registry
+    found: object
+    forced: bool
+    what: str
+
+    def as_it_was(self, registry: Registry, publisher: Publisher, *, forced: bool) -> bool:
+        # A force that has only just come may let pass what was held back, or wants to see it tried.
+        return registry is self.registry and forced <= self.forced and publisher.found() == self.found
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}."

@@ -1,0 +1,131 @@
+"""The status file: what is wrong and since when, written only when what it says has changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from schemas.config import Settings
+from schemas.errors import StateError
+from schemas.fs.directory import Directory
+from schemas.json_records import to_json
+from schemas.program import installed_version
+from schemas.status import Conflict, Host, Problem, Published, Status, start_time
+from schemas.times import now
+from watcher import sentences
+from watcher.rate_limit import RateLimit
+from watcher.systemd import Notifier
+
+TOLD_AT_ONCE = 4
+"""How often within a minute it is told that a problem has come or gone: a member can make directories by the second."""
+
+log = logging.getLogger("runv.report")
+
+
+class Problems:
+    """Compares each pass's problems with those before: one that stays keeps its beginning and is told once.
+
+    Attributes:
+        tally: what the journal is still to be told.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, Problem] = {}
+        self.rate_limit = RateLimit(log)
+
+    def update(self, found: dict[str, str]) -> list[Problem]:
+        """Take the problems of a pass, their words by code, and give them with their beginnings."""
+        self.rate_limit.settle()
+        for code in self._known.keys() - found.keys():
+            self._say(logging.INFO, code, sentences.LOG_SOLVED)
+        now_known: dict[str, Problem] = {}
+        for code, what in found.items():
+            before = self._known.get(code)
+            if before is None:
+                self._say(logging.ERROR, code, sentences.LOG_PROBLEM, what)
+            now_known[code] = Problem(code, what, before.since if before else now())
+        self._known = now_known
+        return list(now_known.values())
+
+    def _say(self, level: int, code: str, sentence: str, what: str = "") -> None:
+        line = sentence.format(code=code, what=what)
+        self.rate_limit.say(
+            level,
+            (sentence, code),
+            line,
+            lambda total: sentences.LOG_REPEATED.format(line=line, count=total),
+            at_once=TOLD_AT_ONCE,
+        )
+
+
+MODE = 0o644
+FOLDER_MODE = 0o755
+
+
+class Report:
+    """Writes `status.json` in the runtime directory, and systemd's status line."""
+
+    def __init__(self, settings: Settings, problems: Problems, notifier: Notifier, started_at: str) -> None:
+        self._settings = settings
+        self._problems = problems
+        self._notifier = notifier
+        self._started_at = started_at
+        self._written: Status | None = None
+
+    @property
+    def due(self) -> float | None:
+        """The moment, on the monotonic clock, when the journal is to be told of something."""
+        return self._problems.rate_limit.next_due
+
+    def write(
+        self,
+        *,
+        published: Published | None,
+        pending: int,
+        refused: int,
+        left_alone: int,
+        problems: dict[str, str],
+        conflicts: Sequence[Conflict] = (),
+        hosts: Sequence[Host] = (),
+    ) -> None:
+        """Tell the state after a pass.
+
+        Raises:
+            OSError: the status file cannot be written.
+            StateError: /proc does not tell when this process started.
+        """
+        config = self._settings.config
+        started = start_time()
+        if started is None:
+            raise StateError("The file /proc/self/stat cannot be read. Mount proc on /proc.")
+        status = Status(
+            pid=os.getpid(),
+            start_time=started,
+            version=installed_version(),
+            started_at=self._started_at,
+            updated_at=self._written.updated_at if self._written else now(),
+            backend=config.backend,
+            enabled=config.enabled,
+            published=published,
+            pending=pending,
+            refused=refused,
+            left_alone=left_alone,
+            problems=self._problems.update(problems),
+            conflicts=list(conflicts),
+            hosts=list(hosts),
+        )
+        if status == self._written and os.path.lexists(os.path.join(config.runtime_dir, "status.json")):
+            return
+        status = msgspec.structs.replace(status, updated_at=now())
+        parent, name = os.path.split(os.path.normpath(config.runtime_dir))
+        with Directory(parent) as above:
+            above.make(name, FOLDER_MODE)
+        with Directory(config.runtime_dir) as directory:
+            directory.write("status.json", to_json(status), MODE)
+        self._written = status
+        line = sentences.STATUS_LINE if config.enabled else sentences.STATUS_OFF
+        aliases = published.aliases if published else 0
+        self._notifier.status(line.format(aliases=aliases, pending=pending, problems=len(problems)))
