@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import click
 
-from cli import sentences
+from cli.messages import _
 from cli.output import echo, echo_error, format_message, safe_text
 from schemas.errors import ConfigError, ExpectedError, StateError
 from schemas.program import ExitStatus
@@ -35,7 +35,13 @@ def access(path: str, *, denied: str, missing: str) -> Iterator[None]:
         if isinstance(cause, FileNotFoundError | NotADirectoryError):
             raise StateError(missing) from error
         if isinstance(error, OSError):
-            raise StateError(format_message(sentences.FILE_TROUBLE, place=path, why=error.strerror)) from error
+            raise StateError(
+                format_message(
+                    _("{place} cannot be used ({why}). Look for a full disk, or a wrong owner or mode, and try again."),
+                    place=path,
+                    why=error.strerror,
+                )
+            ) from error
         raise
 
 
@@ -79,7 +85,7 @@ def _status(command: click.Command, name: str, arguments: Sequence[str] | None) 
         error.show()
         return error.exit_code
     except click.Abort:
-        echo_error(sentences.INTERRUPTED)
+        echo_error(_("Interrupted. What was handed in before that stays, and is dealt with."))
         return ExitStatus.INTERRUPTED
     except ConfigError as error:
         for line in str(error).split("\n"):
@@ -89,7 +95,7 @@ def _status(command: click.Command, name: str, arguments: Sequence[str] | None) 
         echo_error(safe_text(str(error)))
         return ExitStatus.FAILED
     except OSError as error:
-        echo_error(format_message(sentences.OUTPUT_TROUBLE, why=str(error)))
+        echo_error(format_message(_("A file or the output cannot be used: {why}."), why=str(error)))
         return ExitStatus.FAILED
     return status if isinstance(status, int) else ExitStatus.DONE
 
@@ -110,14 +116,19 @@ def _give_up_what_cannot_be_written(stream: TextIO | None) -> None:
 def version_option(program: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give the option `--version` of *program*, which looks the version up only when it is asked."""
 
-    def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    def show(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
         if not wanted or context.resilient_parsing:
             return
         from schemas.program import installed_version  # noqa: PLC0415
 
-        echo(format_message(sentences.VERSION, program=program, version=installed_version()))
+        echo(format_message(_("{program} {version}"), program=program, version=installed_version()))
         context.exit()
 
     return click.option(
-        "--version", is_flag=True, expose_value=False, is_eager=True, callback=show, help=sentences.VERSION_HELP
+        "--version",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=show,
+        help=_("Show the version and exit."),
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from cli import polling
-from cli.admin import sentences
 from cli.app import access
+from cli.messages import _
 from cli.output import echo, echo_error, format_message, safe_text
 from cli.server.status import PublishState, is_down
 from schemas.config import Settings
@@ -17,9 +17,11 @@ from schemas.decision import Decision, FailedDecision, marker_name
 from schemas.errors import ExpectedError, StateError
 from schemas.fs.directory import Directory
 from schemas.json_records import NotJsonError, ShapeError, parse_record, to_json
-from schemas.program import ExitStatus
+from schemas.program import WATCHER_UNIT, ExitStatus
 from schemas.request import RecordFolders
 from schemas.status import read_status
+
+_WARNING = _("Warning: {what}")
 
 _FAILED = "failed"
 _FAILED_LIMIT = 64 * 1024
@@ -67,7 +69,9 @@ class DecisionsDirectory:
             raise
         except (OSError, ExpectedError, NotJsonError, ShapeError):
             display_path = os.path.join(self._directory.path, _FAILED, name)
-            return format_message(sentences.FAILED_UNREADABLE, place=display_path)
+            return format_message(
+                _("The decision could not be applied; {place} says why, but cannot be read."), place=display_path
+            )
 
 
 @contextlib.contextmanager
@@ -82,8 +86,11 @@ def open_decisions(settings: Settings) -> Iterator[DecisionsDirectory]:
 def _admin_access(path: str) -> contextlib.AbstractContextManager[None]:
     return access(
         path,
-        denied=format_message(sentences.RUN_WITH_SUDO, directory=path),
-        missing=format_message(sentences.NOT_SET_UP, directory=path),
+        denied=format_message(_("You may not use the directory {directory}. Run it with sudo."), directory=path),
+        missing=format_message(
+            _("The directory {directory} is not there. Start the watcher, which makes it, or mend the installation."),
+            directory=path,
+        ),
     )
 
 
@@ -123,10 +130,18 @@ def unless_awaited(settings: Settings, *, wait: bool) -> int | None:
     `None` where it is worth waiting.
     """
     if is_down(settings):
-        echo_error(format_message(sentences.KEPT_NOT_RUNNING, unit=sentences.UNIT))
+        echo_error(
+            format_message(
+                _(
+                    "The watcher is not running. The decision is kept and will be applied when it "
+                    "starts: systemctl start {unit}"
+                ),
+                unit=WATCHER_UNIT,
+            )
+        )
         return ExitStatus.LATER
     if not wait:
-        echo(sentences.HANDED_IN)
+        echo(_("Handed in. `runv-admin-email-alias status` tells of problems."))
         return ExitStatus.DONE
     return None
 
@@ -154,7 +169,7 @@ def sort_out(
             echo_kept(submitted.marker)
             statuses.append(ExitStatus.LATER)
         elif reason := directory.failure(submitted.marker):
-            echo_error(format_message(sentences.FAILED, username=submitted.username, reason=reason))
+            echo_error(format_message(_("{username}: {reason}"), username=submitted.username, reason=reason))
             statuses.append(ExitStatus.FAILED)
         else:
             applied.append(submitted)
@@ -165,27 +180,41 @@ def sort_out(
 
 def echo_kept(marker: str) -> None:
     """Say that *marker* has not been dealt with in time."""
-    echo_error(format_message(sentences.KEPT_NO_ANSWER, decision=marker, seconds=f"{polling.MARKER_SECONDS:g}"))
+    echo_error(
+        format_message(
+            _(
+                "The watcher has not applied the decision {decision} within {seconds} seconds. "
+                "It is kept; see `runv-admin-email-alias status`."
+            ),
+            decision=marker,
+            seconds=f"{polling.MARKER_SECONDS:g}",
+        )
+    )
 
 
 def echo_problems(settings: Settings) -> None:
     """Say what the watcher has on its mind, when it does not answer."""
     status = read_status(settings.config.runtime_dir)
     for problem in status.problems if status else ():
-        echo_error(format_message(sentences.WARNING, what=safe_text(problem.what)))
+        echo_error(format_message(_WARNING, what=safe_text(problem.what)))
 
 
 def echo_publish_state(settings: Settings, publish_state: PublishState) -> int:
     """Say what keeps mail from flowing, if anything; give the exit status."""
     if publish_state.state == "off":
-        echo(format_message(sentences.PUBLISHING_OFF, config=settings.path))
+        echo(
+            format_message(
+                _("It is recorded only: publishing is switched off (`enabled` is false in {config})."),
+                config=settings.path,
+            )
+        )
         return ExitStatus.DONE
     if publish_state.state == "live":
         for problem in (*publish_state.unseen, *publish_state.problems, *publish_state.reservations.values()):
-            echo_error(format_message(sentences.WARNING, what=problem))
+            echo_error(format_message(_WARNING, what=problem))
         return ExitStatus.DONE
     for problem in publish_state.problems:
-        echo_error(format_message(sentences.PUBLISH_PROBLEM, what=problem))
+        echo_error(format_message(_("The mail server's map does not follow: {what}"), what=problem))
     if not publish_state.problems:
-        echo_error(sentences.MAP_BEHIND)
+        echo_error(_("The mail server's map does not follow yet. See: runv-admin-email-alias status"))
     return ExitStatus.FAILED

@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 import click
 
-from cli import sentences
+from cli.messages import _
 from schemas.text import printable, sentence
 
 WIDTH = 80
@@ -22,6 +22,8 @@ WIDTH = 80
 NARROWEST = 40
 """Columns that are used even where the terminal has fewer: below, columns could not be read."""
 GAP = "  "
+NOTHING = "-"
+"""What stands in a table where there is nothing."""
 
 _CELL_LIMIT = 400
 _TEXT_LIMIT = 4000
@@ -61,7 +63,7 @@ def counted(count: int, one: str, more: str) -> SafeText:
 def timestamp(text: str | None) -> str:
     """Give the moment *text*, as files hold it, for a sentence."""
     found = _TIMESTAMP.fullmatch(text or "")
-    return sentences.MOMENT.format(date=found[1], time=found[2]) if found else _unusual(text)
+    return _("{date} {time} UTC").format(date=found[1], time=found[2]) if found else _unusual(text)
 
 
 def short_timestamp(text: str | None) -> str:
@@ -77,7 +79,7 @@ def short_date(text: str | None) -> str:
 
 
 def _unusual(text: str | None) -> str:
-    return text or sentences.NOTHING
+    return text or NOTHING
 
 
 def echo(text: str) -> None:

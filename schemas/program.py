@@ -1,9 +1,15 @@
-"""What every program of the project shares: its exit statuses, and the version that is installed."""
+"""What all programs of the project share: their names, their exit statuses, and the version that is installed."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 from functools import cache
+
+MEMBER_PROGRAM = "runv-email-alias"
+ADMIN_PROGRAM = "runv-admin-email-alias"
+WATCHER_PROGRAM = "runv-email-alias-watcher"
+WATCHER_UNIT = WATCHER_PROGRAM
+"""As systemctl(1) is told it."""
 
 
 class ExitStatus(IntEnum):

@@ -35,3 +35,8 @@ def _escape(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # surrogateescape: a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def N_(text: str) -> str:  # noqa: N802 - its name in gettext, which extracts what is marked with it
+    """Mark *text* as something that a command may tell in its reader's language, and give it as it is."""
+    return text

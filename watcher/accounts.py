@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from schemas.errors import ExpectedError, error_text
 from schemas.fs.directory import read_plain
-from schemas.text import printable
-from watcher import sentences
+from schemas.text import N_, printable
 
 SIZE_LIMIT = 64 * 1024 * 1024
 QUIET_SECONDS = 1.0
@@ -169,18 +168,29 @@ def _entries(path: str, count: int, checker: str) -> list[list[str] | None]:
         fields = text.split(":")
         numbers = fields[2:4] if count == _PASSWD_FIELDS else fields[2:3]
         if len(fields) != count or not fields[0] or not all(each.isascii() and each.isdigit() for each in numbers):
-            message = sentences.ACCOUNTS_BROKEN.format(
-                path=path, number=number, line=printable(text, 80), checker=f"{checker} {path}"
-            )
+            message = N_(
+                "Line {number} of the account file {path} is no entry: {line}. Look with "
+                "`{checker}` and mend it; until then no alias is switched off because its "
+                "account is gone."
+            ).format(path=path, number=number, line=printable(text, 80), checker=f"{checker} {path}")
             raise AccountsUnreadableError(message, lasts=True)
         found.append(fields)
     if not any(found):
-        raise AccountsUnreadableError(sentences.ACCOUNTS_EMPTY.format(path=path), lasts=True)
+        raise AccountsUnreadableError(
+            N_(
+                "The account file {path} has no entry. Bring it back from the backup; until "
+                "then no alias is switched off because its account is gone."
+            ).format(path=path),
+            lasts=True,
+        )
     return found
 
 
 def _unreadable(path: str, error: Exception) -> AccountsUnreadableError:
-    message = sentences.ACCOUNTS_UNREADABLE.format(path=path, error=error_text(error))
+    message = N_(
+        "The account file {path} cannot be read: {error}. Until it can, no alias is "
+        "switched off because its account is gone."
+    ).format(path=path, error=error_text(error))
     return AccountsUnreadableError(message, lasts=False)
 
 
@@ -261,6 +271,11 @@ class Accounts:
             try:
                 found = grp.getgrnam(self._group_name)
             except KeyError:
-                raise GroupMissingError(sentences.GROUP_MISSING.format(group=self._group_name)) from None
+                raise GroupMissingError(
+                    N_(
+                        "The group {group} does not exist, so nobody can be told to be a member. Make "
+                        "it with `groupadd --system {group}`; requests and decisions wait."
+                    ).format(group=self._group_name)
+                ) from None
             self._group = _Group(found.gr_gid, frozenset(found.gr_mem))
         return self._group

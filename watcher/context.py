@@ -8,8 +8,9 @@ from typing import Self
 
 from schemas.config import Settings
 from schemas.errors import ExpectedError
+from schemas.text import N_
 from schemas.times import iso
-from watcher import audit, sentences
+from watcher import audit
 from watcher.accounts import AccountFiles, Accounts
 from watcher.audit import Audit
 from watcher.decide.decide import Decide
@@ -63,7 +64,9 @@ class Context:
             try:
                 fcntl.flock(self.markers.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise SecondWatcherError(sentences.SECOND_WATCHER.format(path=settings.decisions)) from None
+                raise SecondWatcherError(
+                    N_("Another watcher is at work on {path}; there can be one only.").format(path=settings.decisions)
+                ) from None
             opened.callback(self.audit.close)
             self.report = Report(settings, problems, notifier, started_at)
             self.records = RecordStore(settings.requests)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from schemas.config import Config
 from schemas.errors import ExpectedError
 from schemas.registry import Entry, Registry
-from watcher import sentences
+from schemas.text import N_
 from watcher.accounts import Account, Accounts, LocalAccounts, Marks
 from watcher.publish.plan import GUARD_FLOOR, GUARD_PERCENT
 
@@ -138,7 +138,13 @@ class OrphanSearch:
             if known.get(name) is entry:
                 continue
             if self.clock() > until:
-                raise AccountsSlowError(sentences.ACCOUNTS_SLOW)
+                raise AccountsSlowError(
+                    N_(
+                        "The name services take too long to say who has an account; see "
+                        "nsswitch.conf(5) for which are asked. Until they have answered, no alias is "
+                        "switched off because its account is gone."
+                    )
+                )
             found = self._look(name, entry) if entry.active else None
             self._found.pop(name, None)
             if found is not None:
@@ -160,13 +166,17 @@ class OrphanSearch:
 
     def _judged(self, name: str, entry: Entry, account: Account | None) -> Orphan | None:
         if account is None:
-            message = sentences.ORPHAN_GONE.format(username=name)
+            message = N_("There is no account {username}.").format(username=name)
             return Orphan(name, entry.alias, message, sure=not self.local.foreign_users)
         if entry.uid not in {None, account.uid}:
-            message = sentences.ORPHAN_OTHER.format(username=name, found=account.uid, uid=entry.uid)
+            message = N_(
+                "The account {username} has the uid {found} now; the alias was approved for the one with uid {uid}."
+            ).format(username=name, found=account.uid, uid=entry.uid)
             return Orphan(name, entry.alias, message)
         if not account.member:
-            message = sentences.ORPHAN_DEPARTED.format(username=name, group=self.config.group)
+            message = N_("The account {username} is not a member of the group {group}.").format(
+                username=name, group=self.config.group
+            )
             return Orphan(name, entry.alias, message, sure=not self.local.foreign_groups)
         return None
 
@@ -198,19 +208,32 @@ class OrphanSearch:
             limit = min(limit, self.limit)
         if count <= limit:
             return None
-        message = sentences.ORPHANS_HELD.format(orphans=count, active=active, limit=limit, names=names_of(orphans))
+        message = N_(
+            "The accounts of {orphans} of {active} active aliases are gone or are no "
+            "members, all at once, and no more than {limit} are switched off unasked: "
+            "{names}. Look at `runv-admin-email-alias sync --dry-run`; if that is meant, "
+            "run `runv-admin-email-alias sync --force`. Until then these aliases stay "
+            "active."
+        ).format(orphans=count, active=active, limit=limit, names=names_of(orphans))
         return OrphansHeld(active, count, limit, message)
 
     def _problem(self, orphans: Sequence[Orphan]) -> str:
-        message = sentences.ORPHANS.format(names=names_of(orphans))
+        message = N_(
+            "Active aliases whose account is gone or is no member: {names}. For each, run "
+            "`runv-admin-email-alias revoke NAME --reason TEXT`, or bring the account back."
+        ).format(names=names_of(orphans))
         if all(orphan.sure for orphan in orphans):
             return message
         services = dict.fromkeys((*self.local.foreign_users, *self.local.foreign_groups))
-        return f"{message} {sentences.ORPHANS_UNSURE.format(services=', '.join(services))}"
+        unsure = N_(
+            "Accounts come from other services too ({services}), which may only be "
+            "out of reach, so these are not switched off unasked."
+        )
+        return f"{message} {unsure.format(services=', '.join(services))}"
 
 
 def names_of(orphans: Sequence[Orphan]) -> str:
     """The names of a few of *orphans*, and how many there are besides."""
     names = ", ".join(orphan.username for orphan in orphans[:_NAMED])
     more = len(orphans) - _NAMED
-    return sentences.ORPHANS_MORE.format(names=names, count=more) if more > 0 else names
+    return N_("{names} and {count} more").format(names=names, count=more) if more > 0 else names

@@ -13,7 +13,7 @@ from schemas.config import Settings
 from schemas.errors import RegistryBusyError
 from schemas.registry import Draft, Registry
 from schemas.times import stamp
-from watcher import audit, sentences
+from watcher import audit
 from watcher.accounts import (
     LONGEST_SECONDS,
     QUIET_SECONDS,
@@ -224,7 +224,7 @@ class OrphanStep:
         self._seen.members.difference_update(orphan.username for orphan in orphans)
         self._seen.held = None
         for orphan in orphans:
-            log.warning(sentences.LOG_ORPHANED.format(alias=orphan.alias, reason=orphan.reason))
+            log.warning(f"Switched {orphan.alias} off: {orphan.reason}")
             self._audit.add(audit.of_orphan(orphan.username, after.entries[orphan.username], registry.sha256, after))
         return after
 

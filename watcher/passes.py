@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 
 from schemas.errors import ExpectedError, RegistryBusyError, RegistryError, RegistryUnreadableError, error_text
 from schemas.status import Published
-from schemas.text import printable
-from watcher import sentences
+from schemas.text import N_, printable
 from watcher.accounts import GroupMissingError
 from watcher.context import Context
 from watcher.decide.decide import DecisionResult
@@ -25,6 +24,8 @@ from watcher.intake.judge import Judgement
 from watcher.publish.commands import patience
 from watcher.publishing import PublishStep
 from watcher.timers import Retry
+
+_STATE_UNWRITABLE = N_("A file of state cannot be written: {error}. What waits is tried again.")
 
 log = logging.getLogger("runv.pass")
 
@@ -218,7 +219,7 @@ class Passes:
     def _unwritable(self, error: Exception, result: Result) -> None:
         # A pass that failed between two writes is like one that was killed there.
         self._interrupted = True
-        self._later("state-unwritable", sentences.STATE_UNWRITABLE.format(error=error_text(error)), result)
+        self._later("state-unwritable", _STATE_UNWRITABLE.format(error=error_text(error)), result)
 
     def _later(self, code: str, what: str, result: Result) -> None:
         result.problems[code] = what
@@ -235,7 +236,9 @@ class Passes:
             self._later(code, what, result)
         if intake_result.directories:
             path = self._context.settings.queue
-            message = sentences.DIRECTORIES_LEFT.format(count=intake_result.directories, path=path)
+            message = N_(
+                "Directories in the queue {path}, where only files belong: {count}. They are left alone; remove them."
+            ).format(count=intake_result.directories, path=path)
             result.problems["queue-directories"] = message
         try:
             # What asked for it goes last, once all that it came to is durable.
@@ -253,7 +256,7 @@ class Passes:
             self._retry.worked()
 
     def _untold(self, error: Exception) -> None:
-        message = sentences.STATE_UNWRITABLE.format(error=printable(error_text(error), 1000))
+        message = _STATE_UNWRITABLE.format(error=printable(error_text(error), 1000))
         # The journal is the only place left for it, and once is enough there.
         if message != self._trouble_telling:
             log.error(message)

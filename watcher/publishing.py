@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from schemas.errors import ExpectedError, error_text
 from schemas.registry import Registry
 from schemas.status import Published
+from schemas.text import N_
 from schemas.times import now
-from watcher import audit, sentences
+from watcher import audit
 from watcher.context import Context
 from watcher.decide.markers import Marker
 from watcher.publish.plan import MassChangeError, Plan
@@ -106,7 +107,9 @@ class PublishStep:
             followed.failed = True
         except (OSError, ExpectedError) as error:
             path = context.settings.config.map_path
-            message = sentences.PUBLISH_FAILED.format(path=path, error=_sentence(error))
+            message = N_("The map {path} could not be brought up to date; the earlier one stays. {error}").format(
+                path=path, error=_sentence(error)
+            )
             followed.problems["publish-failed"] = message
             followed.failed = followed.again = True
             self._stuck = _Stuck(registry, context.publisher.found(), forced, message)

@@ -16,7 +16,7 @@ from schemas.errors import (
 from schemas.fs.directory import Directory, Signature, just_changed, signature_of, temporary_name
 from schemas.fs.pinned import FoundFile
 from schemas.registry import SIZE_LIMIT, Registry, parse_registry
-from watcher import sentences
+from schemas.text import N_
 
 MODE = 0o640
 
@@ -58,12 +58,20 @@ class RegistryStore:
                 found = directory.read(self._name, SIZE_LIMIT)
         except FileNotFoundError:
             self._seen = None
-            raise RegistryError(sentences.REGISTRY_MISSING.format(path=self.path)) from None
+            raise RegistryError(
+                N_(
+                    "The registry {path} is not there. Bring it back, or begin a new one with "
+                    "`{{}}` in it. Until then the published map stays as it is and decisions wait."
+                ).format(path=self.path)
+            ) from None
         except RegistryError:
             raise
         except (OSError, ExpectedError) as error:
             self._seen = None
-            message = sentences.REGISTRY_UNREADABLE.format(path=self.path, error=error_text(error))
+            message = N_(
+                "The registry {path} cannot be read: {error}. Until it can, the published map "
+                "stays as it is and decisions wait."
+            ).format(path=self.path, error=error_text(error))
             raise RegistryUnreadableError(message) from error
         return self._parse(found)
 
@@ -113,12 +121,18 @@ class RegistryLock:
             # For reading: a file opened for writing is an event when it is closed, in a directory that we watch.
             self._fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StateError(sentences.LOCK_UNUSABLE.format(path=path, error=error.strerror)) from error
+            raise StateError(
+                N_("The lock file {path} cannot be opened: {error}. Decisions wait until it can.").format(
+                    path=path, error=error.strerror
+                )
+            ) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._fd)
-            raise RegistryBusyError(sentences.REGISTRY_BUSY.format(path=path)) from None
+            raise RegistryBusyError(
+                N_("Another program holds the lock {path}. Decisions wait until it lets go.").format(path=path)
+            ) from None
 
     def __enter__(self) -> None:
         """Hold it."""

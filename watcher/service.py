@@ -15,8 +15,8 @@ from schemas.errors import ConfigError, ExpectedError, StateError, error_text
 from schemas.fs.directory import Signature, just_changed, read_plain, signature_of
 from schemas.program import installed_version
 from schemas.status import Published
+from schemas.text import N_
 from schemas.times import now
-from watcher import sentences
 from watcher.context import Context, SecondWatcherError
 from watcher.orphan_search import OrphanMemory
 from watcher.passes import Passes, Result
@@ -24,6 +24,14 @@ from watcher.status import Problems
 from watcher.systemd import Notifier
 from watcher.wake import Wake
 from watcher.watch import DirectoryWatcher, WatchBrokenError, pinned_directories_of, watches_of
+
+_DIRECTORY_MISSING = N_(
+    "The directory {path} is not there. Make it with the owner and mode that the administrator's guide tells."
+)
+
+_CONFIG_INVALID = N_(
+    "The configuration was changed to something that cannot be used; the earlier one still holds. {error}"
+)
 
 
 class ConfigFile:
@@ -149,7 +157,7 @@ class Service:
         finally:
             self._notifier.stopping()
             self._close()
-        log.info(sentences.LOG_STOPPING)
+        log.info("Stopped on request.")
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
@@ -225,7 +233,7 @@ class Service:
             if self._directories is not None and (replaced or self._directories.broken()):
                 self._close_context()
                 self._open()
-                log.warning(sentences.LOG_REARMED)
+                log.warning("A watched directory was replaced; watching was set up anew.")
                 self._pass()
         self._checked = time.monotonic()
         self._notifier.alive()
@@ -255,7 +263,7 @@ class Service:
                 directories.start()
             except FileNotFoundError as error:
                 if time.monotonic() >= given_up:
-                    raise WatchBrokenError(sentences.DIRECTORY_MISSING.format(path=error)) from error
+                    raise WatchBrokenError(_DIRECTORY_MISSING.format(path=error)) from error
                 self._wake.begin_pass()
                 self._wake.wait(time.monotonic() + MISSING_INTERVAL, lambda: self._stopping)
             else:
@@ -272,7 +280,7 @@ class Service:
             settings = load_settings(before.path if there_before else self._path)
         except ConfigError as error:
             message = " ".join(str(error).split("\n"))
-            self._config_trouble = {"config-invalid": sentences.CONFIG_INVALID.format(error=message)}
+            self._config_trouble = {"config-invalid": _CONFIG_INVALID.format(error=message)}
         else:
             self._config_trouble = {}
             try:
@@ -280,12 +288,10 @@ class Service:
                 self._reopen(settings)
                 self._say_started()
             except (OSError, StateError, SecondWatcherError) as error:
-                self._config_trouble = {
-                    "config-invalid": sentences.CONFIG_INVALID.format(error=f"{error_text(error)}.")
-                }
+                self._config_trouble = {"config-invalid": _CONFIG_INVALID.format(error=f"{error_text(error)}.")}
                 if self._settings is not before:
                     self._reopen(before)
-        log.info(sentences.LOG_RELOADED)
+        log.info("The configuration was read again.")
         self._notifier.ready()
 
     def _reopen(self, settings: Settings) -> None:
@@ -301,7 +307,7 @@ class Service:
     def _say_started(self) -> None:
         config = self._settings.config
         log.info(
-            sentences.LOG_STARTED.format(
+            "Started: version {version}, {backend}, publishing is {switch}, state in {state_dir}.".format(
                 version=installed_version(),
                 backend=config.backend,
                 switch="on" if config.enabled else "off",
@@ -309,7 +315,10 @@ class Service:
             )
         )
         if config.auto_sync_on_approve is not None:
-            log.warning(sentences.LOG_NO_EFFECT.format(path=self._settings.path))
+            log.warning(
+                f"The key auto_sync_on_approve in {self._settings.path} has no effect any more: every change is "
+                "published at once."
+            )
 
     def _close_context(self) -> None:
         context, passes = self._context, self._passes
@@ -338,7 +347,7 @@ def _refuse_missing(settings: Settings, wake: Wake) -> None:
     if not os.path.isdir(above):
         missing.append(above)
     if missing:
-        raise StateError(sentences.DIRECTORY_MISSING.format(path=missing[0]))
+        raise StateError(_DIRECTORY_MISSING.format(path=missing[0]))
 
 
 def _make_decisions(settings: Settings) -> None:

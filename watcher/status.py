@@ -14,8 +14,8 @@ from schemas.fs.directory import Directory
 from schemas.json_records import to_json
 from schemas.program import installed_version
 from schemas.status import Conflict, Host, Problem, Published, Status, start_time
+from schemas.text import N_
 from schemas.times import now
-from watcher import sentences
 from watcher.rate_limit import RateLimit
 from watcher.systemd import Notifier
 
@@ -40,12 +40,12 @@ class Problems:
         """Take the problems of a pass, their words by code, and give them with their beginnings."""
         self.rate_limit.settle()
         for code in self._known.keys() - found.keys():
-            self._say(logging.INFO, code, sentences.LOG_SOLVED)
+            self._say(logging.INFO, code, "No longer a problem: {code}.")
         now_known: dict[str, Problem] = {}
         for code, what in found.items():
             before = self._known.get(code)
             if before is None:
-                self._say(logging.ERROR, code, sentences.LOG_PROBLEM, what)
+                self._say(logging.ERROR, code, "Problem: {what}", what)
             now_known[code] = Problem(code, what, before.since if before else now())
         self._known = now_known
         return list(now_known.values())
@@ -56,7 +56,7 @@ class Problems:
             level,
             (sentence, code),
             line,
-            lambda total: sentences.LOG_REPEATED.format(line=line, count=total),
+            lambda total: f"{line} (This happened {total} times more meanwhile.)",
             at_once=TOLD_AT_ONCE,
         )
 
@@ -126,6 +126,10 @@ class Report:
         with Directory(config.runtime_dir) as directory:
             directory.write("status.json", to_json(status), MODE)
         self._written = status
-        line = sentences.STATUS_LINE if config.enabled else sentences.STATUS_OFF
+        line = (
+            N_("{aliases} aliases published, {pending} requests pending, {problems} problems")
+            if config.enabled
+            else N_("publishing is off (enabled: false), {pending} requests pending, {problems} problems")
+        )
         aliases = published.aliases if published else 0
         self._notifier.status(line.format(aliases=aliases, pending=pending, problems=len(problems)))

@@ -34,12 +34,16 @@ from watchdog.observers.inotify import InotifyObserver
 from schemas.config import Config, Settings
 from schemas.errors import ExpectedError
 from schemas.request import FOLDERS
-from watcher import sentences
+from schemas.text import N_
 from watcher.accounts import AccountFiles
 from watcher.intake.queue_directory import foreign
 from watcher.publish.map_files import MapFiles
 from watcher.publish.postfix import main_cf
 from watcher.wake import Wake
+
+_THREAD_DIED = N_(
+    "A thread that watches for changes has ended by a fault. The watcher ends, so that it is started afresh."
+)
 
 # Created covers what comes from outside the directory, Moved what is renamed within it, Closed what is written in
 # place. Without a filter our own reads would wake us.
@@ -259,7 +263,7 @@ class DirectoryWatcher:
             return True
         reader = getattr(observer, "_inotify_fd", None)  # watchdog 7 reads for all watches in one thread
         if not observer.is_alive() or not _alive(reader):
-            raise WatchBrokenError(sentences.THREAD_DIED)
+            raise WatchBrokenError(_THREAD_DIED)
         ended = False
         for emitter in list(observer.emitters):
             if emitter.is_alive() and _alive(getattr(emitter, "_inotify", None)):  # watchdog 6 has a reader for each
@@ -268,7 +272,7 @@ class DirectoryWatcher:
             if emitter.stopped_event.is_set():
                 ended |= emitter in observer.emitters  # or else it was muted in this moment
             elif not self._replaced():
-                raise WatchBrokenError(sentences.THREAD_DIED)
+                raise WatchBrokenError(_THREAD_DIED)
         return ended or self._replaced()
 
     def _replaced(self) -> bool:
@@ -306,7 +310,12 @@ def _report_moves_at_once() -> None:
 
 
 def _cannot_watch(error: Exception) -> WatchBrokenError:
-    return WatchBrokenError(sentences.CANNOT_WATCH.format(error=error))
+    return WatchBrokenError(
+        N_(
+            "The directories cannot be watched: {error}. See /proc/sys/fs/inotify: "
+            "max_user_instances and max_user_watches may have to be raised."
+        ).format(error=error)
+    )
 
 
 def _identity(path: str) -> tuple[int, int] | None:

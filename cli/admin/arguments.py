@@ -6,7 +6,7 @@ import re
 
 import click
 
-from cli.admin import sentences
+from cli.messages import _
 from cli.output import format_message
 
 _AGE = re.compile(r"(?P<count>[0-9]{1,9})(?P<unit>[mhdw])", re.ASCII)
@@ -19,17 +19,25 @@ REASON_LIMIT = 1000
 def check_reason(context: click.Context, parameter: click.Parameter, reason: str) -> str:
     """Give *reason* if a member can read it; else a usage error that says why not."""
     if not reason.strip():
-        raise click.BadParameter(sentences.REASON_BLANK, context, parameter)
+        raise click.BadParameter(_("The member reads it, so it cannot be blank."), context, parameter)
     if len(reason) > REASON_LIMIT:
         raise click.BadParameter(
-            format_message(sentences.REASON_LONG, length=len(reason), limit=REASON_LIMIT), context, parameter
+            format_message(
+                _("It has {length} characters, and at most {limit} are allowed."),
+                length=len(reason),
+                limit=REASON_LIMIT,
+            ),
+            context,
+            parameter,
         )
     import unicodedata  # noqa: PLC0415
 
     # Cc are the control characters, Cf among others turn the direction of writing, Cs are no text at all, Zl and Zp
     # are line ends.
     if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in reason):
-        raise click.BadParameter(sentences.REASON_CONTROL, context, parameter)
+        raise click.BadParameter(
+            _("It holds a line end or another control character; give it on one plain line."), context, parameter
+        )
     return reason
 
 
@@ -53,7 +61,17 @@ def check_since(context: click.Context, parameter: click.Parameter, given: str |
         # Years are written with four digits there, and what is asked for is compared as text.
         return found.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
     except (ValueError, OverflowError):
-        raise click.BadParameter(format_message(sentences.BAD_TIME, given=given), context, parameter) from None
+        raise click.BadParameter(
+            format_message(
+                _(
+                    "{given} is no time. Give an age such as 30m, 12h or 7d, `today`, `yesterday`, "
+                    "or a date as 2026-05-19T20:55."
+                ),
+                given=given,
+            ),
+            context,
+            parameter,
+        ) from None
 
 
 def waiting_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cli import polling
-from cli.admin import sentences
 from cli.identity import operator
 from cli.markers import (
     DecisionsDirectory,
@@ -19,6 +18,7 @@ from cli.markers import (
     unless_awaited,
     worst,
 )
+from cli.messages import _
 from cli.output import echo, echo_error, format_message, safe_text, timestamp
 from cli.server.status import PublishState, conflict_of, find_publish_state, read_registry
 from schemas.config import Settings
@@ -53,7 +53,11 @@ def _approval(
     record = _waiting_request(settings, records, user)
     destination = record.destination or ""
     present = _active_destination(settings, record)
-    shown = sentences.ASKED_CHANGE if present and present != destination else sentences.ASKED
+    shown = (
+        _("{alias} -> {destination} (asked {when}; now {present})")
+        if present and present != destination
+        else _("{alias} -> {destination} (asked {when})")
+    )
     when = timestamp(record.created_at)
     echo(format_message(shown, alias=record.alias, destination=destination, when=when, present=present))
     return SubmittedDecision(user, record.alias, destination, directory.write(_about("approve", record)))
@@ -70,7 +74,14 @@ def reject(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
             return status_at_once
         status, applied = await_applied(settings, directory, [submitted])
     for done in applied:
-        echo(format_message(sentences.REJECTED, alias=done.alias, destination=done.destination, username=user))
+        echo(
+            format_message(
+                _("Rejected: {alias} -> {destination}. {username} reads the reason with `runv-email-alias status`."),
+                alias=done.alias,
+                destination=done.destination,
+                username=user,
+            )
+        )
     return status
 
 
@@ -80,7 +91,9 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
         _refuse_bad_name(user)
         entry = read_registry(settings).entry(user)
         if entry is None or not entry.active or entry.destination is None:
-            raise StateError(format_message(sentences.NOTHING_ACTIVE, username=user))
+            raise StateError(
+                format_message(_("{username} has no active alias. See: runv-admin-email-alias list"), username=user)
+            )
         decision = Decision(
             decision="revoke",
             username=user,
@@ -102,11 +115,25 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
     publish_state = find_publish_state(settings)
     if conflict is not None:
         held = safe_text(", ".join(conflict.held))
-        echo_error(format_message(sentences.REVOKED_BUT_HELD, alias=submitted.alias, held=held))
+        echo_error(
+            format_message(
+                _(
+                    "Revoked, but the row in the database that is not of this program's making was "
+                    "left alone: it sends mail to {alias} to {held}. Delete it if that is to end, "
+                    "too."
+                ),
+                alias=submitted.alias,
+                held=held,
+            )
+        )
         # Where it leads elsewhere, revoking the alias is how such a conflict ends.
         status = worst([status, ExitStatus.FAILED if submitted.destination in conflict.held else ExitStatus.DONE])
     else:
-        sentence = sentences.REVOKED_LIVE if publish_state.state == "live" else sentences.REVOKED
+        sentence = (
+            _("Revoked: mail to {alias} no longer goes to {destination}.")
+            if publish_state.state == "live"
+            else _("Revoked: {alias} -> {destination}.")
+        )
         echo(format_message(sentence, alias=submitted.alias, destination=submitted.destination))
     return worst([status, echo_publish_state(settings, publish_state)])
 
@@ -134,16 +161,32 @@ def _waiting_request(settings: Settings, records: RecordFolders, user: str) -> R
     group = settings.config.group
     account = Accounts(group).of_name(user)
     if account is None:
-        raise StateError(format_message(sentences.NO_ACCOUNT, username=user))
+        raise StateError(format_message(_("{username}: there is no account of this name."), username=user))
     if not account.member:
-        raise StateError(format_message(sentences.NOT_A_MEMBER, username=user, group=group))
-    raise StateError(format_message(sentences.NOTHING_PENDING, username=user))
+        raise StateError(
+            format_message(
+                _("{username} is not a member of the group {group} and has no request waiting."),
+                username=user,
+                group=group,
+            )
+        )
+    raise StateError(
+        format_message(_("{username} has no request waiting. See: runv-admin-email-alias pending"), username=user)
+    )
 
 
 def _refuse_bad_name(user: str) -> None:
     # It becomes part of the marker's file name.
     if not USERNAME.fullmatch(user):
-        raise StateError(format_message(sentences.BAD_USERNAME, username=user))
+        raise StateError(
+            format_message(
+                _(
+                    "{username}: nobody with an alias can have this name. Look it up with: "
+                    "runv-admin-email-alias pending"
+                ),
+                username=user,
+            )
+        )
 
 
 def _active_destination(settings: Settings, record: RequestRecord) -> str | None:
@@ -176,7 +219,11 @@ def _follow_approvals(
         status, applied = sort_out(settings, directory, submitted_decisions, left)
         for submitted in applied:
             echo(
-                format_message(sentences.APPROVED_REGISTERED, alias=submitted.alias, destination=submitted.destination)
+                format_message(
+                    _("Approved: the registry has {alias} -> {destination}; the mail server's map follows."),
+                    alias=submitted.alias,
+                    destination=submitted.destination,
+                )
             )
         return status
     status, applied = await_applied(settings, directory, submitted_decisions)
@@ -203,18 +250,48 @@ def _registered(settings: Settings, directory: DecisionsDirectory, submitted: Su
 
 def _tell_approved(publish_state: PublishState, submitted: SubmittedDecision) -> int:
     if publish_state.state != "live" or publish_state.registry is None:
-        echo(format_message(sentences.APPROVED, alias=submitted.alias, destination=submitted.destination))
+        echo(
+            format_message(
+                _("Approved: {alias} -> {destination}."), alias=submitted.alias, destination=submitted.destination
+            )
+        )
         return ExitStatus.DONE
     entry = publish_state.registry.entry(submitted.username)
     if entry is None or not entry.active or entry.destination != submitted.destination:
         echo_error(
-            format_message(sentences.APPROVED_BUT_CHANGED, alias=submitted.alias, destination=submitted.destination)
+            format_message(
+                _(
+                    "The approval was applied, but the registry does not have {alias} -> "
+                    "{destination} any more: something has changed it since. See: "
+                    "runv-admin-email-alias list"
+                ),
+                alias=submitted.alias,
+                destination=submitted.destination,
+            )
         )
         return ExitStatus.FAILED
     if (conflict := publish_state.conflicts.get(submitted.alias)) is not None:
         held = safe_text(", ".join(conflict.held))
-        sentence = sentences.APPROVED_IN_CONFLICT_SAME if conflict.same else sentences.APPROVED_IN_CONFLICT
+        sentence = (
+            _(
+                "Approved, and mail to {alias} goes to {destination} already, but by a row in "
+                "the database that is not of this program's making and would stay when the "
+                "alias is revoked. Delete that row, then run: runv-admin-email-alias sync"
+            )
+            if conflict.same
+            else _(
+                "Approved, but mail to {alias} does not go to {destination}: a row in the "
+                "database that is not of this program's making sends it to {held}. Delete that "
+                "row, then run: runv-admin-email-alias sync"
+            )
+        )
         echo_error(format_message(sentence, alias=submitted.alias, destination=submitted.destination, held=held))
         return ExitStatus.FAILED
-    echo(format_message(sentences.APPROVED_LIVE, alias=submitted.alias, destination=submitted.destination))
+    echo(
+        format_message(
+            _("Approved: mail to {alias} now goes to {destination}."),
+            alias=submitted.alias,
+            destination=submitted.destination,
+        )
+    )
     return ExitStatus.DONE

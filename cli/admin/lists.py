@@ -22,9 +22,10 @@ three may be null:
 
 from __future__ import annotations
 
-from cli.admin import sentences
 from cli.markers import open_records, reading
+from cli.messages import _
 from cli.output import (
+    NOTHING,
     SafeText,
     echo,
     echo_error,
@@ -36,13 +37,27 @@ from cli.output import (
     short_timestamp,
     table,
 )
-from cli.sentences import NOTHING
 from cli.server.status import RegistrySnapshot, read_registry
 from schemas.config import Settings
 from schemas.errors import RegistryError, StateError
 from schemas.program import ExitStatus
 from schemas.registry import ACTIVE, Entry
 from schemas.request import RequestRecord
+
+_PENDING_HEADINGS = (
+    _("MEMBER"),
+    _("DESTINATION"),
+    _("INSTEAD OF"),
+    _("SINCE (UTC)"),
+)
+
+_LIST_HEADINGS = (
+    _("ALIAS"),
+    _("DESTINATION"),
+    _("STATUS"),
+    _("SINCE"),
+    _("BY"),
+)
 
 _COLOURS = {ACTIVE: "green", "revoked": "red", "orphaned": "red"}
 
@@ -73,9 +88,9 @@ def pending(settings: Settings, *, as_json: bool) -> int:
             ]
             for record in records
         ]
-        echo_lines(table(sentences.PENDING_HEADINGS, rows))
+        echo_lines(table(_PENDING_HEADINGS, rows))
     elif not troubles:
-        echo(sentences.PENDING_NONE)
+        echo(_("No request is waiting."))
     for trouble in dict.fromkeys(troubles):
         echo_error(trouble)
     return ExitStatus.FAILED if troubles else ExitStatus.DONE
@@ -89,7 +104,7 @@ def _waiting(settings: Settings) -> tuple[list[RequestRecord], list[SafeText]]:
             try:
                 record = folders.load("pending", identifier)
             except StateError as error:
-                troubles.append(format_message(sentences.UNREADABLE_RECORD, trouble=safe_text(str(error))))
+                troubles.append(format_message(_("{trouble} It is left out here."), trouble=safe_text(str(error))))
                 continue
             if record is not None:
                 found.append(record)
@@ -127,11 +142,11 @@ def list_aliases(settings: Settings, *, as_json: bool) -> int:
                 short_date(entry.updated_at or entry.created_at),
                 entry.approved_by or NOTHING,
             ]
-            for _, entry in entries
+            for _key, entry in entries
         ]
-        echo_lines(table(sentences.LIST_HEADINGS, rows, _COLOURS))
+        echo_lines(table(_LIST_HEADINGS, rows, _COLOURS))
     else:
-        echo(sentences.LIST_NONE)
+        echo(_("The registry holds no alias."))
     return ExitStatus.DONE
 
 

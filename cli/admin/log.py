@@ -13,11 +13,11 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import chain
 
-from cli.admin import sentences
 from cli.app import access
+from cli.messages import _, ngettext
 from cli.output import (
+    NOTHING,
     SafeText,
-    counted,
     echo,
     echo_error,
     echo_json,
@@ -27,7 +27,6 @@ from cli.output import (
     safe_text,
     short_timestamp,
 )
-from cli.sentences import NOTHING
 from schemas.audit_line import LINE_LIMIT, AuditLine, parse_line, to_plain
 from schemas.config import Settings
 from schemas.errors import StateError, UnsafeFileError
@@ -35,8 +34,30 @@ from schemas.fs.log_file import RotatedLog
 from schemas.json_records import NotJsonError, ShapeError
 from schemas.program import ExitStatus
 
+_LOG_WHAT = {
+    "accepted": _("asked"),
+    "refused": _("refused"),
+    "cancelled": _("cancelled"),
+    "approved": _("approved"),
+    "rejected": _("rejected"),
+    "revoked": _("revoked"),
+    "orphaned": _("orphaned"),
+    "failed": _("failed"),
+    "published": _("published"),
+}
+
+_LOG_DETAILS = {
+    "accepted": _("for {destination}"),
+    "refused": _("{reason}"),
+    "approved": _("{destination}, by {by}"),
+    "rejected": _("{destination}, by {by}: {reason}"),
+    "revoked": _("{destination}, by {by}: {reason}"),
+    "orphaned": _("the alias to {destination} was switched off: {reason}"),
+    "failed": _("a decision of {by}: {reason}"),
+}
+
 _NAME_ROOM = 12
-_WHAT_ROOM = max(map(len, sentences.LOG_WHAT.values()))
+_WHAT_ROOM = max(map(len, _LOG_WHAT.values()))
 
 
 def log(settings: Settings, *, user: str | None, since: str | None, as_json: bool) -> int:
@@ -62,10 +83,19 @@ def log(settings: Settings, *, user: str | None, since: str | None, as_json: boo
             shown = True
             echo_lines(_shown(line))
         if not shown and not found.troubles:
-            echo(sentences.LOG_NONE)
+            echo(_("The log holds nothing of that."))
     if found.unreadable:
         # A power cut leaves one such line, for as long as its file is kept: nothing has failed.
-        echo_error(counted(found.unreadable, sentences.LOG_LINE_UNREADABLE, sentences.LOG_LINES_UNREADABLE))
+        echo_error(
+            format_message(
+                ngettext(
+                    "One line of the audit log could not be understood and was left out.",
+                    "{count} lines of the audit log could not be understood and were left out.",
+                    found.unreadable,
+                ),
+                count=found.unreadable,
+            )
+        )
     for trouble in found.troubles:
         echo_error(safe_text(trouble))
     return ExitStatus.FAILED if found.troubles else ExitStatus.DONE
@@ -100,8 +130,13 @@ class _Reading:
             self.troubles[str(error)] = None
 
     def _access(self, display_path: str) -> AbstractContextManager[None]:
-        denied = format_message(sentences.LOG_DENIED, path=self._path)
-        missing = format_message(sentences.LOG_NO_DIRECTORY, path=self._path)
+        denied = format_message(
+            _("You may not read the audit log {path}: root and the group adm may. Run it with sudo."), path=self._path
+        )
+        missing = format_message(
+            _("The directory of the audit log {path} is not there. Start the watcher, or mend the installation."),
+            path=self._path,
+        )
         return access(display_path, denied=denied, missing=missing)
 
     def _parsed(self, data: bytes) -> AuditLine | None:
@@ -120,7 +155,7 @@ def _seconds(timestamp: str) -> float:
 
 
 def _shown(line: AuditLine) -> list[str]:
-    what = sentences.LOG_WHAT[line.what]
+    what = _LOG_WHAT[line.what]
     name = safe_text(line.username or NOTHING)
     head = f"{safe_text(short_timestamp(line.time))}  {what.ljust(_WHAT_ROOM)}  {name.ljust(_NAME_ROOM)}  "
     return hanging_indent(head, _details(line))
@@ -133,16 +168,26 @@ def _details(line: AuditLine) -> SafeText:
     if line.what == "published":
         forced = line.decided_by != "watcher"
         return format_message(
-            sentences.LOG_PUBLISHED_FORCED if forced else sentences.LOG_PUBLISHED,
-            aliases=counted(line.aliases or 0, sentences.ALIASES_ONE, sentences.ALIASES_MORE),
+            _("{aliases}: {added} added, {changed} changed, {removed} removed; forced by {by}")
+            if forced
+            else _("{aliases}: {added} added, {changed} changed, {removed} removed"),
+            aliases=format_message(ngettext("1 alias", "{count} aliases", line.aliases or 0), count=line.aliases or 0),
             added=line.added or 0,
             changed=line.changed or 0,
             removed=line.removed or 0,
             by=by,
         )
     if line.what == "refused" and line.count is not None:
-        return format_message(sentences.LOG_REFUSED_MORE, count=line.count, reason=reason)
+        return format_message(_("{count} more; the last: {reason}"), count=line.count, reason=reason)
     if line.what == "cancelled":
-        sentence = sentences.LOG_WITHDRAWN if line.request_id else sentences.LOG_SWITCHED_OFF
-        return format_message(sentences.LOG_CLOSED if line.reason else sentence, destination=destination, reason=reason)
-    return format_message(sentences.LOG_DETAILS[line.what], destination=destination, reason=reason, by=by)
+        sentence = (
+            _("the request for {destination}, by its member")
+            if line.request_id
+            else _("the alias to {destination} was switched off, by its member")
+        )
+        return format_message(
+            _("the request for {destination}: {reason}") if line.reason else sentence,
+            destination=destination,
+            reason=reason,
+        )
+    return format_message(_LOG_DETAILS[line.what], destination=destination, reason=reason, by=by)

@@ -10,25 +10,41 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.admin import sentences
 from cli.admin.arguments import active_users, check_reason, check_since, waiting_users
 from cli.app import CONTEXT, run, version_option
-from cli.discover import sentences as discover_sentences
-from cli.doctor import sentences as doctor_sentences
 from cli.output import format_message
-from cli.setup import sentences as setup_sentences
 
 if TYPE_CHECKING:
     from cli.server.database import NamedMap
     from schemas.config import Settings
+from cli.messages import _
+from schemas.program import ADMIN_PROGRAM
 
-_json = click.option("--json", "as_json", is_flag=True, help=sentences.JSON_HELP)
-_no_wait = click.option("--no-wait", is_flag=True, help=sentences.NO_WAIT_HELP)
-_reason = click.option("--reason", required=True, metavar="TEXT", callback=check_reason, help=sentences.REASON_HELP)
+_json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON instead of columns and sentences."))
+_no_wait = click.option(
+    "--no-wait", is_flag=True, help=_("Do not wait for the outcome: hand the decision in and return at once.")
+)
+_reason = click.option(
+    "--reason", required=True, metavar="TEXT", callback=check_reason, help=_("Why; the member reads it.")
+)
 
 
-@click.group(help=sentences.PROGRAM_HELP, no_args_is_help=False, context_settings=CONTEXT)
-@version_option(sentences.PROGRAM)
+@click.group(
+    help=_("""\
+Decide on the members' e-mail aliases, and see how they and the mail server's map stand.
+
+A decision is handed to the watcher, which applies it at once; the commands wait for that and tell what came of it.
+
+\b
+Examples:
+  sudo runv-admin-email-alias pending
+  sudo runv-admin-email-alias approve pablo
+  sudo runv-admin-email-alias reject pablo --reason "That address bounces."
+"""),
+    no_args_is_help=False,
+    context_settings=CONTEXT,
+)
+@version_option(ADMIN_PROGRAM)
 def admin_command() -> None:
     """Gather the commands."""
 
@@ -39,7 +55,7 @@ def _settings(path: str | None = None) -> Settings:
     return load_settings(path)
 
 
-@admin_command.command(help=sentences.PENDING_HELP)
+@admin_command.command(help=_("List the requests that wait for a decision, oldest first."))
 @_json
 def pending(as_json: bool) -> int:
     """List the waiting requests."""
@@ -48,7 +64,7 @@ def pending(as_json: bool) -> int:
     return lists.pending(_settings(), as_json=as_json)
 
 
-@admin_command.command(name="list", help=sentences.LIST_HELP)
+@admin_command.command(name="list", help=_("List the aliases in the registry, active ones first."))
 @_json
 def list_command(as_json: bool) -> int:
     """List the registry."""
@@ -57,9 +73,23 @@ def list_command(as_json: bool) -> int:
     return lists.list_aliases(_settings(), as_json=as_json)
 
 
-@admin_command.command(help=sentences.APPROVE_HELP)
+@admin_command.command(
+    help=_("""\
+Approve the waiting request of each USER.
+
+It is bound to what is shown: if the request has changed by the time it is applied, the approval fails and says so.
+
+\b
+Example:
+  sudo runv-admin-email-alias approve pablo maria
+""")
+)
 @click.argument("users", metavar="USER...", nargs=-1, required=True, shell_complete=waiting_users)
-@click.option("--sync-mail/--no-sync-mail", default=True, help=sentences.SYNC_MAIL_HELP)
+@click.option(
+    "--sync-mail/--no-sync-mail",
+    default=True,
+    help=_("Wait until mail flows (default), or only until the registry has the alias."),
+)
 @_no_wait
 def approve(users: tuple[str, ...], sync_mail: bool, no_wait: bool) -> int:
     """Approve requests."""
@@ -68,7 +98,15 @@ def approve(users: tuple[str, ...], sync_mail: bool, no_wait: bool) -> int:
     return decisions.approve(_settings(), users, sync_mail=sync_mail, wait=not no_wait)
 
 
-@admin_command.command(help=sentences.REJECT_HELP)
+@admin_command.command(
+    help=_("""\
+Reject the waiting request of USER.
+
+\b
+Example:
+  sudo runv-admin-email-alias reject pablo --reason "That address bounces."
+""")
+)
 @click.argument("user", shell_complete=waiting_users)
 @_reason
 @_no_wait
@@ -79,7 +117,15 @@ def reject(user: str, reason: str, no_wait: bool) -> int:
     return decisions.reject(_settings(), user, reason, wait=not no_wait)
 
 
-@admin_command.command(help=sentences.REVOKE_HELP)
+@admin_command.command(
+    help=_("""\
+Switch the active alias of USER off.
+
+\b
+Example:
+  sudo runv-admin-email-alias revoke pablo --reason "The account was closed."
+""")
+)
 @click.argument("user", shell_complete=active_users)
 @_reason
 @_no_wait
@@ -90,10 +136,24 @@ def revoke(user: str, reason: str, no_wait: bool) -> int:
     return decisions.revoke(_settings(), user, reason, wait=not no_wait)
 
 
-@admin_command.command(help=sentences.SYNC_HELP)
-@click.option("--dry-run", is_flag=True, help=sentences.DRY_RUN_HELP)
-@click.option("--config", metavar="FILE", type=click.Path(), help=sentences.CONFIG_HELP)
-@click.option("--force", is_flag=True, help=sentences.FORCE_HELP)
+@admin_command.command(
+    help=_("""\
+Have the watcher bring the mail server's map into line with the registry.
+
+It does so by itself after every change; this asks it to look again, and tells what stands in the way. A change of more
+than 30 % of the map is held back until --force, which holds for the registry as it is now.
+
+\b
+Examples:
+  sudo runv-admin-email-alias sync --dry-run
+  sudo runv-admin-email-alias sync --force
+""")
+)
+@click.option("--dry-run", is_flag=True, help=_("Only show what would change."))
+@click.option("--config", metavar="FILE", type=click.Path(), help=_("Go by FILE in place of the usual configuration."))
+@click.option(
+    "--force", is_flag=True, help=_("Publish the registry as it is now, though it changes more than is done unasked.")
+)
 @_no_wait
 @_json
 def sync(dry_run: bool, config: str | None, force: bool, no_wait: bool, as_json: bool) -> int:
@@ -103,7 +163,11 @@ def sync(dry_run: bool, config: str | None, force: bool, no_wait: bool, as_json:
     refused = without if dry_run else with_dry_run
     for option, given in refused.items():
         if given:
-            sentence = sentences.NOT_WITH_DRY_RUN if dry_run else sentences.ONLY_WITH_DRY_RUN
+            sentence = (
+                _("{option} does not go with --dry-run, which changes nothing.")
+                if dry_run
+                else _("{option} goes with --dry-run only.")
+            )
             raise click.UsageError(format_message(sentence, option=option), click.get_current_context())
     from cli.admin import sync  # noqa: PLC0415
 
@@ -112,7 +176,13 @@ def sync(dry_run: bool, config: str | None, force: bool, no_wait: bool, as_json:
     return sync.sync(_settings(config), force=force, wait=not no_wait)
 
 
-@admin_command.command(help=sentences.STATUS_HELP)
+@admin_command.command(
+    help=_("""\
+Tell how the watcher and the mail server's map stand.
+
+With --json, one object: running (true or false) and status (the watcher's status file, or null where it left none).
+""")
+)
 @_json
 def status(as_json: bool) -> int:
     """Show the watcher."""
@@ -121,9 +191,27 @@ def status(as_json: bool) -> int:
     return status.status(_settings(), as_json=as_json)
 
 
-@admin_command.command(help=sentences.LOG_HELP)
-@click.option("--user", metavar="NAME", help=sentences.USER_HELP)
-@click.option("--since", metavar="TIME", callback=check_since, help=sentences.SINCE_HELP)
+@admin_command.command(
+    help=_("""\
+Show what happened, who decided it, and when: requests, refusals, cancels, decisions, and every new map.
+
+\b
+Examples:
+  sudo runv-admin-email-alias log --since today
+  sudo runv-admin-email-alias log --user pablo --since 7d
+""")
+)
+@click.option("--user", metavar="NAME", help=_("Only what is about NAME."))
+@click.option(
+    "--since",
+    metavar="TIME",
+    callback=check_since,
+    help=_(
+        "Only what happened since TIME: an age such as 30m, 12h, 7d or 2w; `today` or "
+        "`yesterday`; or a date, with or without a time, in UTC: 2026-05-19, "
+        "2026-05-19T20:55."
+    ),
+)
 @_json
 def log(user: str | None, since: str | None, as_json: bool) -> int:
     """Show the audit log."""
@@ -132,8 +220,29 @@ def log(user: str | None, since: str | None, as_json: bool) -> int:
     return log.log(_settings(), user=user, since=since, as_json=as_json)
 
 
-@admin_command.command(help=discover_sentences.HELP)
-@click.option("--map", "map_file", metavar="FILE", type=click.Path(), help=discover_sentences.MAP_HELP)
+@admin_command.command(
+    help=_("""\
+Take stock of the mail server: packages, services, Postfix's settings, and files.
+
+It changes nothing. Of files it tells whether they are there, never what is in them. What could not be asked, and why,
+stands at the end.
+
+With --map, what a map in a database points at, and the lines of the configuration for it. The password is not shown.
+
+\b
+Examples:
+  sudo runv-admin-email-alias discover
+  sudo runv-admin-email-alias discover --map mysql:/etc/postfix/map.cf
+  sudo runv-admin-email-alias discover --json
+""")
+)
+@click.option(
+    "--map",
+    "map_file",
+    metavar="FILE",
+    type=click.Path(),
+    help=_("Show the map in a database that FILE leads to, a path or type:path, instead."),
+)
 @_json
 def discover(map_file: str | None, as_json: bool) -> int:
     """Take stock of the mail server, or of one map in a database."""
@@ -156,7 +265,17 @@ def _named_map(given: str) -> NamedMap:
         raise click.UsageError(str(error), click.get_current_context()) from error
 
 
-@admin_command.command(help=doctor_sentences.HELP)
+@admin_command.command(
+    help=_("""\
+Look whether everything is as it has to be, and show the command that mends what is not.
+
+It changes nothing. The exit status is 1 where there is a problem, and 0 where there are warnings at most.
+
+\b
+Example:
+  sudo runv-admin-email-alias doctor
+""")
+)
 @_json
 def doctor(as_json: bool) -> int:
     """Look whether all is well."""
@@ -165,21 +284,48 @@ def doctor(as_json: bool) -> int:
     return examination.doctor(_settings(), as_json=as_json)
 
 
-@admin_command.command(help=setup_sentences.HELP)
-@click.option("--dry-run", is_flag=True, help=setup_sentences.DRY_RUN_HELP)
-@click.option("--group", metavar="NAME", help=setup_sentences.GROUP_HELP)
-@click.option("--add-existing-users", is_flag=True, help=setup_sentences.ADD_HELP)
-@click.option("--enable", is_flag=True, help=setup_sentences.ENABLE_HELP)
-@click.option("--map", "map_file", metavar="FILE", type=click.Path(), help=setup_sentences.MAP_HELP)
-@click.option("--yes", is_flag=True, help=setup_sentences.YES_HELP)
+@admin_command.command(
+    help=_("""\
+Make or mend everything the service needs, and move an earlier installation over.
+
+Group, directories, modes, registry and lock are put right; requests and history of the earlier tool, in the queue
+directory, become records. Doing it again changes nothing.
+
+\b
+Examples:
+  sudo runv-admin-email-alias setup --dry-run
+  sudo runv-admin-email-alias setup --add-existing-users --enable
+  sudo runv-admin-email-alias setup --enable --map mysql:/etc/postfix/map.cf
+""")
+)
+@click.option("--dry-run", is_flag=True, help=_("Only show what would be done."))
+@click.option("--group", metavar="NAME", help=_("Let NAME be the members' group from now on."))
+@click.option(
+    "--add-existing-users",
+    is_flag=True,
+    help=_("Add the accounts of users.json in the state directory to the members' group."),
+)
+@click.option(
+    "--enable",
+    is_flag=True,
+    help=_("Switch publishing on, and set Postfix up for it, after showing the commands and asking."),
+)
+@click.option(
+    "--map",
+    "map_file",
+    metavar="FILE",
+    type=click.Path(),
+    help=_("With --enable: keep the aliases in the database that FILE, a path or type:path, leads to."),
+)
+@click.option("--yes", is_flag=True, help=_("With --enable: do not ask."))
 def setup(
     dry_run: bool, group: str | None, add_existing_users: bool, enable: bool, map_file: str | None, yes: bool
 ) -> int:
     """Make or mend everything."""
     if map_file is not None and not enable:
-        raise click.UsageError(setup_sentences.MAP_ALONE, click.get_current_context())
+        raise click.UsageError(_("--map goes with --enable only."), click.get_current_context())
     if yes and not enable:
-        raise click.UsageError(setup_sentences.YES_ALONE, click.get_current_context())
+        raise click.UsageError(_("--yes goes with --enable only."), click.get_current_context())
     from cli.setup import command  # noqa: PLC0415
     from cli.setup.group import refusal  # noqa: PLC0415
     from schemas.config import load_settings  # noqa: PLC0415
@@ -200,4 +346,4 @@ def setup(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the administrator command; give its exit status."""
-    return run(admin_command, sentences.PROGRAM, arguments)
+    return run(admin_command, ADMIN_PROGRAM, arguments)

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cli.admin import sentences
 from cli.identity import operator
 from cli.markers import (
     echo_kept,
@@ -32,7 +31,7 @@ from cli.markers import (
     reading,
     unless_awaited,
 )
-from cli.output import SafeText, counted, echo, echo_error, echo_json, echo_lines, format_message, table
+from cli.output import SafeText, echo, echo_error, echo_json, echo_lines, format_message, table
 from cli.server.orphans import Orphans, find_orphans
 from cli.server.status import find_publish_state, read_published, read_registry
 from schemas.config import Settings
@@ -43,8 +42,11 @@ from schemas.times import now
 
 if TYPE_CHECKING:
     from watcher.publish.plan import MassChange, Plan
+from cli.messages import _, ngettext
 
-_COLOURS = {sentences.ADDED: "green", sentences.CHANGED: "yellow", sentences.REMOVED: "red"}
+_CHANGE = _("{present} -> {destination}")
+
+_COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
 
 def sync(settings: Settings, *, force: bool, wait: bool) -> int:
@@ -61,18 +63,27 @@ def sync(settings: Settings, *, force: bool, wait: bool) -> int:
             echo_problems(settings)
             return ExitStatus.LATER
         if reason := directory.failure(name):
-            echo_error(format_message(sentences.SYNC_FAILED, reason=reason))
+            echo_error(format_message(_("The sync was not done: {reason}"), reason=reason))
             return ExitStatus.FAILED
     publish_state = find_publish_state(settings)
     if publish_state.state == "off":
-        echo_error(format_message(sentences.SYNC_OFF, config=settings.path))
+        echo_error(
+            format_message(
+                _("Publishing is switched off (`enabled` is false in {config}), so the map was left alone."),
+                config=settings.path,
+            )
+        )
         return ExitStatus.FAILED
     if publish_state.unseen:
         for problem in publish_state.unseen:
-            echo_error(format_message(sentences.PUBLISH_PROBLEM, what=problem))
+            echo_error(format_message(_("The mail server's map does not follow: {what}"), what=problem))
         return ExitStatus.FAILED
     if publish_state.state == "live":
-        sentence = sentences.IN_LINE_BUT if publish_state.conflicts else sentences.IN_LINE
+        sentence = (
+            _("The map is in line with the registry as far as it can be: {aliases} published, {left_out} left out.")
+            if publish_state.conflicts
+            else _("The map is in line with the registry: {aliases} published.")
+        )
         echo(
             format_message(
                 sentence, aliases=_aliases(publish_state.aliases), left_out=_aliases(len(publish_state.conflicts))
@@ -101,11 +112,11 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
         echo_error(trouble)
     if guard is None:
         return ExitStatus.FAILED if found.troubles else ExitStatus.DONE
-    from watcher.sentences import MASS_CHANGE  # noqa: PLC0415
+    from watcher.publish.plan import MASS_CHANGE  # noqa: PLC0415
 
     echo_error(
         format_message(
-            MASS_CHANGE,
+            _(MASS_CHANGE),
             published=guard.published,
             removed=guard.removed,
             changed=guard.changed,
@@ -117,9 +128,9 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
 
 def _tell_conflicts(conflicts: Sequence[Conflict]) -> None:
     if conflicts:
-        echo(sentences.DRY_RUN_CONFLICTS)
+        echo(_("Left out, since rows of somebody else hold these aliases (where they go -> where they should go):"))
         rows = [
-            [each.alias, sentences.CHANGE.format(present=", ".join(each.held), destination=each.destination)]
+            [each.alias, _CHANGE.format(present=", ".join(each.held), destination=each.destination)]
             for each in conflicts
         ]
         echo_lines(table((), rows, {}))
@@ -128,21 +139,37 @@ def _tell_conflicts(conflicts: Sequence[Conflict]) -> None:
 def _tell_orphans(found: Orphans) -> None:
     if found.switch_off:
         held = found.held is not None
-        echo(sentences.DRY_RUN_ORPHANS_HELD if held else sentences.DRY_RUN_ORPHANS)
+        echo(
+            _("Held, though their account or its membership is gone:")
+            if held
+            else _("Switched off, since their account or its membership is gone:")
+        )
         echo_lines(table((), [[orphan.alias, orphan.reason] for orphan in found.switch_off], {}))
 
 
 def _tell_plan(settings: Settings, plan: Plan, left_out: int) -> None:
     if not settings.config.enabled:
-        echo(format_message(sentences.DRY_RUN_OFF, config=settings.path))
+        echo(
+            format_message(
+                _(
+                    "Publishing is switched off (`enabled` is false in {config}); this is what "
+                    "switching it on would do."
+                ),
+                config=settings.path,
+            )
+        )
     if plan.empty:
-        sentence = sentences.DRY_RUN_EMPTY_BUT if left_out else sentences.DRY_RUN_EMPTY
+        sentence = (
+            _("Nothing would change: {aliases} published, {left_out} left out.")
+            if left_out
+            else _("Nothing differs: the map and the registry both have {aliases}.")
+        )
         echo(format_message(sentence, aliases=_aliases(plan.published), left_out=_aliases(left_out)))
         return
     echo_lines(_plan_lines(plan))
     echo(
         format_message(
-            sentences.DRY_RUN_COUNTS,
+            _("{added} to add, {changed} to change, {removed} to remove; the map has {published}."),
             added=len(plan.added),
             changed=len(plan.changed),
             removed=len(plan.removed),
@@ -153,12 +180,12 @@ def _tell_plan(settings: Settings, plan: Plan, left_out: int) -> None:
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
     rows = [
-        *([sentences.ADDED, alias, new] for alias, new in plan.added.items()),
+        *(["+", alias, new] for alias, new in plan.added.items()),
         *(
-            [sentences.CHANGED, alias, sentences.CHANGE.format(present=present, destination=new)]
+            ["~", alias, _CHANGE.format(present=present, destination=new)]
             for alias, (present, new) in plan.changed.items()
         ),
-        *([sentences.REMOVED, alias, present] for alias, present in plan.removed.items()),
+        *(["-", alias, present] for alias, present in plan.removed.items()),
     ]
     return table((), sorted(rows, key=lambda row: row[1]), _COLOURS)
 
@@ -186,4 +213,4 @@ def _plain(settings: Settings, plan: Plan, guard: MassChange | None, found: Orph
 
 
 def _aliases(count: int) -> SafeText:
-    return counted(count, sentences.ALIASES_ONE, sentences.ALIASES_MORE)
+    return format_message(ngettext("1 alias", "{count} aliases", count), count=count)

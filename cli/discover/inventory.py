@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from cli.discover import sentences
 from cli.discover.mail_files import MailFile, mail_files
+from cli.messages import _
 from cli.output import format_message
 from cli.server import packages, systemd
 from cli.server.facts import Unavailable, unless_unavailable
@@ -124,7 +124,7 @@ def installed_packages(not_asked: list[Unavailable]) -> list[Package]:
         named = [Package(name, found.get(name)) for name in PACKAGES]
         return named + [Package(name, found[name]) for name in sorted(found.keys() - set(PACKAGES))]
 
-    return unless_unavailable(sentences.PACKAGES, ask, [], not_asked)
+    return unless_unavailable(_("Debian's packages"), ask, [], not_asked)
 
 
 def services(not_asked: list[Unavailable]) -> list[Service]:
@@ -137,11 +137,11 @@ def services(not_asked: list[Unavailable]) -> list[Service]:
             more = dict.fromkeys([*_MORE_SERVICES, *systemd.unit_files(_MORE_SERVICES)])
             found = {unit.name: unit for unit in systemd.units([*more]) if unit.there}
         except CommandError as error:
-            raise error if systemd.booted() else CommandError(sentences.NO_SYSTEMD) from error
+            raise error if systemd.booted() else CommandError(_("This machine is not run by systemd.")) from error
         others = [found[name] for name in sorted(found.keys() - {unit.name for unit in named})]
         return [Service(*unit) for unit in [*named, *others]]
 
-    return unless_unavailable(sentences.SERVICES, ask, [], not_asked)
+    return unless_unavailable(_("The services"), ask, [], not_asked)
 
 
 def postfix_stack(not_asked: list[Unavailable]) -> PostfixStack:
@@ -151,7 +151,7 @@ def postfix_stack(not_asked: list[Unavailable]) -> PostfixStack:
     def settings() -> _Told:
         # Without it postconf ends with an error that names all that was asked for.
         if _is_missing(path):
-            raise CommandError(format_message(sentences.NO_MAIN_CF, path=path))
+            raise CommandError(format_message(_("Postfix has no configuration: {path} is not there."), path=path))
         values = postfix.values(PARAMETERS)
         expanded = postfix.values(PARAMETERS, expanded=True)
         given = postfix.set_in_main_cf(PARAMETERS)
@@ -159,9 +159,9 @@ def postfix_stack(not_asked: list[Unavailable]) -> PostfixStack:
         return _Told(parameters, sorted(postfix.table_types()))
 
     message = _Told({}, [])
-    version = unless_unavailable(sentences.POSTFIX, postfix.version, None, not_asked)
+    version = unless_unavailable(_("Postfix"), postfix.version, None, not_asked)
     if version is not None:
-        message = unless_unavailable(sentences.POSTFIX_SETTINGS, settings, message, not_asked)
+        message = unless_unavailable(_("Postfix's parameters and map types"), settings, message, not_asked)
     return PostfixStack(
         version=version,
         config_directory=os.path.dirname(path),
@@ -206,7 +206,7 @@ class Ours(msgspec.Struct, frozen=True, kw_only=True):
 
 def ourselves(not_asked: list[Unavailable]) -> Ours:
     """What is set up."""
-    settings = unless_unavailable(sentences.CONFIG, load_settings, None, not_asked)
+    settings = unless_unavailable(_("The configuration"), load_settings, None, not_asked)
     if settings is None:
         return Ours(version=installed_version(), config=os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
     config = settings.config
@@ -218,9 +218,9 @@ def ourselves(not_asked: list[Unavailable]) -> Ours:
         map=config.map_name,
         domain=settings.domain,
         registry=settings.registry,
-        active_aliases=unless_unavailable(sentences.REGISTRY, lambda: _active(settings), None, not_asked),
+        active_aliases=unless_unavailable(_("The registry"), lambda: _active(settings), None, not_asked),
         watcher_running=unless_unavailable(
-            sentences.WATCHER, lambda: is_running(read_status(config.runtime_dir)), None, not_asked
+            _("The watcher"), lambda: is_running(read_status(config.runtime_dir)), None, not_asked
         ),
     )
 
@@ -234,7 +234,7 @@ def our_files(ours: Ours) -> list[str]:
     files = [ours.config, ours.registry or os.path.join(Config().state_dir, "email-aliases.json")]
     if ours.map is None:
         return files
-    kind, _, path = ours.map.partition(":")
+    kind, _separator, path = ours.map.partition(":")
     return [*files, path, *([path + SUFFIXES[kind]] if SUFFIXES.get(kind) else [])]
 
 

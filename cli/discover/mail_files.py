@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from cli.discover import sentences
+from cli.messages import _
 from cli.server.facts import Unavailable
 from schemas.times import iso
 
@@ -106,7 +106,9 @@ def _named_after_mailgun(directory: str, not_asked: list[Unavailable]) -> Iterat
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        not_asked.append(Unavailable(sentences.MAILGUN_NAMES.format(directory=directory), _why(error)))
+        not_asked.append(
+            Unavailable(_("Files named after Mailgun in {directory}").format(directory=directory), _why(error))
+        )
         return
     yield from (os.path.join(directory, name) for name in sorted(names) if _NAMED in name.lower())
 
@@ -136,8 +138,8 @@ def look(part: Part, path: str, not_asked: list[Unavailable]) -> MailFile:
 
 def _why(error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return sentences.DENIED
-    return sentences.FILE_TROUBLE.format(why=error.strerror)
+        return _("This account may not look there; run it with sudo.")
+    return _("{why}.").format(why=error.strerror)
 
 
 def _target(path: str) -> str | None:

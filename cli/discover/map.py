@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cli.discover import sentences
 from cli.output import format_message
 from cli.server.database import NamedMap
 from cli.server.packages import missing_packages
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
 import json
 from collections.abc import Iterable, Iterator
 
+from cli.messages import _
 from cli.output import (
+    NOTHING,
     SafeText,
     echo_error,
     echo_json,
@@ -40,8 +41,15 @@ from cli.output import (
     table,
     wrapped,
 )
-from cli.sentences import NOTHING
 from schemas.program import ExitStatus
+
+_COLUMN_HEADINGS = (
+    _("COLUMN"),
+    _("TYPE"),
+    _("EMPTY"),
+    _("DEFAULT"),
+    _("REFERS TO"),
+)
 
 _SPELLING = re.compile(r" (?:CHARACTER SET|CHARSET|COLLATE) .*", re.DOTALL)
 """The rest of a text's type, in which nothing is of use here."""
@@ -143,7 +151,10 @@ def view_map(named: NamedMap, settings: Settings) -> MapView:
         given = with_target(given, sql_map, settings.domain)
         view = _with_block(view, named, name, given)
         if packages := missing_packages(named.kind):
-            trouble = format_message(sentences.NO_LIBRARY, packages=" ".join(packages))
+            trouble = format_message(
+                _("The libraries for the database are not there, so it was not asked. Run: apt-get install {packages}"),
+                packages=" ".join(packages),
+            )
             return msgspec.structs.replace(view, trouble=trouble)
         found = propose(given, sql_map, settings.domain)
     except ExpectedError as error:
@@ -199,7 +210,7 @@ def _columns(table: TableView, hidden: Container[str]) -> list[MapColumn]:
             name=column.name,
             type=_SPELLING.sub("", column.kind),
             nullable=column.nullable,
-            default=column.default and (sentences.HIDDEN if column.name in hidden else column.default),
+            default=column.default and (_("(not shown)") if column.name in hidden else column.default),
             needed=is_needed(column),
             refers_to=column.refers_to,
         )
@@ -210,7 +221,7 @@ def _columns(table: TableView, hidden: Container[str]) -> list[MapColumn]:
 def _counted_rows(table: TableView, hidden: Container[str]) -> list[dict[str, str | None]]:
     names = [column.name for column in table.columns]
     return [
-        {name: sentences.HIDDEN if name in hidden else value for name, value in zip(names, row, strict=True)}
+        {name: _("(not shown)") if name in hidden else value for name, value in zip(names, row, strict=True)}
         for row in table.rows
     ]
 
@@ -229,47 +240,56 @@ def map_columns(view: MapView) -> Iterator[str]:
 
 
 def _file(view: MapView) -> Iterator[str]:
-    rows: list[tuple[str, str]] = [(sentences.MAP, view.map)]
+    rows: list[tuple[str, str]] = [(_("map"), view.map)]
     if view.file is not None:
         rows += _file_fields(view.file)
-    yield sentences.MAP_HEADING
+    yield _("MAP IN A DATABASE")
     yield from _fields(rows)
     if view.file is not None and view.file.open_to_others and view.file.has_password:
-        yield from wrapped(format_message(sentences.MAP_FILE_OPEN), "  - ", "    ")
+        yield from wrapped(
+            format_message(
+                _(
+                    "Every account can read that file, and the password in it. Give it the mode "
+                    "0640 and the group postfix."
+                )
+            ),
+            "  - ",
+            "    ",
+        )
 
 
 def _file_fields(file: MapFile) -> Iterator[tuple[str, str]]:
-    yield sentences.MAP_MODE, f"{file.mode} {file.owner}:{file.group}"
+    yield _("file mode"), f"{file.mode} {file.owner}:{file.group}"
     if file.hosts:
-        yield sentences.MAP_HOSTS, " ".join(file.hosts)
-    yield sentences.MAP_DATABASE, file.database or NOTHING
+        yield _("hosts"), " ".join(file.hosts)
+    yield _("database"), file.database or NOTHING
     if file.user is not None or file.has_password:
-        yield sentences.MAP_USER, file.user or NOTHING
-        yield sentences.MAP_PASSWORD, sentences.PASSWORD_GIVEN if file.has_password else sentences.PASSWORD_NONE
-    yield sentences.MAP_QUERY, file.query or NOTHING
+        yield _("user"), file.user or NOTHING
+        yield _("password"), _("given, and not shown") if file.has_password else _("none")
+    yield _("query"), file.query or NOTHING
 
 
 def _table(view: MapView) -> Iterator[str]:
     if view.table is None:
         return
-    yield sentences.TABLE_HEADING
+    yield _("TABLE")
     fields = [
-        (sentences.TABLE, view.table),
-        (sentences.ADDRESSES, view.address_column or NOTHING),
-        (sentences.DESTINATIONS, view.goto_column or NOTHING),
+        (_("table"), view.table),
+        (_("addresses"), view.address_column or NOTHING),
+        (_("destinations"), view.goto_column or NOTHING),
     ]
     if view.total is not None:
-        fields.append((sentences.TOTAL, str(view.total)))
+        fields.append((_("rows"), str(view.total)))
     yield from _fields(fields)
     if view.columns:
         yield ""
         yield from table(
-            sentences.COLUMN_HEADINGS,
+            _COLUMN_HEADINGS,
             (
                 [
                     column.name,
                     column.type,
-                    sentences.MAY_BE_EMPTY if column.nullable else sentences.NEVER_EMPTY,
+                    _("may be") if column.nullable else _("never"),
                     column.default if column.default is not None else NOTHING,
                     column.refers_to or NOTHING,
                 ]
@@ -281,7 +301,7 @@ def _table(view: MapView) -> Iterator[str]:
 def _rows(view: MapView) -> Iterator[str]:
     if view.rows:
         names = list(view.rows[0])
-        yield sentences.ROWS_HEADING
+        yield _("SOME ROWS")
         for row in view.rows:
             shown = "  ".join(f"{name}={_short(row[name])}" for name in names)
             yield from hanging_indent("  ", safe_text(shown))
@@ -289,26 +309,30 @@ def _rows(view: MapView) -> Iterator[str]:
 
 def _short(value: str | None) -> str:
     if value is None:
-        return sentences.EMPTY
+        return _("(empty)")
     return value if len(value) <= _VALUE_LIMIT else f"{value[:_VALUE_LIMIT]}..."
 
 
 def _open(view: MapView) -> Iterator[str]:
     if view.open:
         names = ", ".join(view.open)
-        yield from wrapped(format_message(sentences.OPEN_COLUMNS, columns=names))
+        yield from wrapped(
+            format_message(
+                _("New rows need a value in these columns too; give it in `constants`: {columns}."), columns=names
+            )
+        )
 
 
 def _block(view: MapView) -> Iterator[str]:
     if view.block is not None:
-        yield sentences.BLOCK_HEADING
+        yield _("FOR THE CONFIGURATION")
         # In ASCII, and every control character escaped: it is there to be pasted.
         yield from json.dumps(view.block, indent=2).splitlines()
 
 
 def _fields(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     given = list(rows)
-    room = max(len(name) for name, _ in given) + 2
+    room = max(len(name) for name, _text in given) + 2
     for name, value in given:
         yield from hanging_indent(SafeText(name.ljust(room)), safe_text(value))
 

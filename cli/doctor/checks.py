@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from cli.doctor import sentences
 from cli.output import SafeText, format_message, safe_text
 from schemas.errors import ExpectedError, error_text
 
 if TYPE_CHECKING:
     from cli.server.facts import Facts
+from cli.messages import _
 
 Severity = Literal["ok", "warning", "problem"]
 
@@ -57,7 +57,9 @@ def run_check(check: Check, facts: Facts) -> Iterator[Finding]:
         yield Finding(
             check.code,
             "warning",
-            format_message(sentences.UNASKED, about=check.about, why=safe_text(error_text(error))),
+            format_message(
+                _("{about} could not be found out: {why}."), about=check.about, why=safe_text(error_text(error))
+            ),
         )
 
 
@@ -69,7 +71,11 @@ def examples(items: Iterable[object]) -> SafeText:
             item if isinstance(item, SafeText) else format_message("{item}", item=item) for item in every[:_SHOWN]
         )
     )
-    return some if len(every) <= _SHOWN else format_message(sentences.AND_MORE, some=some, count=len(every) - _SHOWN)
+    return (
+        some
+        if len(every) <= _SHOWN
+        else format_message(_("{some} and {count} more"), some=some, count=len(every) - _SHOWN)
+    )
 
 
 def command(template: str, **values: str) -> SafeText:

@@ -7,10 +7,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from cli.admin.sentences import UNIT
-from cli.doctor import database_sentences, sentences
 from cli.doctor.checks import Check, Finding, Severity, command, command_line, examples
-from cli.output import counted, format_message, safe_text
+from cli.messages import _, ngettext
+from cli.output import format_message, safe_text
 from cli.server.database import (
     ANY,
     asking_from_a_chroot,
@@ -29,9 +28,24 @@ from cli.server.postfix_setup import Setting, edit_command
 from cli.server.systemd import properties
 from schemas.config import Config
 from schemas.errors import ExpectedError
+from schemas.program import WATCHER_UNIT
 from watcher.publish.postfix import split
 from watcher.publish.sql.map_file import SqlMap, read_sql_map, target_of
 from watcher.publish.sql.query import NotPlainError, parse_query
+
+_OUT_OF_REACH = {
+    "socket": _(
+        "{programs} of Postfix run in a chroot, where the socket that {map} leads to is "
+        "not to be found, so mail is put off. By way of proxymap it is."
+    ),
+    "file": _(
+        "{programs} of Postfix run in a chroot, where the journal of the file that "
+        "{map} leads to is not seen: after a crash they may read what is half written. "
+        "By way of proxymap they do not."
+    ),
+}
+
+_DOCTOR_WITH_SUDO = "sudo runv-admin-email-alias doctor"
 
 _READERS = "postfix"
 
@@ -42,11 +56,17 @@ def _libraries(facts: Facts) -> Iterator[Finding]:
         return
     kind = sql_type(config)
     if packages := missing_packages(kind):
-        message = format_message(database_sentences.NO_LIBRARY, type=kind, packages=", ".join(packages))
-        fix = command(sentences.INSTALL_PACKAGES.format(packages=" ".join(packages)))
+        message = format_message(
+            _("A map of type {type} needs libraries that are not there: {packages}."),
+            type=kind,
+            packages=", ".join(packages),
+        )
+        fix = command("apt-get install {packages}".format(packages=" ".join(packages)))
         yield Finding("database-library", _severity(config), message, fix)
     else:
-        yield Finding("database-library", "ok", format_message(database_sentences.LIBRARY_OK, type=kind))
+        yield Finding(
+            "database-library", "ok", format_message(_("The libraries for a map of type {type} are there."), type=kind)
+        )
 
 
 def _files(facts: Facts) -> Iterator[Finding]:
@@ -66,22 +86,39 @@ def _file(path: str, facts: Facts) -> Iterator[Finding]:
         if facts.privileged:
             yield Finding("map-file", _severity(facts.settings.config), message)
         else:
-            yield Finding("map-file", "warning", message, sentences.DOCTOR_WITH_SUDO)
+            yield Finding("map-file", "warning", message, _DOCTOR_WITH_SUDO)
         return
     mode = stat.S_IMODE(status.st_mode)
     told_mode = {"path": path, "mode": f"{mode:04o}", "owner": user_name(status.st_uid)}
     if status.st_uid != 0 or mode & (stat.S_IWGRP | stat.S_IWOTH):
-        fix = command(sentences.CLOSE_HOLDER, path=path)
-        yield Finding("map-file", "problem", format_message(database_sentences.MAP_FILE_WRITABLE, **told_mode), fix)
+        fix = command("chown root {path} && chmod go-w {path}", path=path)
+        yield Finding(
+            "map-file",
+            "problem",
+            format_message(
+                _(
+                    "The file {path} has the mode {mode} and the owner {owner}: others than root "
+                    "could lead the watcher and Postfix to another database."
+                ),
+                **told_mode,
+            ),
+            fix,
+        )
     elif mode & stat.S_IROTH and _has_password(found):
         yield Finding(
             "map-file",
             "problem",
-            format_message(database_sentences.MAP_FILE_OPEN, **told_mode),
+            format_message(
+                _("The file {path} has the mode {mode}, so every account can read the password in it."), **told_mode
+            ),
             _closing(path, facts),
         )
     else:
-        yield Finding("map-file", "ok", format_message(database_sentences.MAP_FILE_OK, path=path))
+        yield Finding(
+            "map-file",
+            "ok",
+            format_message(_("The file {path} can be read, and only by those who have to."), path=path),
+        )
 
 
 def _has_password(found: SqlMap) -> bool:
@@ -92,7 +129,7 @@ def _has_password(found: SqlMap) -> bool:
 def _closing(path: str, facts: Facts) -> str:
     # proxymap(8) opens it as the account postfix; nobody but us reads the other one.
     shared = path == facts.settings.config.database.map_file and group_id(_READERS) is not None
-    return command(sentences.CLOSE_MAP_FILE if shared else sentences.CLOSE_WRITE_MAP_FILE, path=path)
+    return command("chgrp postfix {path} && chmod 0640 {path}" if shared else "chmod 0600 {path}", path=path)
 
 
 def _rows(facts: Facts) -> Iterator[Finding]:
@@ -104,28 +141,50 @@ def _rows(facts: Facts) -> Iterator[Finding]:
         if facts.privileged:
             yield Finding("database", _severity(config), safe_text(str(published)))
         else:
-            yield Finding("database", "warning", safe_text(str(published)), sentences.DOCTOR_WITH_SUDO)
+            yield Finding("database", "warning", safe_text(str(published)), _DOCTOR_WITH_SUDO)
         return
-    yield Finding("database", "ok", format_message(database_sentences.DATABASE_OK, count=len(published.rows)))
+    yield Finding(
+        "database",
+        "ok",
+        format_message(_("The database answers; rows of this program's making: {count}."), count=len(published.rows)),
+    )
     if published.engine is not None:
         yield Finding(
-            "database-engine", "warning", format_message(database_sentences.NO_TRANSACTIONS, engine=published.engine)
+            "database-engine",
+            "warning",
+            format_message(
+                _(
+                    "The table has the engine {engine}, which knows no transactions: a publish that "
+                    "is interrupted may be half done until the next one. Have it changed to InnoDB."
+                ),
+                engine=published.engine,
+            ),
         )
     if published.conflicts:
         message = [
             format_message(
-                database_sentences.HELD_SAME if conflict.same else database_sentences.HELD,
+                _("{alias} goes to {destination}, but by a row that would stay when the alias is revoked")
+                if conflict.same
+                else _("{alias} should go to {destination} and goes to {held}"),
                 alias=conflict.alias,
                 destination=conflict.destination,
                 held=safe_text(", ".join(conflict.held)),
             )
             for conflict in published.conflicts
         ]
-        sentence = database_sentences.CONFLICTS_ONE if len(message) == 1 else database_sentences.CONFLICTS_MORE
+        sentence = ngettext(
+            "A row in the database that is not of this program's making holds an active "
+            "alias, which is not published: {examples}. Delete that row and run `sync`, or "
+            "revoke the alias.",
+            "Rows in the database that are not of this program's making hold {count} active "
+            "aliases, which are not published: {examples}. Delete such a row and run "
+            "`sync`, or revoke the alias.",
+            len(message),
+        )
         what = format_message(sentence, count=len(message), examples=examples(message))
         yield Finding("conflicts", _severity(config), what)
     elif facts.registry is not None:
-        yield Finding("conflicts", "ok", format_message(database_sentences.NO_CONFLICTS))
+        yield Finding("conflicts", "ok", format_message(_("No row of somebody else's holds an active alias.")))
 
 
 def _query(facts: Facts) -> Iterator[Finding]:
@@ -138,7 +197,13 @@ def _query(facts: Facts) -> Iterator[Finding]:
     # A file or a table of domains may name ours too.
     if sql_map.domains and domain not in sql_map.domains and not any(set(each) & set(":/") for each in sql_map.domains):
         yield Finding(
-            "map-query", _severity(config), format_message(database_sentences.OTHER_DOMAINS, path=path, domain=domain)
+            "map-query",
+            _severity(config),
+            format_message(
+                _("By `domain` in {path}, Postfix does not ask the map for addresses at {domain}: no alias is live."),
+                path=path,
+                domain=domain,
+            ),
         )
         return
     try:
@@ -146,10 +211,26 @@ def _query(facts: Facts) -> Iterator[Finding]:
     except NotPlainError:
         return  # what it finds is told by the check of the answers
     if query.table.lower() != target.table.lower():
-        message = format_message(database_sentences.OTHER_TABLE, path=path, found=query.table, table=target.table)
+        message = format_message(
+            _(
+                "The query in {path} reads from {found}, and the aliases are written to "
+                "{table}: unless the one is a view of the other, no alias is live."
+            ),
+            path=path,
+            found=query.table,
+            table=target.table,
+        )
         yield Finding("map-query", "warning", message)
     else:
-        yield Finding("map-query", "ok", format_message(database_sentences.QUERY_OK, path=path, table=target.table))
+        yield Finding(
+            "map-query",
+            "ok",
+            format_message(
+                _("The query in {path} reads from the table that the aliases are written to, {table}."),
+                path=path,
+                table=target.table,
+            ),
+        )
 
 
 def _replicas(facts: Facts) -> Iterator[Finding]:
@@ -157,7 +238,16 @@ def _replicas(facts: Facts) -> Iterator[Finding]:
     # One that is behind, or does not answer, is among the watcher's own problems.
     if hosts and all(host.trouble is None and not host.behind_seconds for host in hosts):
         yield Finding(
-            "replicas", "ok", counted(len(hosts), database_sentences.REPLICAS_ONE, database_sentences.REPLICAS_MORE)
+            "replicas",
+            "ok",
+            format_message(
+                ngettext(
+                    "The replica of the database that Postfix asks is up to date.",
+                    "The {count} replicas of the database that Postfix asks are up to date.",
+                    len(hosts),
+                ),
+                count=len(hosts),
+            ),
         )
 
 
@@ -167,11 +257,11 @@ def _severity(config: Config) -> Severity:
 
 
 DATABASE_CHECKS = (
-    Check("database-library", database_sentences.ABOUT_LIBRARY, _libraries),
-    Check("map-file", database_sentences.ABOUT_MAP_FILE, _files),
-    Check("map-query", database_sentences.ABOUT_QUERY, _query),
-    Check("database", database_sentences.ABOUT_DATABASE, _rows),
-    Check("replicas", database_sentences.ABOUT_REPLICAS, _replicas),
+    Check("database-library", _("Whether the libraries for the database are there"), _libraries),
+    Check("map-file", _("Whether the file that leads to the database is in order"), _files),
+    Check("map-query", _("Whether Postfix finds the rows by its query"), _query),
+    Check("database", _("Whether the rows in the database are as they should be"), _rows),
+    Check("replicas", _("Whether the replicas of the database are up to date"), _replicas),
 )
 
 
@@ -185,7 +275,7 @@ def _unit(facts: Facts) -> Iterator[Finding]:
     addresses, directories = needed(facts.settings.config)
     if not addresses and not directories:
         return
-    message = properties(f"{UNIT}.service", [_ADDRESSES, _DENIED, _DIRECTORIES, _SYSTEM])
+    message = properties(f"{WATCHER_UNIT}.service", [_ADDRESSES, _DENIED, _DIRECTORIES, _SYSTEM])
     shut: list[str] = []
     if message.get(_DENIED):
         shut += (address for address in addresses if not _is_allowed(address, message.get(_ADDRESSES, "").split()))
@@ -197,11 +287,17 @@ def _unit(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "walls",
             "problem",
-            format_message(database_sentences.WALLS_SHUT, unit=UNIT, what=", ".join(shut)),
-            sentences.SETUP,
+            format_message(
+                _("The unit {unit} keeps the watcher from the database: it does not allow {what}."),
+                unit=WATCHER_UNIT,
+                what=", ".join(shut),
+            ),
+            "runv-admin-email-alias setup",
         )
     elif message.get(_DENIED) or message.get(_SYSTEM):
-        yield Finding("walls", "ok", format_message(database_sentences.WALLS_OPEN, unit=UNIT))
+        yield Finding(
+            "walls", "ok", format_message(_("The unit {unit} lets the watcher reach the database."), unit=WATCHER_UNIT)
+        )
 
 
 def _is_allowed(address: str, allowed: Iterable[str]) -> bool:
@@ -221,13 +317,11 @@ def _chroot(facts: Facts) -> Iterator[Finding]:
     programs = asking_from_a_chroot(postfix)
     outside = out_of_reach(config)
     if state.table in maps and programs and outside:
-        message = format_message(
-            database_sentences.OUT_OF_REACH[outside], map=state.table, programs=" and ".join(programs)
-        )
+        message = format_message(_OUT_OF_REACH[outside], map=state.table, programs=" and ".join(programs))
         # A file is found by those that had it open before the chroot began; a socket never is.
         yield Finding("chroot", "problem" if outside == "socket" else "warning", message, _by_proxy(maps, facts))
     else:
-        yield Finding("chroot", "ok", format_message(database_sentences.WITHIN_REACH))
+        yield Finding("chroot", "ok", format_message(_("Postfix can get to the database, chroot or not.")))
 
 
 def _by_proxy(maps: Iterable[str], facts: Facts) -> str:
@@ -245,8 +339,16 @@ def _writable(facts: Facts) -> Iterator[Finding]:
         return
     shut = [path for path in (os.path.realpath(file), holder_of(file)) if not _root_may_write(path)]
     if shut:
-        message = format_message(database_sentences.FILE_SHUT, path=shut[0])
-        yield Finding("database-writable", "problem", message, command(sentences.OPEN_FILE, path=shut[0]))
+        message = format_message(
+            _(
+                "The watcher may not write to {path}: root has no powers of its own there, and "
+                "neither its owner nor its group is root."
+            ),
+            path=shut[0],
+        )
+        yield Finding(
+            "database-writable", "problem", message, command("chgrp root {path} && chmod g+w {path}", path=shut[0])
+        )
 
 
 def _root_may_write(path: str) -> bool:
@@ -260,7 +362,7 @@ def _root_may_write(path: str) -> bool:
 
 
 SANDBOX_CHECKS = (
-    Check("walls", database_sentences.ABOUT_WALLS, _unit),
-    Check("chroot", database_sentences.ABOUT_CHROOT, _chroot),
-    Check("database-writable", database_sentences.ABOUT_WRITABLE, _writable),
+    Check("walls", _("Whether the unit lets the watcher reach the database"), _unit),
+    Check("chroot", _("Whether Postfix can get to the database out of its chroot"), _chroot),
+    Check("database-writable", _("Whether the watcher may write to the database's file"), _writable),
 )

@@ -18,8 +18,8 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from cli.doctor import sentences
 from cli.doctor.checks import Check, Finding, command, command_line, examples
+from cli.messages import _
 from cli.output import SafeText, format_message
 from cli.server.facts import Facts
 from cli.server.packages import installed
@@ -29,6 +29,29 @@ from cli.server.systemd import unit as find_unit
 from cli.server.virtual_aliases import own_domains
 from watcher.publish.commands import CommandError
 from watcher.publish.postfix import Postfix
+
+_WAYS = {
+    "loops": (
+        _("An alias leads back to where it came from, so mail to it never arrives: {examples}."),
+        _("{count} aliases lead back to where they came from, so mail to them never arrives: {examples}."),
+    ),
+    "dead-ends": (
+        _("An alias leads to an address of this server that nobody has, so mail to it bounces: {examples}."),
+        _("{count} aliases lead to addresses of this server that nobody has, so mail to them bounces: {examples}."),
+    ),
+    "own-domains": (
+        _("An alias leads to an address that this server keeps for itself, and not out of it: {examples}."),
+        _("{count} aliases lead to addresses that this server keeps for itself, and not out of it: {examples}."),
+    ),
+}
+
+_REVOKES = {
+    "loops": "runv-admin-email-alias revoke {user} --reason 'The address leads back here.'",
+    "dead-ends": "runv-admin-email-alias revoke {user} --reason 'Nobody has that address.'",
+    "own-domains": "runv-admin-email-alias revoke {user} --reason 'The address is on this server.'",
+}
+
+_INSTALL_SRS = "apt-get install postsrsd"
 
 DEEPEST = 20
 """How many times one address is followed. Postfix gives up after virtual_alias_recursion_limit, which is 1000."""
@@ -44,7 +67,7 @@ def follow(
     graph = {alias: [destination.lower()] for alias, destination in rows.items()}
     fresh = {destination.lower() for destination in rows.values()} - graph.keys()
     seen = set(graph)
-    for _ in range(deepest):
+    for _step in range(deepest):
         if not fresh:
             break
         seen |= fresh
@@ -95,22 +118,22 @@ def _ways(facts: Facts) -> Iterator[Finding]:
     yield from _findings("dead-ends", nobody, {alias: f"{alias} -> {end}" for alias, end in nobody.items()})
     yield from _findings("own-domains", here, {alias: f"{alias} -> {end}" for alias, end in here.items()})
     if not round_trips and not nobody and not here:
-        yield Finding("loops", "ok", format_message(sentences.NO_LOOPS))
+        yield Finding("loops", "ok", format_message(_("Every active alias leads out of this server.")))
 
 
 def _findings(code: str, aliases: Iterable[str], ways: Mapping[str, str]) -> Iterator[Finding]:
     first = min(aliases, default=None)
     if first is None:
         return
-    one, more = sentences.WAYS[code]
+    one, more = _WAYS[code]
     message: SafeText = format_message(
         one if len(ways) == 1 else more, count=len(ways), examples=examples(ways.values())
     )
-    fix = command(sentences.REVOKES[code], user=first.partition("@")[0])
+    fix = command(_REVOKES[code], user=first.partition("@")[0])
     yield Finding(code, "warning" if code == "own-domains" else "problem", message, fix)
 
 
-LOOP_CHECKS = (Check("loops", sentences.ABOUT_LOOPS, _ways),)
+LOOP_CHECKS = (Check("loops", _("Whether every alias leads out of this server"), _ways),)
 
 
 _NAMES = frozenset(
@@ -153,28 +176,62 @@ def _srs(facts: Facts) -> Iterator[Finding]:
         return
     domains = Counter(destination.rpartition("@")[2] for destination in facts.registry.rows().values())
     if not domains:
-        yield Finding("srs", "ok", format_message(sentences.NOTHING_FORWARDED))
+        yield Finding(
+            "srs",
+            "ok",
+            format_message(_("Nothing is forwarded yet, so no sender's address has to be rewritten (SRS).")),
+        )
         return
     named = _named(facts.postfix)
     unit = _unit()
     if named and unit is not None and unit.there and unit.active != "active":
-        message = format_message(sentences.SRS_DOWN, table=named, state=unit.active)
-        yield Finding("srs", "problem", message, sentences.START_SRS)
+        message = format_message(
+            _(
+                "Postfix is told to have senders' addresses rewritten by {table}, but postsrsd "
+                "is {state}: until it runs, Postfix puts all mail off."
+            ),
+            table=named,
+            state=unit.active,
+        )
+        yield Finding("srs", "problem", message, "systemctl enable --now postsrsd")
     elif named and (unit is None or not unit.there) and (why := _refused(named)):
-        message = format_message(sentences.SRS_ABSENT, table=named, why=why)
-        yield Finding("srs", "problem", message, sentences.INSTALL_SRS)
+        message = format_message(
+            _(
+                "Postfix is told to have senders' addresses rewritten by {table}, but nothing "
+                "answers there ({why}): until something does, Postfix puts all mail off."
+            ),
+            table=named,
+            why=why,
+        )
+        yield Finding("srs", "problem", message, _INSTALL_SRS)
     elif named:
-        yield Finding("srs", "ok", format_message(sentences.SRS_OK, table=named))
+        yield Finding(
+            "srs",
+            "ok",
+            format_message(_("Senders' addresses are rewritten on forwarding (SRS, {table})."), table=named),
+        )
     elif unit is not None and unit.active == "active":
         settings = srs_settings(facts.postfix, _version())
         fix = command_line(edit_command(settings), facts.settings.config.reload_command)
-        yield Finding("srs", "warning", format_message(sentences.SRS_UNUSED), fix)
+        yield Finding(
+            "srs",
+            "warning",
+            format_message(
+                _(
+                    "postsrsd runs, but Postfix is not told to ask it, so forwarded mail keeps its "
+                    "author's address as its sender and fails the SPF check of the other side. "
+                    "These settings have every sender rewritten to an address of this server, to "
+                    "which bounces find their way back."
+                )
+            ),
+            fix,
+        )
     else:
         # Only the package: while nothing answers there, a Postfix that was told to ask it refuses all mail for now.
         message = format_message(
             _why(domains), examples=_examples(domains), count=_count(domains), domain=facts.settings.domain
         )
-        yield Finding("srs", "warning", message, sentences.INSTALL_SRS)
+        yield Finding("srs", "warning", message, _INSTALL_SRS)
 
 
 def _named(postfix: Postfix) -> str | None:
@@ -184,8 +241,8 @@ def _named(postfix: Postfix) -> str | None:
 
 def _refused(table: str) -> str | None:
     """Why nothing can be asked at *table*, of type tcp; `None` where something answers, or of another type."""
-    kind, _, path = table.partition(":")
-    host, _, port = path.rpartition(":")
+    kind, _separator, path = table.partition(":")
+    host, _separator, port = path.rpartition(":")
     if kind != "tcp" or not port.isdecimal():
         return None
     try:
@@ -227,7 +284,23 @@ def _strict(domains: Counter[str]) -> dict[str, int]:
 
 
 def _why(domains: Counter[str]) -> str:
-    return sentences.SRS_STRICT if _strict(domains) else sentences.SRS_UNKNOWN
+    return (
+        _(
+            "Forwarded mail comes from this server but keeps its author's address as its "
+            "sender, so it fails the SPF check of {examples} (active aliases that lead "
+            "there: {count}), and some of it will bounce or be taken for spam. SRS rewrites "
+            "the sender to an address of this server: install postsrsd, see that it has "
+            "{domain} as its own domain, and look here again for the settings of Postfix."
+        )
+        if _strict(domains)
+        else _(
+            "Forwarded mail comes from this server but keeps its author's address as its "
+            "sender, so it fails wherever SPF is checked, and some of it may bounce or be "
+            "taken for spam (active aliases: {count}, leading to {examples}). SRS rewrites "
+            "the sender to an address of this server: install postsrsd, see that it has "
+            "{domain} as its own domain, and look here again for the settings of Postfix."
+        )
+    )
 
 
 def _examples(domains: Counter[str]) -> str:
@@ -238,4 +311,4 @@ def _count(domains: Counter[str]) -> int:
     return sum((_strict(domains) or domains).values())
 
 
-REWRITING_CHECKS = (Check("srs", sentences.ABOUT_SRS, _srs),)
+REWRITING_CHECKS = (Check("srs", _("Whether forwarded mail will bounce for want of SRS"), _srs),)

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cli.doctor import sentences
 from cli.doctor.checks import Check, Finding, command
+from cli.messages import _
 from cli.output import format_message
 from cli.server.facts import Facts
 
@@ -29,7 +29,12 @@ class InotifyUse(NamedTuple):
 
 def _inotify(facts: Facts) -> Iterator[Finding]:
     if not facts.privileged:
-        yield Finding("inotify", "warning", format_message(sentences.INOTIFY_UNASKED), sentences.DOCTOR_WITH_SUDO)
+        yield Finding(
+            "inotify",
+            "warning",
+            format_message(_("How many inotify instances and watches are left can only be seen by root.")),
+            "sudo runv-admin-email-alias doctor",
+        )
         return
     used = inotify_use(facts.proc)
     near = False
@@ -37,11 +42,28 @@ def _inotify(facts: Facts) -> Iterator[Finding]:
         limit = _limit(facts.proc, name)
         if count >= limit * _NEAR:
             near = True
-            message = format_message(sentences.INOTIFY_NEAR, name=name, count=count, limit=limit)
-            fix = command(sentences.RAISE_LIMIT, name=name, more=str(max(limit, count) * 2))
+            message = format_message(
+                _(
+                    "Root's programs use {count} of what fs.inotify.{name} allows ({limit}); "
+                    "without one of its own the watcher cannot start."
+                ),
+                name=name,
+                count=count,
+                limit=limit,
+            )
+            fix = command(
+                "echo fs.inotify.{name}={more} >/etc/sysctl.d/60-runv-email-alias.conf && "
+                "sysctl -p /etc/sysctl.d/60-runv-email-alias.conf",
+                name=name,
+                more=str(max(limit, count) * 2),
+            )
             yield Finding("inotify", "warning", message, fix)
     if not near:
-        message = format_message(sentences.INOTIFY_OK, instances=used.instances, limit=_limit(facts.proc, _INSTANCES))
+        message = format_message(
+            _("Root's programs use {instances} of {limit} inotify instances."),
+            instances=used.instances,
+            limit=_limit(facts.proc, _INSTANCES),
+        )
         yield Finding("inotify", "ok", message)
 
 
@@ -93,16 +115,40 @@ def _room(facts: Facts) -> Iterator[Finding]:
         free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         if size and (free < _LEAST_BYTES or free < size * _LEAST_SHARE):
             full = True
-            message = format_message(sentences.DISK_FULL, path=path, free=free // 1024, percent=f"{free / size:.1%}")
+            message = format_message(
+                _(
+                    "The file system of {path} is nearly full: {free} KiB ({percent}) are left. "
+                    "Make room before requests and decisions have to wait."
+                ),
+                path=path,
+                free=free // 1024,
+                percent=f"{free / size:.1%}",
+            )
             yield Finding("disk", "problem" if free < _NOTHING else "warning", message)
         elif disk.f_files and disk.f_favail < disk.f_files * _LEAST_SHARE:
             full = True
-            yield Finding("disk", "warning", format_message(sentences.INODES_GONE, path=path, free=disk.f_favail))
+            yield Finding(
+                "disk",
+                "warning",
+                format_message(
+                    _("The file system of {path} is nearly full: {free} inodes are left."),
+                    path=path,
+                    free=disk.f_favail,
+                ),
+            )
     if not full:
-        yield Finding("disk", "ok", format_message(sentences.DISK_OK if maps else sentences.DISK_OK_DATABASE))
+        yield Finding(
+            "disk",
+            "ok",
+            format_message(
+                _("The file systems of the state, the map and the status have room.")
+                if maps
+                else _("The file systems of the state and the status have room.")
+            ),
+        )
 
 
 CHECKS = (
-    Check("inotify", sentences.ABOUT_INOTIFY, _inotify),
-    Check("disk", sentences.ABOUT_DISK, _room),
+    Check("inotify", _("Whether inotify instances and watches are left"), _inotify),
+    Check("disk", _("Whether the disk has room"), _room),
 )

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cli.doctor import aliases, database, files, forwarding, machine, members, postfix, sentences, watcher
+from cli.doctor import aliases, database, files, forwarding, machine, members, postfix, watcher
 from cli.doctor.checks import Check, Finding, Severity, run_check
-from cli.output import SafeText, counted, echo_json, echo_lines, format_message, hanging_indent, paint
+from cli.messages import _, ngettext
+from cli.output import SafeText, echo_json, echo_lines, format_message, hanging_indent, paint
 from cli.server.facts import Facts
 from schemas.config import Settings
 from schemas.program import ExitStatus
+
+_GRADES = {"ok": _("ok"), "warning": _("warning"), "problem": _("problem")}
 
 CHECKS: Sequence[Check] = (
     *files.REGISTRY_CHECKS,
@@ -63,24 +66,24 @@ def _as_object(finding: Finding) -> dict[str, str | None]:
 
 
 def _lines(finding: Finding) -> Iterator[str]:
-    word = sentences.GRADES[finding.severity]
+    word = _GRADES[finding.severity]
     first, *rest = hanging_indent(_head(word), finding.what)
     yield paint(word, _COLOURS[finding.severity]) + first[len(word) :]
     yield from rest
     if finding.fix is not None:
         # On one line, however long: it is there to be pasted.
-        yield _head(sentences.ADVICE if finding.severity == "ok" else sentences.MEND) + finding.fix
+        yield _head(_("advice") if finding.severity == "ok" else _("mend")) + finding.fix
 
 
 def _head(word: str) -> str:
-    return word.ljust(max(map(len, (*sentences.GRADES.values(), sentences.MEND, sentences.ADVICE))) + 2)
+    return word.ljust(max(map(len, (*_GRADES.values(), _("mend"), _("advice")))) + 2)
 
 
 def _summary(problems: int, warnings: int) -> SafeText:
     if not problems and not warnings:
-        return format_message(sentences.ALL_WELL)
+        return format_message(_("All is well."))
     return format_message(
-        sentences.SUMMARY,
-        problems=counted(problems, sentences.PROBLEMS_ONE, sentences.PROBLEMS_MORE),
-        warnings=counted(warnings, sentences.WARNINGS_ONE, sentences.WARNINGS_MORE),
+        _("{problems}, {warnings}."),
+        problems=format_message(ngettext("1 problem", "{count} problems", problems), count=problems),
+        warnings=format_message(ngettext("1 warning", "{count} warnings", warnings), count=warnings),
     )

@@ -11,23 +11,51 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.app import CONTEXT, run, version_option
-from cli.member import sentences
 from cli.output import echo_error, format_message
 from schemas.program import ExitStatus
 
 if TYPE_CHECKING:
     from cli.identity import Member
+from cli.messages import _
+from schemas.program import MEMBER_PROGRAM
+
+_NO_WAIT_HELP = _("Do not wait for the answer: hand it in and return at once.")
 
 
-@click.group(help=sentences.PROGRAM_HELP, no_args_is_help=False, context_settings=CONTEXT)
-@version_option(sentences.PROGRAM)
+@click.group(
+    help=_("""\
+Ask for an e-mail alias on this server, see how it stands, and cancel it.
+
+Your alias is your account name at the server's domain. Mail to it goes to one address of yours elsewhere, once an
+administrator has approved it.
+
+\b
+Examples:
+  runv-email-alias request me@example.org
+  runv-email-alias status
+"""),
+    no_args_is_help=False,
+    context_settings=CONTEXT,
+)
+@version_option(MEMBER_PROGRAM)
 def member_command() -> None:
     """Gather the commands."""
 
 
-@member_command.command(help=sentences.REQUEST_HELP)
+@member_command.command(
+    help=_("""\
+Ask that mail to your alias goes to DEST, one address elsewhere.
+
+An administrator approves or rejects it. With an active alias this asks for another destination, and mail goes on to the
+present one until the change is approved.
+
+\b
+Example:
+  runv-email-alias request me@example.org
+""")
+)
 @click.argument("destination", metavar="DEST")
-@click.option("--no-wait", is_flag=True, help=sentences.NO_WAIT_HELP)
+@click.option("--no-wait", is_flag=True, help=_NO_WAIT_HELP)
 def request(destination: str, no_wait: bool) -> int:
     """Ask for the alias or another destination."""
     from cli.member import requests  # noqa: PLC0415
@@ -38,9 +66,22 @@ def request(destination: str, no_wait: bool) -> int:
     return requests.request(settings, member, destination, wait=not no_wait) if member else ExitStatus.FAILED
 
 
-@member_command.command(help=sentences.CANCEL_HELP)
-@click.option("--active", is_flag=True, help=sentences.ACTIVE_HELP)
-@click.option("--no-wait", is_flag=True, help=sentences.NO_WAIT_HELP)
+@member_command.command(
+    help=_("""\
+Withdraw your request that waits for an administrator; with --active, switch your active alias off at once.
+
+\b
+Examples:
+  runv-email-alias cancel
+  runv-email-alias cancel --active
+""")
+)
+@click.option(
+    "--active",
+    is_flag=True,
+    help=_("Switch your active alias off. No approval is needed; mail to it is no longer accepted then."),
+)
+@click.option("--no-wait", is_flag=True, help=_NO_WAIT_HELP)
 def cancel(active: bool, no_wait: bool) -> int:
     """Withdraw, or switch off."""
     from cli.member import requests  # noqa: PLC0415
@@ -51,8 +92,16 @@ def cancel(active: bool, no_wait: bool) -> int:
     return requests.cancel(settings, member, active=active, wait=not no_wait) if member else ExitStatus.FAILED
 
 
-@member_command.command(help=sentences.STATUS_HELP)
-@click.option("--json", "as_json", is_flag=True, help=sentences.JSON_HELP)
+@member_command.command(
+    help=_("""\
+Tell how your alias and your requests stand.
+
+With --json, one object whose keys are always the same: username, alias, state (none, pending, active, change-pending,
+rejected, refused, revoked, cancelled, inactive or unknown), active, held_up, pending, ended, last, queued,
+watcher_running and problems.
+""")
+)
+@click.option("--json", "as_json", is_flag=True, help=_("Print one JSON object instead of sentences."))
 def status(as_json: bool) -> int:
     """Show how things stand."""
     from cli.member import status  # noqa: PLC0415
@@ -70,10 +119,18 @@ def _member() -> Member | None:
 
     found = identity.member()
     if found is None:
-        echo_error(format_message(sentences.NO_ACCOUNT, uid=os.getuid()))
+        echo_error(
+            format_message(
+                _(
+                    "Your user id {uid} has no account name on this server, so it cannot have an "
+                    "alias. Tell an administrator."
+                ),
+                uid=os.getuid(),
+            )
+        )
     return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the member command; give its exit status."""
-    return run(member_command, sentences.PROGRAM, arguments)
+    return run(member_command, MEMBER_PROGRAM, arguments)

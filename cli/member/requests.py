@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cli import polling
 from cli.app import access, is_missing
 from cli.identity import Member
-from cli.member import sentences
+from cli.messages import _
 from cli.output import echo, echo_error, format_message, safe_text, timestamp
 from cli.server.status import conflict_of, is_down, map_follows, read_registry
 from schemas.addresses import DestinationRefusedError, check_destination
@@ -25,6 +25,8 @@ from schemas.program import ExitStatus
 from schemas.queue_file import QueueFile
 from schemas.registry import Entry
 from schemas.request import FOLDERS, Folder, RecordFolders, RequestId, RequestRecord, request_id
+
+_CANCEL_REFUSED = _("The cancel was refused: {reason}")
 
 
 class Outcome(NamedTuple):
@@ -89,7 +91,16 @@ class QueueClient:
             status = self.queue.status(temporary)
             if status is None or signature_of(status) != written:
                 # In a directory that every member may write, another can have put theirs under the name.
-                raise StateError(format_message(sentences.INTERFERED, directory=self.queue.path))
+                raise StateError(
+                    format_message(
+                        _(
+                            "Somebody changed the file in {directory} while it was being written, so "
+                            "nothing was handed in. Try again, and tell an administrator if it happens "
+                            "again."
+                        ),
+                        directory=self.queue.path,
+                    )
+                )
             try:
                 self.queue.rename(temporary, name)
             except OSError:
@@ -142,8 +153,22 @@ def open_queue_client(settings: Settings, member: Member) -> Iterator[QueueClien
 def _member_access(path: str, group: str) -> contextlib.AbstractContextManager[None]:
     return access(
         path,
-        denied=format_message(sentences.NO_ACCESS, directory=path, group=group),
-        missing=format_message(sentences.NOT_SET_UP, directory=path),
+        denied=format_message(
+            _(
+                "You may not use the directory {directory}: only members of the group {group} "
+                "may. Log in again if you have just been added to the group; otherwise ask an "
+                "administrator to add you."
+            ),
+            directory=path,
+            group=group,
+        ),
+        missing=format_message(
+            _(
+                "The directory {directory} is not there, so the alias service is not set up on "
+                "this server. Tell an administrator."
+            ),
+            directory=path,
+        ),
     )
 
 
@@ -160,18 +185,38 @@ def request(settings: Settings, member: Member, destination: str, *, wait: bool)
         if pending := client.pending():
             echo_error(
                 format_message(
-                    sentences.ALREADY_PENDING, destination=pending.destination, since=timestamp(pending.created_at)
+                    _(
+                        "You already have a request for {destination} waiting since {since}, and there "
+                        "can be one at a time. Withdraw it first: runv-email-alias cancel"
+                    ),
+                    destination=pending.destination,
+                    since=timestamp(pending.created_at),
                 )
             )
             return ExitStatus.FAILED
         present = _present_destination(settings, member)
         if present == accepted:
-            echo(format_message(sentences.ALREADY_THERE, alias=alias, destination=present))
+            echo(
+                format_message(
+                    _("Nothing is to be done: mail to {alias} already goes to {destination}."),
+                    alias=alias,
+                    destination=present,
+                )
+            )
             return ExitStatus.DONE
         if accepted != destination:
-            echo(format_message(sentences.UNDERSTOOD, destination=accepted))
+            echo(format_message(_("The address is understood as {destination}."), destination=accepted))
         if present:
-            echo(format_message(sentences.CHANGE_WARNING, alias=alias, present=present))
+            echo(
+                format_message(
+                    _(
+                        "Mail to {alias} goes on to {present}; the destination changes only after an "
+                        "administrator approves."
+                    ),
+                    alias=alias,
+                    present=present,
+                )
+            )
         submission = client.submit(QueueFile(destination=accepted))
         return _follow(client, submission, _tell_request, wait=wait)
 
@@ -193,7 +238,14 @@ def _withdraw(settings: Settings, member: Member, *, wait: bool) -> int:
         if pending is None and not client.queued():
             alias = alias_of(member.name, settings.domain)
             known = _present_destination(settings, member)
-            sentence = sentences.NOTHING_PENDING_BUT_ACTIVE if known else sentences.NOTHING_PENDING
+            sentence = (
+                _(
+                    "You have no request waiting, so there is nothing to withdraw. To switch "
+                    "{alias} off: runv-email-alias cancel --active"
+                )
+                if known
+                else _("You have no request waiting, so there is nothing to withdraw.")
+            )
             echo_error(format_message(sentence, alias=alias))
             return ExitStatus.FAILED
 
@@ -205,11 +257,18 @@ def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
     alias = alias_of(member.name, settings.domain)
     with open_queue_client(settings, member) as client:
         if not _may_be_active(settings, member):
-            echo_error(format_message(sentences.NOTHING_ACTIVE, alias=alias))
+            echo_error(format_message(_("{alias} is not active, so there is nothing to switch off."), alias=alias))
             return ExitStatus.FAILED
 
         # The watcher tells of conflicts of active aliases alone.
-        sentence = sentences.SWITCHED_OFF if conflict_of(settings, alias) is None else sentences.SWITCHED_OFF_BUT_HELD
+        sentence = (
+            _("{alias} is switched off; the mail server stops accepting mail for it within moments.")
+            if conflict_of(settings, alias) is None
+            else _(
+                "{alias} is switched off, but something else on the server holds the address "
+                "and may go on taking mail for it. Ask an administrator."
+            )
+        )
         submission = client.submit(QueueFile(action="cancel", scope="active"))
         return _follow(client, submission, partial(_tell_switched_off, settings, sentence), wait=wait)
 
@@ -231,7 +290,7 @@ def _present_destination(settings: Settings, member: Member) -> str | None:
         return None  # The watcher waits until somebody has mended it, and judges then.
     if entry is None or not entry.active or entry.destination is None:
         return None
-    local, _, domain = entry.destination.rpartition("@")
+    local, _separator, domain = entry.destination.rpartition("@")
     return f"{local}@{domain.lower()}"
 
 
@@ -247,17 +306,40 @@ def _follow(
     client: QueueClient, submission: Submission, tell_verdict: Callable[[RequestRecord], int], *, wait: bool
 ) -> int:
     if is_down(client.settings):
-        echo_error(sentences.KEPT_NOT_RUNNING)
+        echo_error(
+            _(
+                "It is kept in the queue and will be taken in when the watcher starts, which is "
+                "not running now. `runv-email-alias status` tells how it stands."
+            )
+        )
         return ExitStatus.LATER
     if not wait:
-        echo(sentences.HANDED_IN)
+        echo(_("Handed in. `runv-email-alias status` tells how it stands."))
         return ExitStatus.DONE
     outcome: Outcome | None = client.await_outcome(submission)
     if outcome is None:
-        echo_error(format_message(sentences.KEPT_NO_ANSWER, seconds=f"{polling.VERDICT_SECONDS:g}"))
+        echo_error(
+            format_message(
+                _(
+                    "It is kept in the queue and will be taken in when the watcher gets to it; "
+                    "there was no answer within {seconds} seconds. `runv-email-alias status` tells "
+                    "how it stands."
+                ),
+                seconds=f"{polling.VERDICT_SECONDS:g}",
+            )
+        )
         return ExitStatus.LATER
     if outcome.record is None:
-        echo_error(format_message(sentences.VANISHED, file=client.queue.display_path(submission.name)))
+        echo_error(
+            format_message(
+                _(
+                    "The file {file} is gone from the queue and there is no record of it: somebody "
+                    "removed it before it was taken in. Try again, and tell an administrator if it "
+                    "happens again."
+                ),
+                file=client.queue.display_path(submission.name),
+            )
+        )
         return ExitStatus.FAILED
     return tell_verdict(outcome.record)
 
@@ -265,35 +347,57 @@ def _follow(
 def _tell_request(outcome: RequestRecord) -> int:
     known = {"alias": outcome.alias, "destination": outcome.destination}
     if outcome.status == "pending":
-        echo(format_message(sentences.WAITS_FOR_APPROVAL, **known))
+        echo(
+            format_message(
+                _(
+                    "Your request for {alias} -> {destination} now waits for an administrator; "
+                    "`runv-email-alias status` tells how it stands."
+                ),
+                **known,
+            )
+        )
         return ExitStatus.DONE
     if outcome.status == "approved":
-        echo(format_message(sentences.APPROVED_ALREADY, **known))
+        echo(format_message(_("Your request for {alias} -> {destination} has been approved already."), **known))
         return ExitStatus.DONE
     if outcome.status == "cancelled":
-        echo_error(format_message(sentences.WITHDRAWN_ALREADY, **known))
+        echo_error(format_message(_("Your request for {destination} has been withdrawn meanwhile."), **known))
         return ExitStatus.FAILED
     refused = outcome.status == "refused"
-    return _tell_refusal(outcome, sentences.REQUEST_REFUSED if refused else sentences.REJECTED_ALREADY)
+    return _tell_refusal(
+        outcome,
+        _("Your request was refused: {reason}")
+        if refused
+        else _("Your request for {destination} has been rejected: {reason}"),
+    )
 
 
 def _tell_cancel(outcome: RequestRecord) -> int:
     if outcome.status != "cancelled":
-        return _tell_refusal(outcome, sentences.CANCEL_REFUSED)
-    echo(format_message(sentences.WITHDRAWN, alias=outcome.alias, destination=outcome.destination))
+        return _tell_refusal(outcome, _CANCEL_REFUSED)
+    echo(
+        format_message(
+            _("Your request for {alias} -> {destination} is withdrawn."),
+            alias=outcome.alias,
+            destination=outcome.destination,
+        )
+    )
     return ExitStatus.DONE
 
 
 def _tell_switched_off(settings: Settings, sentence: str, outcome: RequestRecord) -> int:
     if outcome.status != "cancelled":
-        return _tell_refusal(outcome, sentences.CANCEL_REFUSED)
+        return _tell_refusal(outcome, _CANCEL_REFUSED)
     if not map_follows(settings):
-        sentence = sentences.SWITCHED_OFF_BUT_BEHIND
+        sentence = _(
+            "{alias} is switched off, but the mail server does not follow at the moment, "
+            "and may go on taking mail for it until an administrator has put that right."
+        )
     echo(format_message(sentence, alias=outcome.alias))
     return ExitStatus.DONE
 
 
 def _tell_refusal(outcome: RequestRecord, sentence: str) -> int:
-    reason = safe_text(outcome.reason or sentences.NO_REASON)
+    reason = safe_text(outcome.reason or _("no reason was given."))
     echo_error(format_message(sentence, destination=outcome.destination, reason=reason))
     return ExitStatus.FAILED

@@ -25,9 +25,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cli.identity import Member
-from cli.member import sentences
 from cli.member.requests import QueueClient, open_queue_client, own_entry
-from cli.output import SafeText, counted, echo, echo_error, echo_json, format_message, safe_text, timestamp
+from cli.messages import _, ngettext
+from cli.output import SafeText, echo, echo_error, echo_json, format_message, safe_text, timestamp
 from cli.server.status import conflict_of, is_down, is_waiting, publishes
 from schemas.config import Settings
 from schemas.errors import ExpectedError
@@ -36,7 +36,16 @@ from schemas.program import ExitStatus
 from schemas.registry import Entry
 from schemas.request import Folder, RequestRecord
 
-_OFF = {"revoked": sentences.REVOKED, "cancelled": sentences.CANCELLED, "orphaned": sentences.ORPHANED}
+_NO_REASON = _("no reason was given.")
+
+_OFF = {
+    "revoked": _("An administrator switched {alias} off on {when}: {reason}"),
+    "cancelled": _("You switched {alias} off on {when}."),
+    "orphaned": _(
+        "{alias} was switched off on {when}: {reason} If you want it again, ask again: "
+        "runv-email-alias request you@example.org"
+    ),
+}
 _ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")
 
 
@@ -138,32 +147,60 @@ def _last(client: QueueClient) -> RequestRecord | None:
 def _sentences(standing: Standing) -> Iterator[str]:
     alias, active, pending, entry = standing.alias, standing.active, standing.pending, standing.entry
     if active:
-        sentence = sentences.HELD_UP if standing.held_up else sentences.ACTIVE
+        sentence = (
+            _(
+                "{alias} -> {destination} is approved, since {since}, but does not work yet: "
+                "something on the server is in its way. The administrators are told of it."
+            )
+            if standing.held_up
+            else _("Mail to {alias} goes to {destination}, since {since}.")
+        )
         if not standing.publishing:
             # What the map held when that was switched off goes on working, and which that was is not told.
-            sentence = sentences.NOT_PUBLISHED
+            sentence = _(
+                "{alias} -> {destination} is approved, since {since}, but may not work yet: an "
+                "administrator has switched publishing off on this server."
+            )
         yield format_message(sentence, alias=alias, destination=active.destination, since=_since(active))
     elif entry:
         yield _inactive(alias, entry)
     if pending:
-        sentence = sentences.CHANGE_PENDING if active else sentences.PENDING
+        sentence = (
+            _(
+                "Your request to change it to {destination} waits for an administrator, since "
+                "{since}; until it is approved, nothing changes."
+            )
+            if active
+            else _("Your request for {alias} -> {destination} waits for an administrator, since {since}.")
+        )
         since = timestamp(pending.created_at)
         yield format_message(sentence, alias=alias, destination=pending.destination, since=since)
     if last := standing.turned_down:
-        sentence = sentences.REJECTED if last.status == "rejected" else sentences.REFUSED
-        when, reason = timestamp(last.decided_at or last.created_at), safe_text(last.reason or sentences.NO_REASON)
+        sentence = (
+            _("Your request for {destination} was rejected on {when}: {reason}")
+            if last.status == "rejected"
+            else _("The last file you handed in was refused on {when}: {reason}")
+        )
+        when, reason = timestamp(last.decided_at or last.created_at), safe_text(last.reason or _NO_REASON)
         yield format_message(sentence, destination=last.destination, when=when, reason=reason)
     if standing.queued:
-        yield counted(standing.queued, sentences.QUEUED_ONE, sentences.QUEUED_MORE)
+        yield format_message(
+            ngettext(
+                "One file of yours is in the queue and has not been taken in yet.",
+                "{count} files of yours are in the queue and have not been taken in yet.",
+                standing.queued,
+            ),
+            count=standing.queued,
+        )
     if standing.state == "none" and not standing.queued:
-        yield sentences.NONE
+        yield _("You have no alias and no request waiting. To ask for one: runv-email-alias request you@example.org")
     if not standing.watcher_running and (pending or standing.queued):
-        yield sentences.NOT_RUNNING
+        yield _("The watcher is not running, so nothing is taken in or decided until it starts.")
 
 
 def _inactive(alias: str, entry: Entry) -> SafeText:
-    sentence = _OFF.get(entry.status, sentences.INACTIVE)
-    reason = safe_text(entry.reason or sentences.NO_REASON)
+    sentence = _OFF.get(entry.status, _("{alias} is not active: the registry has it as {status}, since {when}."))
+    reason = safe_text(entry.reason or _NO_REASON)
     return format_message(sentence, alias=alias, status=entry.status, when=_since(entry), reason=reason)
 
 

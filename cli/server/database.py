@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, get_args
 from urllib.parse import parse_qs, unquote
 
+from cli.messages import _
 from cli.output import format_message
-from cli.server import sentences
 from cli.server.systemd import quoted
 from schemas.config import Config
 from schemas.errors import ExpectedError
@@ -93,7 +93,7 @@ def _hosts(sql_map: SqlMap) -> Iterator[str]:
 
 def _of_uri(uri: str) -> Iterator[str]:
     """The hosts of a connection string, see section 32.1.1.2 of PostgreSQL's manual."""
-    path, _, parameters = uri.partition("://")[2].partition("?")
+    path, _separator, parameters = uri.partition("://")[2].partition("?")
     given = parse_qs(parameters)
     authority = path.partition("/")[0].rpartition("@")[2]
     texts = (given.get("hostaddr") or given.get("host") or [authority])[0].split(",")
@@ -194,17 +194,34 @@ def named_map(given: str) -> NamedMap:
         for known in _KINDS:
             if kind == known:
                 return NamedMap(known, _from_root(path, given))
-        raise UnknownMapError(format_message(sentences.NO_DATABASE_TYPE, given=given, kinds=", ".join(_KINDS)))
+        raise UnknownMapError(
+            format_message(
+                _("{given} is no map in a database. Give the type and the file, the type being one of {kinds}."),
+                given=given,
+                kinds=", ".join(_KINDS),
+            )
+        )
     path = os.path.abspath(bare)
     found = _as_postfix_names_it(path) or _by_contents(path) or _by_name(path)
     if found is None:
-        raise UnknownMapError(format_message(sentences.TYPE_UNKNOWN, path=path))
+        raise UnknownMapError(
+            format_message(
+                _(
+                    "Whether {path} is a map of type mysql, pgsql or sqlite cannot be told: "
+                    "Postfix's settings do not name it, and its name does not say. Give the type "
+                    "with it, such as mysql:{path}"
+                ),
+                path=path,
+            )
+        )
     return NamedMap(found, path)
 
 
 def _from_root(path: str, given: str) -> str:
     if not path.startswith("/"):
-        raise UnknownMapError(format_message(sentences.NO_PATH, given=given))
+        raise UnknownMapError(
+            format_message(_("{given} names no file by its path from /. Give it as type:/path."), given=given)
+        )
     return path
 
 
@@ -215,7 +232,7 @@ def _as_postfix_names_it(path: str) -> SqlType | None:
         return None
     for value in every:
         for name in split(value):
-            kind, _, file = name.removeprefix("proxy:").partition(":")
+            kind, _separator, file = name.removeprefix("proxy:").partition(":")
             if file == path and (found := _known(kind)):
                 return found
     return None

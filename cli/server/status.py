@@ -10,13 +10,14 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from cli import polling, sentences
-from cli.admin import sentences as admin_sentences
+from cli import polling
+from cli.messages import _
 from cli.output import SafeText, format_message, safe_text
 from schemas.config import Settings
 from schemas.errors import ExpectedError, RegistryError, StateError
 from schemas.fs.directory import read_plain
 from schemas.json_records import sha256
+from schemas.program import WATCHER_UNIT
 from schemas.registry import SIZE_LIMIT, Entry, Registry, parse_registry
 from schemas.status import Conflict, Problem, Status, is_running, read_status
 
@@ -41,7 +42,12 @@ class RegistrySnapshot:
         try:
             return _RAWS.decode(self.data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise RegistryError(format_message(sentences.REGISTRY_NO_JSON, place=self.place)) from error
+            raise RegistryError(
+                format_message(
+                    _("The registry {place} cannot be used: a JSON object of aliases was expected. Mend the file."),
+                    place=self.place,
+                )
+            ) from error
 
     def entry(self, username: str) -> Entry | None:
         """The entry of *username*, held against the schema; the others are not looked at.
@@ -67,11 +73,23 @@ def read_registry(settings: Settings) -> RegistrySnapshot:
     except (OSError, ExpectedError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
         if isinstance(cause, PermissionError):
-            raise RegistryError(format_message(sentences.REGISTRY_DENIED, place=settings.registry)) from error
+            raise RegistryError(
+                format_message(
+                    _("You may not read the registry {place}: only root and the members' group may."),
+                    place=settings.registry,
+                )
+            ) from error
         if isinstance(cause, FileNotFoundError):
-            raise RegistryError(format_message(sentences.REGISTRY_MISSING, place=settings.registry)) from error
+            raise RegistryError(
+                format_message(
+                    _("The registry {place} is not there. An administrator makes it, at first with the contents {{}}."),
+                    place=settings.registry,
+                )
+            ) from error
         why = safe_text((error.strerror if isinstance(error, OSError) else None) or str(error))
-        raise RegistryError(format_message(sentences.REGISTRY_UNREADABLE, place=settings.registry, why=why)) from error
+        raise RegistryError(
+            format_message(_("The registry {place} cannot be read ({why})."), place=settings.registry, why=why)
+        ) from error
     return RegistrySnapshot(data=data, domain=settings.domain, place=settings.registry)
 
 
@@ -211,7 +229,10 @@ def find_publish_state(settings: Settings) -> PublishState:
 def _look(settings: Settings) -> PublishState | None:
     status = read_status(settings.config.runtime_dir)
     if status is None:
-        return PublishState("behind", [format_message(admin_sentences.NO_STATUS, unit=admin_sentences.UNIT)])
+        return PublishState(
+            "behind",
+            [format_message(_("The watcher has left no status. See: systemctl status {unit}"), unit=WATCHER_UNIT)],
+        )
     if not status.enabled:
         return PublishState("off", [])
     try:

@@ -7,7 +7,7 @@ import pwd
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cli import sentences
+from cli.messages import _
 from cli.output import SafeText, format_message, safe_text
 from schemas.config import Settings
 from schemas.errors import ExpectedError, StateError, error_text
@@ -82,10 +82,23 @@ def read_users(path: str) -> UsersFile | None:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             return None
         raise StateError(
-            format_message(sentences.USERS_UNREADABLE, path=path, why=safe_text(error_text(error)))
+            format_message(
+                _("The list of accounts {path} cannot be read ({why}). It was left out; mend its owner and mode."),
+                path=path,
+                why=safe_text(error_text(error)),
+            )
         ) from error
     except (NotJsonError, ShapeError) as error:
-        raise StateError(format_message(sentences.USERS_SHAPE, path=path, why=safe_text(str(error)))) from error
+        raise StateError(
+            format_message(
+                _(
+                    "The list of accounts {path} was not understood. {why} A list of names, an "
+                    "object keyed by name, or an object whose `users` is a list was expected."
+                ),
+                path=path,
+                why=safe_text(str(error)),
+            )
+        ) from error
     named = [_name_of(item) for item in items]
     names = dict.fromkeys(name for name in named if name is not None)
     return UsersFile(path, tuple(names), named.count(None))
@@ -155,9 +168,14 @@ def _why_not(name: str, found: pwd.struct_passwd | None, settings: Settings) -> 
     except NameRefusedError as error:
         return safe_text(str(error))
     if found is None:
-        return format_message(sentences.NO_SUCH_ACCOUNT, name=name)
+        return format_message(_("There is no account {name}."), name=name)
     if found.pw_uid < FIRST_PERSON or found.pw_uid == _NOBODY:
-        return format_message(sentences.NO_PERSON, name=name, uid=found.pw_uid, first=FIRST_PERSON)
+        return format_message(
+            _("The account {name} has the uid {uid}; people's accounts begin at {first}."),
+            name=name,
+            uid=found.pw_uid,
+            first=FIRST_PERSON,
+        )
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from cli.doctor import sentences
 from cli.doctor.checks import command
 from schemas.errors import ExpectedError
 from schemas.fs.directory import read_plain
@@ -121,9 +120,9 @@ def fix_table(postfix: Postfix, table: str) -> str | None:
     """The command that makes *table*, which cannot be asked, answer; `None` where there is no telling."""
     kind, _, name = table.removeprefix("proxy:").partition(":")
     if kind not in postfix.table_types():
-        return command(sentences.INSTALL_TYPE, type=kind) if kind in PACKAGED else None
+        return command("apt-get install postfix-{type}", type=kind) if kind in PACKAGED else None
     if SUFFIXES.get(kind) and os.path.isfile(name):
-        return command(sentences.BUILD_TABLE, table=f"{kind}:{name}")
+        return command("postmap {table}", table=f"{kind}:{name}")
     return None
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from cli.messages import _
 from cli.output import SafeText, echo, echo_error, format_message, safe_text
 from cli.server.database import NamedMap
-from cli.setup import group, migrate, paths, publishing, sandbox, sentences
+from cli.setup import group, migrate, paths, publishing, sandbox
 from cli.setup.steps import Plan, Progress, Remark
 from schemas.config import Settings
 from schemas.errors import ExpectedError, error_text
@@ -40,7 +41,7 @@ def setup(
         etc: where the overrides of units are kept.
     """
     if not dry_run and os.geteuid() != 0:
-        echo_error(sentences.NEEDS_ROOT)
+        echo_error(_("Only root can set the service up. Run it with sudo, or look with --dry-run at what it would do."))
         return ExitStatus.FAILED
     configured = settings.config.group
     if wanted_group is not None:
@@ -50,7 +51,11 @@ def setup(
     progress.carry_out(_looked_at(lambda: group.making(settings)))
     changes = settings.config.group != configured
     if changes and not _follows(settings, configured, progress, add=add_existing_users):
-        echo_error(format_message(sentences.GROUP_STAYS, configured=configured))
+        echo_error(
+            format_message(
+                _("The members' group is still {configured}, and nothing else was done."), configured=configured
+            )
+        )
         return ExitStatus.DONE if dry_run else ExitStatus.FAILED
     rooms: tuple[Callable[[], Plan], ...] = (
         lambda: paths.plan(settings),
@@ -64,13 +69,13 @@ def setup(
     more = False
     if enable:
         if progress.failed:
-            echo_error(sentences.ENABLE_NOT_YET)
+            echo_error(_("Publishing was not switched on, because of what could not be done before."))
         else:
             status, more = publishing.enable(settings, progress, ask=ask, etc=etc, named=named)
     if not progress.changes and not more and status == ExitStatus.DONE:
-        echo(sentences.NOTHING_TO_DO)
+        echo(_("Nothing to do: everything is set up."))
     elif dry_run:
-        echo(sentences.DRY_RUN)
+        echo(_("Nothing was changed."))
     return ExitStatus.DONE if dry_run else status
 
 

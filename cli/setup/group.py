@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from cli.admin.sentences import PROGRAM
+from cli.messages import _, ngettext
 from cli.output import SafeText, format_message, safe_text
 from cli.server import paths
 from cli.server.users import Joining, UsersFile, accounts_of, is_member, read_users, users_path, who_joins
-from cli.setup import sentences
 from cli.setup.config import set_key
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import Settings
 from schemas.errors import StateError
+from schemas.program import ADMIN_PROGRAM
 from watcher.accounts import Accounts
 from watcher.publish.commands import run_well
 from watcher.registry_store import RegistryStore
@@ -37,10 +37,19 @@ _FIRST_FREE = 100
 def refusal(name: str) -> SafeText | None:
     """Why the group *name* cannot be the members' group; `None` where it can."""
     if not _NAME.fullmatch(name):
-        return format_message(sentences.BAD_GROUP, group=name)
+        return format_message(
+            _(
+                "{group} cannot be the name of a group: a lower-case letter or `_` and up to 31 "
+                "of a-z, 0-9, `-` and `_`."
+            ),
+            group=name,
+        )
     gid = paths.group_id(name)
     if name in _POWERFUL or (gid is not None and gid < _FIRST_FREE):
-        return format_message(sentences.POWERFUL_GROUP, group=name)
+        return format_message(
+            _("{group} has powers of its own, which every member would get. Take a group that is for members only."),
+            group=name,
+        )
     return None
 
 
@@ -52,9 +61,9 @@ def making(settings: Settings) -> Plan:
 
     def make() -> SafeText:
         run_well(["groupadd", "--system", group])
-        return format_message(sentences.MADE_GROUP, group=group)
+        return format_message(_("Made the group {group}."), group=group)
 
-    return Plan([Step(format_message(sentences.MAKE_GROUP, group=group), make)])
+    return Plan([Step(format_message(_("make the group {group}"), group=group), make)])
 
 
 def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -> Plan:
@@ -72,13 +81,27 @@ def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -
     behind = [name for name in _left_behind(settings, configured) if name not in joining]
     if behind:
         fields = {"group": group, "configured": configured, "count": len(behind), "names": ", ".join(behind[:_NAMED])}
-        return Plan(remarks=[Remark(format_message(sentences.LEFT_BEHIND, **fields), failed=True)])
+        return Plan(
+            remarks=[
+                Remark(
+                    format_message(
+                        _(
+                            "Members with an alias are not in the group {group}, and would lose it: "
+                            "{count}, such as {names}. Add them with `usermod --append --groups {group} "
+                            "NAME`, then run this command again."
+                        ),
+                        **fields,
+                    ),
+                    failed=True,
+                )
+            ]
+        )
 
     def name() -> SafeText:
         set_key(path, "group", group)
-        return format_message(sentences.NAMED_GROUP, group=group, path=path)
+        return format_message(_("Set `group` to {group} in {path}."), group=group, path=path)
 
-    return Plan([Step(format_message(sentences.NAME_GROUP, group=group, path=path), name)])
+    return Plan([Step(format_message(_("set `group` to {group} in {path}"), group=group, path=path), name)])
 
 
 def _left_behind(settings: Settings, configured: str) -> list[str]:
@@ -108,14 +131,28 @@ def plan(settings: Settings, *, add: bool) -> Plan:
     except StateError as error:
         return Plan(remarks=[Remark(safe_text(str(error)), failed=add)])
     if users is None:
-        return Plan(remarks=[Remark(format_message(sentences.NO_USERS, path=path))] if add else [])
+        return Plan(
+            remarks=[
+                Remark(
+                    format_message(
+                        _("There is no list of accounts {path}, so nobody was added to the group."), path=path
+                    )
+                )
+            ]
+            if add
+            else []
+        )
     joining = who_joins(users.names, settings)
     if add:
         return Plan([_joining(name, settings.config.group) for name in joining.missing], _left_out(users, joining))
-    count, fields = len(joining.missing), {"path": path, "group": settings.config.group, "program": PROGRAM}
+    count, fields = len(joining.missing), {"path": path, "group": settings.config.group, "program": ADMIN_PROGRAM}
     if not count:
         return Plan()
-    hint = sentences.MISSING_ONE if count == 1 else sentences.MISSING_MORE
+    hint = ngettext(
+        "1 account of {path} is not in the group {group}. To add it: {program} setup --add-existing-users",
+        "{count} accounts of {path} are not in the group {group}. To add them: {program} setup --add-existing-users",
+        count,
+    )
     return Plan(remarks=[Remark(format_message(hint, count=count, **fields))])
 
 
@@ -128,18 +165,27 @@ def joining(settings: Settings) -> frozenset[str]:
 def _joining(name: str, group: str) -> Step:
     def join() -> SafeText:
         run_well(["usermod", "--append", "--groups", group, name])
-        return format_message(sentences.JOINED, name=name, group=group)
+        return format_message(
+            _("Added {name} to the group {group}; who is logged in has to log in again."), name=name, group=group
+        )
 
-    return Step(format_message(sentences.JOIN, name=name, group=group), join)
+    return Step(format_message(_("add {name} to the group {group}"), name=name, group=group), join)
 
 
 def _left_out(users: UsersFile, joining: Joining) -> list[Remark]:
     message = [
-        Remark(format_message(sentences.LEFT_OUT, name=each.name, why=each.why)) for each in joining.left_out[:_TOLD]
+        Remark(format_message(_("{name} was not added to the group. {why}"), name=each.name, why=each.why))
+        for each in joining.left_out[:_TOLD]
     ]
     more = len(joining.left_out) - len(message)
     if more:
-        message.append(Remark(format_message(sentences.LEFT_OUT_MORE, count=more)))
+        message.append(Remark(format_message(_("{count} more were left out for such reasons."), count=more)))
     if users.unnamed:
-        message.append(Remark(format_message(sentences.UNNAMED, count=users.unnamed, path=users.path)))
+        message.append(
+            Remark(
+                format_message(
+                    _("{count} items of {path} name nobody and were left out."), count=users.unnamed, path=users.path
+                )
+            )
+        )
     return message

@@ -9,9 +9,10 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Literal
 
+from cli.messages import _
 from cli.output import SafeText, format_message, safe_text
 from cli.server import paths
-from cli.setup import migrate_history, migrate_requests, old_folders, sentences
+from cli.setup import migrate_history, migrate_requests, old_folders
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import Settings
 from schemas.errors import RegistryError, StateError, error_text
@@ -37,7 +38,14 @@ def plan(settings: Settings) -> Plan:
     # Before anything else is asked of the queue: who mounted something over it may never answer.
     kind = foreign(settings)
     if kind is not None:
-        message = format_message(sentences.QUEUE_MOUNTED, kind=kind, path=settings.queue)
+        message = format_message(
+            _(
+                "A file system of type {kind} is mounted over the queue {path}, so nothing in "
+                "it was touched. Unmount it."
+            ),
+            kind=kind,
+            path=settings.queue,
+        )
         return Plan(remarks=[*remarks, Remark(message, failed=True)])
     if not os.path.isdir(settings.queue):
         return Plan(remarks=remarks)
@@ -48,10 +56,16 @@ def plan(settings: Settings) -> Plan:
         steps = [_moving(settings, queue, name) for name in old_folders.HISTORY if name in found]
         waiting = migrate_requests.count(settings, queue)
     if waiting or old_folders.WAITING in found:
-        what = format_message(sentences.MOVE_WAITING, path=settings.queue, count=waiting)
+        what = format_message(
+            _("take in the requests of the earlier tool that wait in {path} ({count})"),
+            path=settings.queue,
+            count=waiting,
+        )
         steps.append(Step(what, lambda: migrate_requests.take(settings)))
     if steps and _watcher(settings) is not None:
-        steps.append(Step(format_message(sentences.WATCHER_TOLD), lambda: _tell_watcher(settings)))
+        steps.append(
+            Step(format_message(_("have the watcher look at the records anew")), lambda: _tell_watcher(settings))
+        )
     return Plan(steps, remarks)
 
 
@@ -61,7 +75,9 @@ def _registry_trouble(settings: Settings) -> list[Remark]:
     try:
         RegistryStore(settings.registry, settings.lock, settings.domain).current()
     except RegistryError as error:
-        return [Remark(format_message(sentences.REGISTRY_TROUBLE, what=safe_text(str(error))), failed=True)]
+        return [
+            Remark(format_message(_("{what} `setup` leaves it as it is."), what=safe_text(str(error))), failed=True)
+        ]
     return []
 
 
@@ -72,7 +88,12 @@ def _moving(settings: Settings, queue: Directory, name: str) -> Step:
             count = len(folder.names())
     except (OSError, StateError):
         count = 0  # why it cannot be opened is told when it is moved
-    return Step(format_message(sentences.MOVE_FOLDER, count=count, path=path), lambda: _move_history(settings, name))
+    return Step(
+        format_message(
+            _("make request records of what is in {path} ({count}), and remove that directory"), count=count, path=path
+        ),
+        lambda: _move_history(settings, name),
+    )
 
 
 def _move_history(settings: Settings, name: str) -> SafeText:
@@ -89,15 +110,30 @@ def _move_history(settings: Settings, name: str) -> SafeText:
         for entry in sorted(folder.names()):
             try:
                 if entry in covered:
-                    raise StateError(format_message(sentences.SOMETHING_MOUNTED, path=folder.display_path(entry)))
+                    raise StateError(
+                        format_message(
+                            _("something is mounted over {path}; unmount it"), path=folder.display_path(entry)
+                        )
+                    )
                 counts[_move(settings, records, folder, entry, gid)] += 1
             except (OSError, StateError) as error:
                 left.append(error_text(error))
         if left:
             path = folder.path
-            raise StateError(format_message(sentences.LEFT, count=len(left), path=path, why=safe_text(left[0])))
+            raise StateError(
+                format_message(
+                    _("{path} still holds {count} of them, one because {why}"),
+                    count=len(left),
+                    path=path,
+                    why=safe_text(left[0]),
+                )
+            )
         old_folders.remove(queue, name)
-    message = sentences.MOVED_FOLDER if counts["kept"] else sentences.MOVED_FOLDER_PLAIN
+    message = (
+        _("Moved {path} over. Request records made: {moved}; there already: {known}; kept in {old}: {kept}.")
+        if counts["kept"]
+        else _("Moved {path} over. Request records made: {moved}; there already: {known}.")
+    )
     old = os.path.join(paths.old_queue(settings), name)
     return format_message(
         message,
@@ -146,4 +182,4 @@ def _tell_watcher(settings: Settings) -> SafeText | None:
     if pid is None:
         return None
     os.kill(pid, signal.SIGHUP)
-    return format_message(sentences.WATCHER_LOOKED)
+    return format_message(_("Told the watcher to look at the records anew."))

@@ -16,9 +16,10 @@ from typing import Literal
 
 import msgspec
 
+from cli.messages import _
 from cli.output import SafeText, format_message, safe_text
 from cli.server import paths
-from cli.setup import old_folders, sentences
+from cli.setup import old_folders
 from schemas.config import Settings
 from schemas.errors import ExpectedError, StateError, error_text
 from schemas.fs.directory import Directory
@@ -66,7 +67,10 @@ def take(settings: Settings) -> SafeText | None:
         taking = _Taking(settings)
         opened.callback(taking.records.close)
         entries, covered = _asked(folder) if folder else ([], [])
-        left += [format_message(sentences.SOMETHING_MOUNTED, path=display_path) for display_path in covered]
+        left += [
+            format_message(_("something is mounted over {path}; unmount it"), path=display_path)
+            for display_path in covered
+        ]
         entries += [(queue, name) for name in _of_earlier_tool(queue)] if alone else []
         for directory, name in _newest_first(entries):
             try:
@@ -75,13 +79,25 @@ def take(settings: Settings) -> SafeText | None:
                 left.append(error_text(error))
         if left:
             raise StateError(
-                format_message(sentences.LEFT, count=len(left), path=settings.queue, why=safe_text(left[0]))
+                format_message(
+                    _("{path} still holds {count} of them, one because {why}"),
+                    count=len(left),
+                    path=settings.queue,
+                    why=safe_text(left[0]),
+                )
             )
         if folder is not None:
             old_folders.remove(queue, old_folders.WAITING)
     if folder is None and not counts.keys() - {"left"}:
         return None
-    message = sentences.MOVED_WAITING if counts["kept"] else sentences.MOVED_WAITING_PLAIN
+    message = (
+        _(
+            "Dealt with the requests that waited in {path}. Taken in: {pending}; refused: "
+            "{refused}; kept in {old}: {kept}."
+        )
+        if counts["kept"]
+        else _("Dealt with the requests that waited in {path}. Taken in: {pending}; refused: {refused}.")
+    )
     old = os.path.join(paths.old_queue(settings), old_folders.WAITING)
     return format_message(
         message,

@@ -12,14 +12,16 @@ import os
 import stat
 from collections.abc import Iterator
 
+from cli.messages import _
 from cli.output import SafeText, format_message
 from cli.server import paths
-from cli.setup import sentences
 from schemas.config import Settings
 from schemas.errors import StateError
 from schemas.fs.directory import Directory
 from schemas.fs.mounts import mounted_over
 from schemas.json_records import sha256
+
+_FOREIGN_FOLDER = _("The directory {path} belongs to {owner}, so it is not the earlier tool's and was left alone.")
 
 HISTORY = ("approved", "rejected", "cancelled")
 WAITING = "pending"
@@ -36,7 +38,12 @@ def mounted(queue: Directory) -> list[SafeText]:
     """Sentences for those over which something is mounted. They are not asked: they may never answer."""
     covered = mounted_over(queue.fd)
     paths = [os.path.join(queue.path, name) for name in (*HISTORY, WAITING) if name in covered]
-    return [format_message(sentences.FOLDER_MOUNTED, path=path) for path in paths]
+    return [
+        format_message(
+            _("Something is mounted over the directory {path}, so it was not touched. Unmount it."), path=path
+        )
+        for path in paths
+    ]
 
 
 def _uncovered(queue: Directory) -> list[str]:
@@ -51,7 +58,7 @@ def foreign(queue: Directory) -> list[SafeText]:
         status = queue.status(name)
         if status is not None and stat.S_ISDIR(status.st_mode) and status.st_uid != paths.ROOT:
             path, owner = os.path.join(queue.path, name), paths.user_name(status.st_uid)
-            message.append(format_message(sentences.FOREIGN_FOLDER, path=path, owner=owner))
+            message.append(format_message(_FOREIGN_FOLDER, path=path, owner=owner))
     return message
 
 
@@ -70,16 +77,14 @@ def entered(queue: Directory, name: str) -> Iterator[Directory]:
     with queue.pin(name) as held:
         path = os.path.join(queue.path, name)
         if held.mount != queue.mount:
-            raise StateError(format_message(sentences.SOMETHING_MOUNTED, path=path))
+            raise StateError(format_message(_("something is mounted over {path}; unmount it"), path=path))
         if not _is_root_directory(held.status):
-            raise StateError(
-                format_message(sentences.FOREIGN_FOLDER, path=path, owner=paths.user_name(held.status.st_uid))
-            )
+            raise StateError(format_message(_FOREIGN_FOLDER, path=path, owner=paths.user_name(held.status.st_uid)))
         with queue.enter(name) as folder:
             if os.path.samestat(os.fstat(folder.fd), held.status) and folder.mount == queue.mount:
                 yield folder
                 return
-    raise StateError(sentences.IT_CHANGED)
+    raise StateError(_("it was changed in that moment"))
 
 
 def close_to_others(folder: Directory) -> None:

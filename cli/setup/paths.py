@@ -12,11 +12,11 @@ import os
 import stat
 from collections.abc import Iterator
 
+from cli.messages import _
 from cli.output import SafeText, format_message, safe_text
 from cli.polling import wait_for
 from cli.server import paths
 from cli.server.status import read_published
-from cli.setup import sentences
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import SIZE_LIMIT as CONFIG_LIMIT
 from schemas.config import Settings
@@ -25,6 +25,10 @@ from schemas.fs.directory import Directory, read_plain
 from schemas.registry import SIZE_LIMIT as REGISTRY_LIMIT
 from schemas.request import FOLDERS
 from watcher.registry_store import RegistryLock
+
+_IT_CHANGED = _("it was changed in that moment")
+
+_NO_GROUP = _("the group {group} does not exist")
 
 _LOCK_SECONDS = 1.0
 _BY_OTHERS = 0o022
@@ -98,12 +102,18 @@ def plan(settings: Settings) -> Plan:
             continue
         if kinds & _UNTOUCHED:
             what = format_message(
-                sentences.WRONG_KIND, path=display_path.path, found=found[0].found, kind=display_path.kind
+                _("{path} is {found}, and a {kind} was expected. It was left alone; look at it, and remove it."),
+                path=display_path.path,
+                found=found[0].found,
+                kind=display_path.kind,
             )
             remarks.append(Remark(what, failed=True))
         elif "unasked" in kinds:
             remarks.append(
-                Remark(format_message(sentences.UNASKED, path=display_path.path, why=found[0].found), failed=True)
+                Remark(
+                    format_message(_("{path} cannot be looked at: {why}."), path=display_path.path, why=found[0].found),
+                    failed=True,
+                )
             )
         elif (
             "missing" in kinds
@@ -126,10 +136,43 @@ def _why_no_new_registry(settings: Settings, path: str) -> SafeText | None:
         try:
             lost = bool(read_published(settings, {}).rows)
         except ExpectedError as error:
-            return format_message(sentences.REGISTRY_LOST_MAYBE, path=path, map=table, why=safe_text(str(error)))
-        return format_message(sentences.REGISTRY_LOST_DATABASE, path=path, map=table) if lost else None
+            return format_message(
+                _(
+                    "The registry {path} is not there, and whether the database of {map} has "
+                    "aliases that an empty one would switch off could not be found out: {why} Mend "
+                    "that and run this command again."
+                ),
+                path=path,
+                map=table,
+                why=safe_text(str(error)),
+            )
+        return (
+            format_message(
+                _(
+                    "The registry {path} is not there, and the database of {map} has aliases of "
+                    "its, which an empty registry would switch off. Put the registry back from a "
+                    "backup; if the aliases are to go, delete their rows and run this command "
+                    "again."
+                ),
+                path=path,
+                map=table,
+            )
+            if lost
+            else None
+        )
     fields = {"path": path, "map": settings.config.virtual_alias_file}
-    return format_message(sentences.REGISTRY_LOST, **fields) if _map_has_rows(settings) else None
+    return (
+        format_message(
+            _(
+                "The registry {path} is not there, and {map} has aliases, which an empty "
+                "registry would switch off. Put the registry back from a backup; if the aliases "
+                "are to go, empty {map} and run this command again."
+            ),
+            **fields,
+        )
+        if _map_has_rows(settings)
+        else None
+    )
 
 
 def _map_has_rows(settings: Settings) -> bool:
@@ -157,14 +200,16 @@ def _handing_over(settings: Settings, folder: str) -> Step | None:
     def hand_over() -> SafeText:
         gid = paths.group_id(group)
         if gid is None:
-            raise StateError(format_message(sentences.NO_GROUP, group=group))
+            raise StateError(format_message(_NO_GROUP, group=group))
         with Directory(path) as directory:
             for name in _of_other_group(path, gid):
                 with contextlib.suppress(FileNotFoundError):  # the watcher may have moved it on
                     os.chown(name, -1, gid, dir_fd=directory.fd, follow_symlinks=False)
-        return format_message(sentences.HANDED_OVER, **fields)
+        return format_message(_("Gave the request records in {path} the group {group} ({count})."), **fields)
 
-    return Step(format_message(sentences.HAND_OVER, **fields), hand_over)
+    return Step(
+        format_message(_("give the request records in {path} the group {group} ({count})"), **fields), hand_over
+    )
 
 
 def _of_other_group(path: str, gid: int | None) -> list[str]:
@@ -186,9 +231,9 @@ def _making(spec: paths.PathSpec, settings: Settings) -> Step:
 
         def make() -> SafeText:
             _make_directory(spec)
-            return format_message(sentences.MADE_DIRECTORY, **fields)
+            return format_message(_("Made the directory {path} ({wanted})."), **fields)
 
-        return Step(format_message(sentences.MAKE_DIRECTORY, **fields), make)
+        return Step(format_message(_("make the directory {path} ({wanted})"), **fields), make)
 
     def make_registry() -> SafeText | None:
         with RegistryLock(settings.lock):
@@ -197,9 +242,14 @@ def _making(spec: paths.PathSpec, settings: Settings) -> Step:
                 if directory.has(name):
                     return None
                 directory.write(name, b"{}\n", spec.modes[0], _gid(spec))
-        return format_message(sentences.MADE_REGISTRY, path=spec.path, wanted=spec.wanted)
+        return format_message(
+            _("Made the registry {path}, without aliases ({wanted})."), path=spec.path, wanted=spec.wanted
+        )
 
-    return Step(format_message(sentences.MAKE_REGISTRY, path=spec.path, wanted=spec.wanted), make_registry)
+    return Step(
+        format_message(_("make the registry {path}, without aliases ({wanted})"), path=spec.path, wanted=spec.wanted),
+        make_registry,
+    )
 
 
 def _make_directory(spec: paths.PathSpec) -> None:
@@ -223,15 +273,34 @@ def _mending(spec: paths.PathSpec, settings: Settings) -> Step:
                 renew_lock(spec)
             else:
                 _renew_file(spec, settings, _gid(spec))
-            return format_message(sentences.RENEWED_LOCK if lock else sentences.RENEWED, **fields)
+            return format_message(
+                _("Put a new file in place of the lock {path}, which others than root could hold; it had {found}.")
+                if lock
+                else _(
+                    "Put a new file with the same contents in place of {path}, which others could "
+                    "have open; it had {found}."
+                ),
+                **fields,
+            )
 
-        return Step(format_message(sentences.RENEW_LOCK if lock else sentences.RENEW, **fields), renew)
+        return Step(
+            format_message(
+                _("put a new file in place of the lock {path}, which others than root could hold ({found} before)")
+                if lock
+                else _(
+                    "put a new file with the same contents in place of {path}, which others could "
+                    "have open ({found} before)"
+                ),
+                **fields,
+            ),
+            renew,
+        )
 
     def mend() -> SafeText:
         _settle(spec)
-        return format_message(sentences.MENDED, **fields)
+        return format_message(_("Gave {path} the mode and owner {wanted}; it had {found}."), **fields)
 
-    return Step(format_message(sentences.MEND, **fields), mend)
+    return Step(format_message(_("give {path} the mode and owner {wanted}; it has {found}"), **fields), mend)
 
 
 def _settle(spec: paths.PathSpec) -> None:
@@ -240,13 +309,13 @@ def _settle(spec: paths.PathSpec) -> None:
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     with Directory(folder) as directory, directory.pin(name) as held:
         if {fault.kind for fault in paths.judge(spec, held.status)} & _UNTOUCHED:
-            raise StateError(sentences.IT_CHANGED)
+            raise StateError(_IT_CHANGED)
         # Only a plain file or a directory is ever opened: a FIFO would wait, a device might stir.
         fd = os.open(name, flags, dir_fd=directory.fd)
         try:
             status = os.fstat(fd)
             if (status.st_dev, status.st_ino) != (held.status.st_dev, held.status.st_ino):
-                raise StateError(sentences.IT_CHANGED)
+                raise StateError(_IT_CHANGED)
             # The owner first: until then he could change the mode again.
             os.fchown(fd, paths.ROOT, _gid(spec))
             os.fchmod(fd, _mode(spec, stat.S_IMODE(status.st_mode)))
@@ -265,7 +334,7 @@ def _mode(spec: paths.PathSpec, present: int) -> int:
 def _gid(spec: paths.PathSpec) -> int:
     gid = paths.group_id(spec.group)
     if gid is None:
-        raise StateError(format_message(sentences.NO_GROUP, group=spec.group))
+        raise StateError(format_message(_NO_GROUP, group=spec.group))
     return gid
 
 

@@ -15,28 +15,34 @@ import click
 import msgspec
 
 from cli import polling
-from cli.admin import sentences as common
 from cli.identity import operator
 from cli.markers import open_decisions
-from cli.output import SafeText, counted, echo, echo_error, format_message, safe_text
+from cli.messages import _, ngettext
+from cli.output import SafeText, echo, echo_error, format_message, safe_text
 from cli.server import postfix_setup, status
 from cli.server.database import NamedMap, hidden, sql_type
 from cli.server.packages import missing_packages
 from cli.server.sql_block import as_written, propose
 from cli.server.status import is_down, read_published
-from cli.setup import sandbox, sentences
+from cli.setup import sandbox
 from cli.setup.config import set_keys
 from cli.setup.steps import Plan, Progress
 from schemas.config import Config, Settings
 from schemas.decision import Decision
 from schemas.errors import ExpectedError, error_text
-from schemas.program import ExitStatus
+from schemas.program import ADMIN_PROGRAM, WATCHER_UNIT, ExitStatus
 from schemas.sql_block import Database
 from schemas.status import read_status
 from schemas.times import now
 from watcher.publish.commands import CommandError, run_well
 from watcher.publish.postfix import Postfix, lookup
 from watcher.publish.sql.map_file import read_sql_map
+
+_ENABLE_CONFIG = _("set `enabled` to true in {path}")
+
+_NO_MAP_YET = _("see `{program} status`")
+
+_COULD_NOT = _("Could not {what}: {why}.")
 
 
 class NotReadyError(ExpectedError):
@@ -69,7 +75,15 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
     kind = named.kind if named else sql_type(config)
     path = named.path if named else config.map_path
     if packages := missing_packages(kind):
-        raise NotReadyError(format_message(sentences.NO_LIBRARY, packages=" ".join(packages)))
+        raise NotReadyError(
+            format_message(
+                _(
+                    "The libraries for the database are not there. Run `apt-get install "
+                    "{packages}`, then this command once more."
+                ),
+                packages=" ".join(packages),
+            )
+        )
     present = config.sql or config.mysql
     given = config.database if config.database.map_file == path else Database(map_file=path)
     found = propose(given, read_sql_map(path, kind), settings.domain)
@@ -77,7 +91,15 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
         names = ", ".join(f"`{column.name}`" for column in found.open)
         raise NotReadyError(
             format_message(
-                sentences.COLUMNS_OPEN, table=found.database.table, columns=names, path=settings.path, map=path
+                _(
+                    "New rows of the table {table} need a value in {columns}, which cannot be told. "
+                    "Set `sql` in {path} to what `runv-admin-email-alias discover --map {map}` "
+                    "shows, with that value in `constants`."
+                ),
+                table=found.database.table,
+                columns=names,
+                path=settings.path,
+                map=path,
             )
         )
     wanted = found.database
@@ -91,7 +113,15 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
     changed = msgspec.convert(msgspec.to_builtins(config) | keys, Config)
     ready = msgspec.structs.replace(settings, config=changed)
     if (unseen := hidden(ready.config)) is not None:
-        raise NotReadyError(format_message(sentences.FILE_HIDDEN, path=unseen))
+        raise NotReadyError(
+            format_message(
+                _(
+                    "The service does not see {path}: it sees nothing below /home, /root and "
+                    "/run/user. Put the file elsewhere, such as below /etc or /var/lib."
+                ),
+                path=unseen,
+            )
+        )
     # By the way on which rows will be written.
     read_published(ready, {})
     return Prepared(ready, keys)
@@ -117,23 +147,32 @@ def enable(
         configured, (settings, keys) = settings, prepare(settings, named)
         unit = sandbox.plan(settings, etc) if keys else Plan()
     except (ExpectedError, OSError) as error:
-        return _failed(format_message(sentences.DATABASE_TROUBLE, why=_sentence(error))), False
+        return _failed(format_message(_("{why} Publishing was not switched on."), why=_sentence(error))), False
     if not configured.config.enabled:
         keys = {"enabled": True} | keys
     try:
         state = postfix_setup.find_postfix_state(Postfix(), settings)
     except CommandError as error:
-        return _failed(format_message(sentences.POSTFIX_UNASKED, why=safe_text(str(error)))), False
+        return _failed(
+            format_message(
+                _("Postfix could not be asked how it is set up: {why} Publishing was not switched on."),
+                why=safe_text(str(error)),
+            )
+        ), False
     if (trouble := _trouble(state, settings)) is not None:
         return _failed(trouble), False
     if not keys and not state.missing:
-        echo(format_message(sentences.ENABLE_NOTHING, domain=settings.domain))
+        echo(
+            format_message(
+                _("Publishing is on, and Postfix asks the map and takes mail for {domain}."), domain=settings.domain
+            )
+        )
         return ExitStatus.DONE, False
     _show(state, settings, keys, unit)
     if progress.dry_run:
         return ExitStatus.DONE, True
     if ask and not _agreed():
-        echo(sentences.ENABLE_NO)
+        echo(_("Nothing of that was done."))
         return ExitStatus.FAILED, False
     return _carry_out(state, settings, keys, unit, progress), True
 
@@ -144,13 +183,31 @@ def _sentence(error: ExpectedError | OSError) -> SafeText:
 
 def _trouble(state: postfix_setup.PostfixState, settings: Settings) -> SafeText | None:
     if not state.type_known and settings.config.in_database:
-        return format_message(sentences.TYPE_MISSING, type=settings.config.map_type)
+        return format_message(
+            _(
+                "This Postfix has no tables of type {type}. Run `apt-get install "
+                "postfix-{type}`, then this command once more; publishing was not switched on."
+            ),
+            type=settings.config.map_type,
+        )
     if not state.type_known:
-        return format_message(sentences.TYPE_UNKNOWN, type=settings.config.map_type, path=settings.path)
+        return format_message(
+            _(
+                "This Postfix has no tables of type {type} (`postconf -m` tells which). Install "
+                "the package for it, or set another `backend` in {path}; publishing was not "
+                "switched on."
+            ),
+            type=settings.config.map_type,
+            path=settings.path,
+        )
     if state.accepted_by is None and state.unasked:
         first = state.unasked[0]
         return format_message(
-            sentences.DOMAIN_UNASKED,
+            _(
+                "Whether Postfix takes mail for {domain} could not be found out, because "
+                "{pattern} in `{parameter}` could not be asked: {why} Mend that and try again; "
+                "publishing was not switched on."
+            ),
             domain=settings.domain,
             pattern=first.pattern,
             parameter=first.parameter,
@@ -160,32 +217,32 @@ def _trouble(state: postfix_setup.PostfixState, settings: Settings) -> SafeText 
 
 
 def _show(state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan) -> None:
-    echo(sentences.ENABLE_INTRO)
+    echo(_("To have mail flow, this will be done:"))
     for key, value in keys.items():
         for line in _key_lines(settings.path, key, value):
-            echo(format_message(sentences.ENABLE_LINE, line=line))
+            echo(format_message(_("  {line}"), line=line))
     for step in unit.steps:
-        echo(format_message(sentences.ENABLE_LINE, line=step.what))
+        echo(format_message(_("  {line}"), line=step.what))
     if state.missing:
         # The value of a parameter may be long, and a line that is cut short cannot be pasted.
-        echo(format_message(sentences.ENABLE_LINE, line=safe_text(postfix_setup.edit_line(state.missing))))
-        echo(format_message(sentences.ENABLE_LINE, line=safe_text(shlex.join(settings.config.reload_command))))
+        echo(format_message(_("  {line}"), line=safe_text(postfix_setup.edit_line(state.missing))))
+        echo(format_message(_("  {line}"), line=safe_text(shlex.join(settings.config.reload_command))))
 
 
 def _key_lines(path: str, key: str, value: object) -> Iterator[SafeText]:
     if key == "enabled":
-        yield format_message(sentences.ENABLE_CONFIG, path=path)
+        yield format_message(_ENABLE_CONFIG, path=path)
     elif isinstance(value, dict):
-        yield format_message(sentences.ENABLE_BLOCK, key=key, path=path)
+        yield format_message(_("set `{key}` in {path} to:"), key=key, path=path)
         # In ASCII, and every control character escaped.
         yield from (SafeText(f"  {line}") for line in json.dumps(value, indent=2).splitlines())
     else:
-        yield format_message(sentences.ENABLE_KEY, key=key, value=value, path=path)
+        yield format_message(_("set `{key}` to {value} in {path}"), key=key, value=value, path=path)
 
 
 def _agreed() -> bool:
     try:
-        return click.confirm(sentences.ENABLE_QUESTION, default=False)
+        return click.confirm(_("Do it?"), default=False)
     except (click.Abort, RuntimeError, ValueError) as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise
@@ -204,15 +261,23 @@ def _carry_out(
             set_keys(settings.path, keys)
         except (ExpectedError, OSError) as error:
             what = format_message(
-                sentences.ENABLE_CONFIG if only_on else sentences.ENABLE_KEYS, path=settings.path, keys=names
+                _ENABLE_CONFIG if only_on else _("set {keys} in {path}"), path=settings.path, keys=names
             )
-            return _failed(format_message(sentences.COULD_NOT, what=what, why=error))
-        done = sentences.ENABLED_CONFIG if only_on else sentences.SET_KEYS
+            return _failed(format_message(_COULD_NOT, what=what, why=error))
+        done = _("Set `enabled` to true in {path}.") if only_on else _("Set {keys} in {path}.")
         echo(format_message(done, path=settings.path, keys=names))
         settings = msgspec.structs.replace(settings, config=msgspec.structs.replace(settings.config, enabled=True))
     progress.carry_out(unit)
     if is_down(settings) or read_status(settings.config.runtime_dir) is None:
-        echo_error(format_message(sentences.WATCHER_DOWN, unit=common.UNIT))
+        echo_error(
+            format_message(
+                _(
+                    "The watcher is not running, so there is no map yet, and Postfix was left as it "
+                    "is. Run `systemctl start {unit}`, then this command once more."
+                ),
+                unit=WATCHER_UNIT,
+            )
+        )
         return ExitStatus.LATER
     publish_state = _flow_once_on(settings)
     if publish_state.state == "behind":
@@ -220,11 +285,13 @@ def _carry_out(
     # A status that tells of an earlier configuration still says that all is well.
     if publish_state.state != "live" or polling.wait_for(lambda: _there(state.table), polling.MARKER_SECONDS) is None:
         why = (
-            publish_state.problems[0]
-            if publish_state.problems
-            else format_message(sentences.NO_MAP_YET, program=common.PROGRAM)
+            publish_state.problems[0] if publish_state.problems else format_message(_NO_MAP_YET, program=ADMIN_PROGRAM)
         )
-        sentence = sentences.NO_ROWS if settings.config.in_database else sentences.NO_MAP
+        sentence = (
+            _("The map {table} cannot be asked, or does not follow yet, so Postfix was left as it is: {why}")
+            if settings.config.in_database
+            else _("The map {table} has not been made, so Postfix was left as it is: {why}")
+        )
         return _failed(format_message(sentence, table=state.table, why=why))
     return _tell_postfix(state, settings) if state.missing else _say_how_it_is(settings)
 
@@ -262,17 +329,20 @@ def _tell_postfix(state: postfix_setup.PostfixState, settings: Settings) -> int:
         run_well(postfix_setup.edit_command(state.missing))
     except CommandError as error:
         return _failed(
-            format_message(
-                sentences.COULD_NOT, what=format_message(sentences.EDIT_POSTFIX, line=line), why=safe_text(str(error))
-            )
+            format_message(_COULD_NOT, what=format_message(_("run: {line}"), line=line), why=safe_text(str(error)))
         )
-    echo(format_message(sentences.EDITED_POSTFIX, line=line))
+    echo(format_message(_("Done: {line}"), line=line))
     command = settings.config.reload_command
     try:
         run_well(command, timeout=_RELOAD_SECONDS)
     except CommandError as error:
-        return _failed(format_message(sentences.RELOAD_FAILED, why=safe_text(str(error))))
-    echo(format_message(sentences.RELOADED_POSTFIX, line=safe_text(shlex.join(command))))
+        return _failed(
+            format_message(
+                _("Postfix is set up, but it was not told: {why} Reload it, or it goes on as before."),
+                why=safe_text(str(error)),
+            )
+        )
+    echo(format_message(_("Done: {line}"), line=safe_text(shlex.join(command))))
     return _say_how_it_is(settings)
 
 
@@ -284,13 +354,21 @@ def _say_how_it_is(settings: Settings) -> int:
     # The watcher looks at main.cf as soon as it has changed; until then its status tells of what was.
     publish_state = polling.wait_for(without_problems, polling.MARKER_SECONDS) or status.find_publish_state(settings)
     if publish_state.state == "live" and not publish_state.problems:
-        aliases = counted(publish_state.aliases, common.ALIASES_ONE, common.ALIASES_MORE)
-        echo(format_message(sentences.LIVE, domain=settings.domain, aliases=aliases))
+        aliases = format_message(
+            ngettext("1 alias", "{count} aliases", publish_state.aliases), count=publish_state.aliases
+        )
+        echo(
+            format_message(
+                _("Mail to the aliases at {domain} flows: {aliases} in the map."),
+                domain=settings.domain,
+                aliases=aliases,
+            )
+        )
         for reservation in publish_state.reservations.values():
-            echo_error(format_message(sentences.WARNING, what=reservation))
+            echo_error(format_message(_("Warning: {what}"), what=reservation))
         return ExitStatus.DONE
-    for problem in publish_state.problems or [format_message(sentences.NO_MAP_YET, program=common.PROGRAM)]:
-        echo_error(format_message(sentences.NOT_LIVE, what=problem))
+    for problem in publish_state.problems or [format_message(_NO_MAP_YET, program=ADMIN_PROGRAM)]:
+        echo_error(format_message(_("Postfix is set up, but something stands in the way: {what}"), what=problem))
     return ExitStatus.FAILED
 
 

@@ -11,14 +11,14 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cli.admin.sentences import UNIT
+from cli.messages import _
 from cli.output import SafeText, format_message
 from cli.server import database, paths, systemd
-from cli.setup import sentences
 from cli.setup.steps import Plan, Remark, Step
 from schemas.config import Config, Settings
 from schemas.errors import ExpectedError, StateError, UnsafeFileError
 from schemas.fs.directory import Directory, read_plain
+from schemas.program import WATCHER_UNIT
 from schemas.status import is_running, read_status
 from watcher.publish.commands import run_well
 
@@ -27,7 +27,7 @@ USUAL = Config().group
 
 _MARK = "# Made by `runv-admin-email-alias setup`, which keeps it in line with `group` in the config.\n"
 _LIMIT = 64 * 1024
-_DROP_INS = ("systemd", "system", f"{UNIT}.service.d")
+_DROP_INS = ("systemd", "system", f"{WATCHER_UNIT}.service.d")
 
 
 class _Words(NamedTuple):
@@ -41,18 +41,18 @@ class _Words(NamedTuple):
 
 
 _GROUP = _Words(
-    sentences.OVERRIDE,
-    sentences.OVERRIDDEN,
-    sentences.OVERRIDE_GONE,
-    sentences.OVERRIDE_REMOVED,
-    sentences.OVERRIDE_FOREIGN,
+    _("write {path}, since the service is installed for the group {usual}"),
+    _("Wrote {path}: the service works for the group {group}."),
+    _("remove {path}, which names another group"),
+    _("Removed {path}, which named another group."),
+    _("{path} is not of this program's making and was left alone. It has to name the group {group}."),
 )
 _WALLS = _Words(
-    sentences.WALLS,
-    sentences.WALLS_OPENED,
-    sentences.WALLS_GONE,
-    sentences.WALLS_REMOVED,
-    sentences.WALLS_FOREIGN,
+    _("write {path}, which lets the watcher reach the database"),
+    _("Wrote {path}, which lets the watcher reach the database."),
+    _("remove {path}, which lets the watcher reach a database that it does not use"),
+    _("Removed {path}, which let the watcher reach a database that it does not use."),
+    _("{path} is not of this program's making and was left alone. It has to let the watcher reach the database."),
 )
 
 
@@ -171,21 +171,29 @@ def _telling_systemd(settings: Settings, *, group: bool, walls: bool) -> list[St
         return []
     steps = []
     if group or walls or _units_are_old():
-        steps.append(Step(format_message(sentences.RELOAD_UNITS), _reload_units))
+        steps.append(Step(format_message(_("have systemd read its units again")), _reload_units))
     name, pid = settings.config.group, _watcher(settings)
     if pid is not None and (group or not _has_group(pid, name)):
         steps.append(
-            _restarting(format_message(sentences.RESTART, group=name), format_message(sentences.RESTARTED, group=name))
+            _restarting(
+                format_message(_("restart the watcher, which was started without the group {group}"), group=name),
+                format_message(_("Restarted the watcher: it has the group {group} now."), group=name),
+            )
         )
     elif pid is not None and walls:
-        steps.append(_restarting(format_message(sentences.RESTART_WALLS), format_message(sentences.RESTARTED_WALLS)))
+        steps.append(
+            _restarting(
+                format_message(_("restart the watcher, which was started behind other walls")),
+                format_message(_("Restarted the watcher: its walls are those for this database now.")),
+            )
+        )
     return steps
 
 
 def _restarting(what: SafeText, done: SafeText) -> Step:
     def restart() -> SafeText:
         # One that does not run is left so.
-        run_well(["systemctl", "try-restart", UNIT], timeout=60)
+        run_well(["systemctl", "try-restart", WATCHER_UNIT], timeout=60)
         return done
 
     return Step(what, restart)
@@ -193,12 +201,12 @@ def _restarting(what: SafeText, done: SafeText) -> Step:
 
 def _reload_units() -> SafeText:
     run_well(["systemctl", "daemon-reload"], timeout=60)
-    return format_message(sentences.RELOADED_UNITS)
+    return format_message(_("systemd has read its units again."))
 
 
 def _units_are_old() -> bool:
     try:
-        message = run_well(["systemctl", "show", "--property=NeedDaemonReload", "--value", UNIT])
+        message = run_well(["systemctl", "show", "--property=NeedDaemonReload", "--value", WATCHER_UNIT])
     except ExpectedError:
         return False
     return message.strip() == b"yes"
@@ -210,7 +218,7 @@ def _watcher(settings: Settings) -> int | None:
         status = read_status(settings.config.runtime_dir)
         if status is None or not is_running(status):
             return None
-        message = run_well(["systemctl", "show", "--property=MainPID", "--value", UNIT])
+        message = run_well(["systemctl", "show", "--property=MainPID", "--value", WATCHER_UNIT])
     except ExpectedError:
         return None
     return status.pid if message.strip() == str(status.pid).encode() else None

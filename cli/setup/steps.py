@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from cli.messages import _
 from cli.output import SafeText, echo, echo_error, format_message, safe_text
-from cli.setup import sentences
 from schemas.errors import ExpectedError, error_text
 
 
@@ -56,11 +56,11 @@ class Progress:
     def carry_out(self, plan: Plan) -> None:
         """Tell the remarks of *plan*, and do its steps; one that fails keeps no other from being tried."""
         for remark in plan.remarks:
-            echo_error(format_message(sentences.WARNING, what=remark.text))
+            echo_error(format_message(_("Warning: {what}"), what=remark.text))
             self.failed |= remark.failed
         for step in plan.steps:
             if self.dry_run:
-                echo(format_message(sentences.WOULD, what=step.what))
+                echo(format_message(_("Would {what}."), what=step.what))
                 self.changes += 1
             else:
                 self._do(step)
@@ -69,7 +69,7 @@ class Progress:
         try:
             done = step.act()
         except (ExpectedError, OSError) as error:
-            echo_error(format_message(sentences.COULD_NOT, what=step.what, why=safe_text(error_text(error))))
+            echo_error(format_message(_("Could not {what}: {why}."), what=step.what, why=safe_text(error_text(error))))
             self.failed = True
         else:
             if done is not None:

@@ -1,19 +1,14 @@
-import ast
 import errno
-import string
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import click
 import pytest
 
 import cli
-from cli import app, sentences
-from cli.admin import sentences as admin_sentences
+from cli import app
 from cli.admin.main import admin_command
-from cli.member import sentences as member_sentences
 from cli.member.main import main, member_command
 from schemas.program import ExitStatus
 from tests.cli.conftest import Server, entry
@@ -227,24 +222,3 @@ def test_what_must_be_quick_imports_nothing_heavy(server: Server, module: str, c
     root = Path(cli.__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code, *HEAVY], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-@pytest.mark.parametrize("module", [sentences, member_sentences, admin_sentences])
-def test_every_placeholder_has_a_name(module: ModuleType) -> None:
-    texts = [value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)]
-    assert texts
-    for text in texts:
-        for _, field, _, _ in string.Formatter().parse(text):
-            assert field is None or field.isidentifier(), text
-
-
-@pytest.mark.parametrize("module", [sentences, member_sentences, admin_sentences])
-def test_every_sentence_is_said_somewhere(module: ModuleType) -> None:
-    rooms = Path(cli.__file__).parent.rglob("*.py")
-    said = {
-        node.attr if isinstance(node, ast.Attribute) else node.name
-        for room in rooms
-        for node in ast.walk(ast.parse(room.read_text()))
-        if isinstance(node, ast.Attribute | ast.alias)
-    }
-    assert {name for name in vars(module) if name.isupper()} - said == set()

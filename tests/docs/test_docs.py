@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import click
 import msgspec
@@ -14,7 +13,6 @@ import pytest
 
 from cli.admin.main import admin_command
 from cli.app import CONTEXT
-from cli.member import sentences as member_sentences
 from cli.member.main import member_command
 from schemas import addresses, decision, names, queue_file, registry, request
 from schemas.audit_line import AuditLine, parse_line
@@ -27,7 +25,7 @@ from schemas.registry import parse_registry
 from schemas.request import RequestRecord
 from schemas.sql_block import Database
 from schemas.status import Status
-from watcher import incomplete, sentences
+from watcher import incomplete
 from watcher.main import command
 from watcher.publish import plan
 
@@ -187,11 +185,11 @@ def quoted(cell: str) -> list[str]:
     return [piece.strip() for quote in re.findall(r'"([^"]+)"', cell) for piece in quote.split("…") if piece.strip()]
 
 
-def texts(*modules: ModuleType) -> str:
-    """Every sentence of *modules*, each on its line; also those made by f-strings."""
+def texts(*places: str) -> str:
+    """Every sentence in the code below *places*, each on its line; also those made by f-strings."""
     found = []
-    for module in modules:
-        for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
+    for path in (path for place in places for path in [ROOT / place, *(ROOT / place).rglob("*.py")] if path.is_file()):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 found.append(
                     "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
@@ -202,7 +200,7 @@ def texts(*modules: ModuleType) -> str:
 
 
 def test_the_journals_lines_in_the_administrators_guide_are_said() -> None:
-    said = texts(sentences)
+    said = texts("watcher")
     for cell, _ in tables(section(ADMINISTRATOR, "Problems"))[1]:
         for piece in quoted(cell):
             assert piece in said
@@ -210,7 +208,7 @@ def test_the_journals_lines_in_the_administrators_guide_are_said() -> None:
 
 @pytest.mark.parametrize("page", [MEMBER, MEMBRO], ids=["english", "portuguese"])
 def test_the_answers_in_the_members_guide_are_said(page: str) -> None:
-    said = texts(member_sentences, names)
+    said = texts("cli/member", "schemas/names.py")
     pieces = [piece for rows in tables(page)[:2] for cell, _ in rows for piece in quoted(cell)]
     assert len(pieces) > 20
     for piece in pieces:

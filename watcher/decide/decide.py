@@ -11,8 +11,8 @@ import msgspec
 from schemas.config import Settings
 from schemas.errors import RegistryError
 from schemas.registry import Draft, Entry, Registry
-from schemas.text import printable
-from watcher import audit, sentences
+from schemas.text import N_, printable
+from watcher import audit
 from watcher.accounts import Accounts
 from watcher.audit import Audit
 from watcher.decide.markers import Marker, Markers
@@ -93,7 +93,14 @@ class Decide:
         for marker in syncs:
             outdated = marker.decision.force and marker.decision.registry_sha256 != registry.sha256
             if outdated or self._markers.failed_before(marker) is not None:
-                self._markers.fail(marker, sentences.FORCE_OUTDATED)
+                self._markers.fail(
+                    marker,
+                    N_(
+                        "The registry changed since the forced sync was asked for. Look at "
+                        "`runv-admin-email-alias sync --dry-run` and repeat `runv-admin-email-alias "
+                        "sync --force`."
+                    ),
+                )
                 decided.spent.append(marker)
             elif marker.decision.force:
                 decided.force.append(marker)
@@ -169,7 +176,7 @@ class Decide:
             self._markers.fail(marker, reason)
         for judgement in outcome.refused:
             if judgement.record is not None:
-                reason = sentences.NO_ACTIVE_ALIAS
+                reason = N_("There is no active alias to switch off.")
                 record = msgspec.structs.replace(
                     judgement.record, status="refused", reason=reason, decided_by="watcher"
                 )
@@ -209,7 +216,7 @@ class Decide:
                 log.info(printable(applied.told, 1000))
         for judgement in outcome.cancelled:
             if judgement.record is not None:
-                log.info(sentences.LOG_CANCELLED.format(id=judgement.record.request_id, alias=judgement.record.alias))
+                log.info(f"Cancel {judgement.record.request_id} for {judgement.record.alias} is done.")
 
 
 def _in_order(markers: Iterable[Marker], cancels: Iterable[Judgement]) -> list[Marker | Judgement]:

@@ -13,9 +13,9 @@ from schemas.decision import NAME, SIZE_LIMIT, Decision, FailedDecision, parse_d
 from schemas.errors import ExpectedError, error_text
 from schemas.fs.directory import Directory, signature_of
 from schemas.json_records import NotJsonError, ShapeError, parse_record, to_json
-from schemas.text import printable
+from schemas.text import N_, printable
 from schemas.times import now
-from watcher import audit, sentences
+from watcher import audit
 from watcher.audit import Audit
 from watcher.incomplete import IncompleteFiles
 
@@ -111,9 +111,16 @@ class Markers:
             found = self._directory.read(name, SIZE_LIMIT)
             data = found.data
             if not NAME.fullmatch(name):
-                raise ShapeError(sentences.MARKER_BAD_NAME)
+                raise ShapeError(
+                    N_("The marker's name was not accepted: letters, digits, '.', '_', '-' and '.json' were expected.")
+                )
             if found.status.st_uid not in {0, os.geteuid()}:
-                raise ShapeError(sentences.MARKER_FOREIGN.format(uid=found.status.st_uid))
+                raise ShapeError(
+                    N_(
+                        "The marker belongs to uid {uid}; only root decides. Look how it came into a "
+                        "directory of mode 0700."
+                    ).format(uid=found.status.st_uid)
+                )
             status = found.status
             return Marker(name, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, parse_decision(data))
         except FileNotFoundError:
@@ -125,7 +132,7 @@ class Markers:
             self._set_aside(name, status, str(error), printable(data, _SHOWN_BYTES))
         except ExpectedError as error:
             # What is wrong with the file itself; a disk or a limit in the way says nothing against the decision.
-            self._set_aside(name, status, sentences.MARKER_UNREADABLE.format(error=error_text(error)), "")
+            self._set_aside(name, status, N_("The marker cannot be read: {error}.").format(error=error_text(error)), "")
         return None
 
     def fail(self, marker: Marker, reason: str) -> None:
@@ -160,7 +167,7 @@ class Markers:
         record = FailedDecision(decision_id=identifier, reason=reason, failed_at=now(), marker=marker)
         # A copy, never a rename: after a rename out of a watched directory its events come half a second late.
         self._failed.write(name, to_json(record), FAILED_MODE)
-        log.error(sentences.LOG_FAILED.format(id=identifier, reason=reason))
+        log.error(f"Decision {identifier} could not be applied: {reason}")
 
     def remove(self, marker: Marker) -> None:
         """*marker* is dealt with and told of."""

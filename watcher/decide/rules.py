@@ -13,8 +13,8 @@ from schemas.errors import ExpectedError
 from schemas.names import NameRefusedError, check_username
 from schemas.registry import ACTIVE, Draft, Entry
 from schemas.request import Folder, RequestRecord
+from schemas.text import N_
 from schemas.times import now
-from watcher import sentences
 from watcher.accounts import Accounts
 from watcher.decide.markers import Marker
 from watcher.records import RecordStore
@@ -77,7 +77,11 @@ class Rules:
             if self._is_repeat(marker, username):
                 return Applied()
             raise DecisionFailedError(
-                sentences.REQUEST_CHANGED.format(
+                N_(
+                    "The request changed since it was shown: {seen_id} for {seen} was approved, and "
+                    "{id} for {destination} is pending. Look again with `runv-admin-email-alias "
+                    "pending`."
+                ).format(
                     seen_id=decision.request_id,
                     seen=decision.destination,
                     id=record.request_id,
@@ -88,18 +92,24 @@ class Rules:
         entry = draft.get(username)
         if not settled:
             draft.set(username, self._approved_entry(marker, record, destination, entry))
-        message = sentences.LOG_APPROVED.format(
-            id=marker.id, operator=decision.operator, alias=record.alias, destination=destination
-        )
+        message = f"Decision {marker.id}: {decision.operator} approved {record.alias} -> {destination}."
         return Applied(closed(record, "approved", marker), message)
 
     def _checked(self, record: RequestRecord) -> str:
         account = self._accounts.of_name(record.username)
         if account is None or account.uid != record.uid:
-            raise DecisionFailedError(sentences.ACCOUNT_GONE.format(username=record.username, uid=record.uid))
+            raise DecisionFailedError(
+                N_(
+                    "The account {username} that asked (uid {uid}) is no more, or its name belongs to another uid now."
+                ).format(username=record.username, uid=record.uid)
+            )
         if not account.member:
             group = self._settings.config.group
-            raise DecisionFailedError(sentences.MEMBER_NO_MORE.format(username=record.username, group=group))
+            raise DecisionFailedError(
+                N_("{username} is not a member of the group {group} any more.").format(
+                    username=record.username, group=group
+                )
+            )
         try:
             check_username(record.username, self._settings.config.reserved)
             return check_destination(record.destination or "", self._settings.domain)
@@ -136,15 +146,20 @@ class Rules:
         if decision.request_id != record.request_id and self._is_repeat(marker, username):
             return Applied()
         if decision.request_id not in {None, record.request_id}:
-            raise DecisionFailedError(sentences.REQUEST_REPLACED.format(username=username, seen_id=decision.request_id))
-        message = sentences.LOG_REJECTED.format(
-            id=marker.id, operator=decision.operator, alias=record.alias, destination=record.destination
-        )
+            raise DecisionFailedError(
+                N_(
+                    "Another request of {username} is pending than the one that was rejected ({seen_id}). Look again."
+                ).format(username=username, seen_id=decision.request_id)
+            )
+        asked = f"{record.alias} -> {record.destination}"
+        message = f"Decision {marker.id}: {decision.operator} rejected the request for {asked}."
         return Applied(closed(record, "rejected", marker), message)
 
     def _refuse_unless_repeat(self, marker: Marker, username: str) -> None:
         if not self._is_repeat(marker, username):
-            raise DecisionFailedError(sentences.NO_PENDING.format(username=username))
+            raise DecisionFailedError(
+                N_("{username} has no pending request. See `runv-admin-email-alias pending`.").format(username=username)
+            )
 
     def _is_repeat(self, marker: Marker, username: str) -> bool:
         folder: Folder = "approved" if marker.decision.decision == "approve" else "rejected"
@@ -155,15 +170,17 @@ class Rules:
         username = decision.username or ""
         entry = draft.get(username)
         if entry is None or not entry.active:
-            raise DecisionFailedError(sentences.NO_ACTIVE_ENTRY.format(username=username))
+            raise DecisionFailedError(
+                N_("{username} has no active alias. See `runv-admin-email-alias list`.").format(username=username)
+            )
         if decision.destination not in {None, entry.destination}:
             raise DecisionFailedError(
-                sentences.DESTINATION_CHANGED.format(
-                    username=username, destination=entry.destination, seen=decision.destination
-                )
+                N_(
+                    "The alias of {username} goes to {destination} and not to {seen}, which was shown. Look again."
+                ).format(username=username, destination=entry.destination, seen=decision.destination)
             )
         draft.set(username, switched_off("revoked", marker.id, decision.reason))
-        message = sentences.LOG_REVOKED.format(id=marker.id, operator=decision.operator, alias=entry.alias)
+        message = f"Decision {marker.id}: {decision.operator} revoked {entry.alias}."
         return Applied(told=message)
 
 

@@ -12,8 +12,8 @@ from schemas.config import Settings
 from schemas.errors import StateError, error_text
 from schemas.fs.directory import Directory
 from schemas.request import RequestRecord
-from schemas.text import printable
-from watcher import audit, sentences
+from schemas.text import N_, printable
+from watcher import audit
 from watcher.accounts import Accounts
 from watcher.audit import Audit
 from watcher.incomplete import IncompleteFiles
@@ -283,7 +283,7 @@ class Intake:
                 status="cancelled",
                 decided_at=record.created_at,
                 decided_by="watcher",
-                reason=sentences.ACCOUNT_CHANGED,
+                reason=N_("The account that asked for this is no more; its name belongs to somebody else now."),
             )
             # At once: of a record that was closed before a kill nothing would tell any more.
             self._audit.add(audit.of_closed(closed))
@@ -313,7 +313,9 @@ class Intake:
             account = self._accounts.of_uid(uid)
             owner = account.name if account else None
             last = found[-1][0]
-            self._audit.refusals.count(owner or "", uid, len(found), sentences.ABANDONED, last)
+            self._audit.refusals.count(
+                owner or "", uid, len(found), N_("The file was never finished, and is more than a day old."), last
+            )
             for name, inode in found:
                 self._remover.remove(name, inode)
             result.handled += len(found)
@@ -322,4 +324,6 @@ class Intake:
 
 
 def _unreadable(name: str, error: OSError | StateError) -> str:
-    return sentences.ENTRY_UNREADABLE.format(name=printable(name), error=error_text(error))
+    return N_("The queue entry {name} cannot be dealt with: {error}. It is left there and tried again.").format(
+        name=printable(name), error=error_text(error)
+    )

@@ -18,9 +18,8 @@ from schemas.json_records import NotJsonError, ShapeError
 from schemas.names import NameRefusedError, alias_of, check_username
 from schemas.queue_file import FILE_NAME, SIZE_LIMIT, QueueFile, parse_queue_file
 from schemas.request import RequestId, RequestRecord, has_record, request_id
-from schemas.text import printable
+from schemas.text import N_, printable
 from schemas.times import now
-from watcher import sentences
 from watcher.accounts import Account, Accounts
 from watcher.incomplete import IncompleteFiles
 from watcher.intake.backlog import Item
@@ -92,11 +91,17 @@ class Judge:
         account = self._accounts.of_uid(item.uid)
         case = _Asked(item, account, status)
         if not FILE_NAME.fullmatch(name):
-            return self._refusal(case, sentences.BAD_NAME)
+            return self._refusal(
+                case,
+                N_(
+                    "The file's name was not accepted: a letter or digit, then at most 127 letters, "
+                    "digits, dots, '_' or '-', and '.json' at the end was expected."
+                ),
+            )
         if not item.regular:
-            return self._refusal(case, sentences.NOT_A_FILE)
+            return self._refusal(case, N_("It is a link, FIFO, socket or device; a plain file was expected."))
         if account is None:
-            return self._refusal(case, sentences.NO_ACCOUNT)
+            return self._refusal(case, N_("Its owner has no account on this server."))
         if self._incomplete.waits(name, signature_of(status)):
             return None
         try:
@@ -106,11 +111,25 @@ class Judge:
         except BlockingIOError:
             if not self._incomplete.expired(name, signature_of(status), item.uid):
                 return None
-            return self._refusal(case, sentences.HELD)
+            return self._refusal(
+                case,
+                N_(
+                    "The file could not be read in peace: a program of yours holds a lease on it, "
+                    "or kept changing it. Let go of it and send it again."
+                ),
+            )
         except UnsafeFileError:
-            return self._refusal(case, sentences.LINKED)
+            return self._refusal(
+                case,
+                N_(
+                    "The file has a second name (a hard link), or was swapped for a link; a plain "
+                    "file of one name was expected."
+                ),
+            )
         except TooLargeError:
-            return self._refusal(case, sentences.TOO_LARGE.format(limit=SIZE_LIMIT))
+            return self._refusal(
+                case, N_("The file is larger than the {limit} octets that a request may have.").format(limit=SIZE_LIMIT)
+            )
         return self._file(_Asked(item, account, found.status, found.born_ns), account, found)
 
     def _read(self, name: str, pinned: Pinned) -> FoundFile:
@@ -133,19 +152,30 @@ class Judge:
         except NotJsonError as error:
             if not self._incomplete.expired(case.item.name, signature_of(found.status), case.item.uid):
                 return None
-            return self._refusal(case, sentences.NOT_JSON.format(error=error))
+            return self._refusal(case, N_("The file was expected to hold one JSON object. {error}").format(error=error))
         except ShapeError as error:
-            return self._refusal(case, sentences.BAD_SHAPE.format(error=error))
+            return self._refusal(
+                case, N_("The file was understood as JSON but not as a request. {error}").format(error=error)
+            )
         alias = alias_of(account.name, self._settings.domain)
         if asked.username not in (None, account.name) or (asked.alias or alias).lower() != alias:
-            return self._refusal(case, sentences.FORGED.format(owner=account.name, alias=alias), asked)
+            return self._refusal(
+                case,
+                N_(
+                    "The file belongs to {owner} but speaks for somebody else; {owner} can ask for {alias} alone."
+                ).format(owner=account.name, alias=alias),
+                asked,
+            )
         return self._request(case, asked) if asked.action == "request" else self._cancel(case, asked)
 
     def _owner_trouble(self, account: Account, found: FoundFile) -> str | None:
         if not account.member:
-            return sentences.NOT_A_MEMBER.format(group=self._settings.config.group)
+            return N_("Its owner is not a member of the group {group}.").format(group=self._settings.config.group)
         if found.status.st_mode & 0o022:
-            return sentences.WRITABLE_BY_OTHERS
+            return N_(
+                "The file is writable by its group or by others, so somebody else may have put "
+                "words in your mouth. Take that right away (chmod go-w) and send it again."
+            )
         try:
             check_username(account.name, self._settings.config.reserved)
         except NameRefusedError as error:
@@ -155,18 +185,25 @@ class Judge:
     def _time_trouble(self, identifier: RequestId, found: FoundFile) -> str | None:
         days = self._settings.config.max_request_age_days
         if time.time_ns() - found.status.st_mtime_ns > days * _DAY_NS:
-            return sentences.TOO_OLD.format(days=days)
+            return N_("The file is more than {days} days old. If you still want this, ask again.").format(days=days)
         changed, born = found.status.st_ctime_ns, found.born_ns
         if found.status.st_mtime_ns > changed and (born is None or born > changed):
             # A rename renews the ctime, so of such a file nobody could say whether it is being brought back. One that
             # was made after that is of the time before the clock was set back, and certainly is.
-            return sentences.FROM_THE_FUTURE
-        return sentences.OUTDATED if self._records.outdated(identifier, found.status) else None
+            return N_("The file's time lies in the future. Set it to the present (touch) and send it again.")
+        return (
+            N_("The file is older than one of yours that was taken in before. If you still want this, ask again.")
+            if self._records.outdated(identifier, found.status)
+            else None
+        )
 
     def _request(self, case: _Asked, asked: QueueFile) -> Judgement:
         pending = self._pending(case)
         if pending is not None:
-            message = sentences.ALREADY_PENDING.format(destination=pending.destination, since=pending.created_at)
+            message = N_(
+                "A request for {destination} is pending since {since}. Cancel that one first if "
+                "you want another address."
+            ).format(destination=pending.destination, since=pending.created_at)
             return self._refusal(case, message, asked)
         try:
             destination = check_destination(asked.destination or "", self._settings.domain)
@@ -182,7 +219,7 @@ class Judge:
             return Judgement(case.item, case.item.inode, record, active_cancel=True)
         pending = self._pending(case) or self._withdrawn_by(case)
         if pending is None:
-            return self._refusal(case, sentences.NOTHING_PENDING, asked)
+            return self._refusal(case, N_("There is no pending request to cancel."), asked)
         record = replace(record, destination=pending.destination)
         return Judgement(case.item, case.item.inode, record, withdraws=pending)
 

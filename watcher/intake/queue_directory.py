@@ -19,8 +19,7 @@ from schemas.config import Settings
 from schemas.errors import StateError, error_text
 from schemas.fs.directory import Directory, Signature, signature_of
 from schemas.fs.mounts import MountChanges, all_mounts, mount_of, mounted_over
-from schemas.text import printable
-from watcher import sentences
+from schemas.text import N_, printable
 from watcher.accounts import Accounts, GroupMissingError
 
 _SAFE_MODES = (0o2770, 0o3770)
@@ -90,11 +89,21 @@ class QueueDirectory:
     def _mounts(self) -> dict[str, str]:
         path = self._settings.queue
         if self._kind is not None:
-            return {"queue-mounted": sentences.QUEUE_MOUNTED.format(path=path, kind=printable(self._kind))}
+            return {
+                "queue-mounted": N_(
+                    "A file system of type {kind} is mounted over the queue {path}, and whoever "
+                    "serves it can claim any owner for a file. Requests wait until it is gone. Look "
+                    "with `findmnt {path}`, then run `umount {path}` and `chmod 3770 {path}`."
+                ).format(path=path, kind=printable(self._kind))
+            }
         if not self.mounted:
             return {}
         name = printable(min(self.mounted))
-        message = sentences.ENTRIES_MOUNTED.format(path=path, count=len(self.mounted), name=name)
+        message = N_(
+            "Something is mounted over {count} of the entries of the queue {path}, one of "
+            "them {name}. They are left alone. Look with `findmnt --list`, then run "
+            "`umount` for each."
+        ).format(path=path, count=len(self.mounted), name=name)
         return {"queue-mounted": message}
 
     def _modes(self) -> dict[str, str]:
@@ -111,7 +120,11 @@ class QueueDirectory:
         if _is_safe(*found):
             self._safe = found
             return {}
-        message = sentences.QUEUE_UNSAFE.format(
+        message = N_(
+            "The queue {path} is {found}, where 2770 or 3770 root:{group} was expected. "
+            "Requests are still taken in, by who owns each file. Run `chown root:{group} "
+            "{path}`, then `chmod 3770 {path}`."
+        ).format(
             path=self._settings.queue,
             found=f"{found[0]:o} {_user(status.st_uid)}:{_group(status.st_gid)}",
             group=self._settings.config.group,
@@ -183,7 +196,9 @@ class EntryRemover:
     def troubles(self) -> list[str]:
         """What could not be removed, in words."""
         return [
-            sentences.ENTRY_UNREADABLE.format(name=printable(name), error=error)
+            N_("The queue entry {name} cannot be dealt with: {error}. It is left there and tried again.").format(
+                name=printable(name), error=error
+            )
             for name, (_, error) in self._kept.items()
         ]
 

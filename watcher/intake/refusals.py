@@ -9,12 +9,16 @@ from collections.abc import Callable, Sequence
 
 from schemas.request import REFUSED_KEPT, RequestRecord
 from schemas.text import printable
-from watcher import audit, sentences
+from watcher import audit
 from watcher.accounts import Accounts
 from watcher.audit import Audit
 from watcher.intake.judge import Judgement
 from watcher.rate_limit import RateLimit
 from watcher.records import RecordStore
+
+_LOG_ABANDONED = (
+    "Removed {count} unfinished files of {owner} from the queue, more than a day old; the last of them was {name}."
+)
 
 TAKEN_AT_ONCE = 8
 """How many requests and cancels of one member are told one by one within a minute."""
@@ -34,13 +38,20 @@ class IntakeLog:
 
     def taken(self, record: RequestRecord) -> None:
         """*record* is pending, or cancels what was."""
-        message = sentences.LOG_PENDING if record.status == "pending" else sentences.LOG_CANCELLED
+        message = (
+            "Request {id} is pending: {alias} -> {destination}."
+            if record.status == "pending"
+            else "Cancel {id} for {alias} is done."
+        )
         line = message.format(id=record.request_id, alias=record.alias, destination=record.destination)
         self.rate_limit.say(
             logging.INFO,
             ("taken", record.username),
             line,
-            lambda total: sentences.LOG_TAKEN_MORE.format(count=total, owner=record.username, id=record.request_id),
+            lambda total: (
+                f"Took in {total} more requests and cancels of {record.username} meanwhile; the last of "
+                f"them was {record.request_id}."
+            ),
             at_once=TAKEN_AT_ONCE,
         )
 
@@ -48,24 +59,30 @@ class IntakeLog:
         """*verdicts* on entries of *owner* were refusals."""
         last = judgements[-1]
         shown = {"owner": printable(owner) or "?", "name": printable(last.item.name), "reason": last.refused}
-        line = sentences.LOG_REFUSED.format(count=len(judgements), **shown)
+        line = "Refused {count} queue entries of {owner}; the last of them was {name}: {reason}".format(
+            count=len(judgements), **shown
+        )
         self.rate_limit.say(
             logging.WARNING,
             ("refused", owner),
             line,
-            lambda total: sentences.LOG_REFUSED_MORE.format(count=total, **shown),
+            lambda total: (
+                "Refused {count} more queue entries of {owner} meanwhile; the last of them was {name}: {reason}".format(
+                    count=total, **shown
+                )
+            ),
             count=len(judgements),
         )
 
     def stale(self, owner: str | None, count: int, last: str) -> None:
         """*count* unfinished files of *owner* were removed, *last* the last of them."""
         shown = {"owner": printable(owner or "") or "?", "name": printable(last)}
-        line = sentences.LOG_ABANDONED.format(count=count, **shown)
+        line = _LOG_ABANDONED.format(count=count, **shown)
         self.rate_limit.say(
             logging.WARNING,
             ("abandoned", owner or ""),
             line,
-            lambda total: sentences.LOG_ABANDONED.format(count=total, **shown),
+            lambda total: _LOG_ABANDONED.format(count=total, **shown),
             count=count,
         )
 

@@ -10,7 +10,7 @@ from schemas.config import Config
 from schemas.registry import Registry
 from schemas.request import RequestRecord
 from schemas.status import Conflict, Host
-from watcher import sentences
+from schemas.text import N_
 from watcher.publish.commands import CommandError, run_well
 from watcher.publish.map_files import MapError, MapFiles, MapSignature
 from watcher.publish.plan import Plan, describe, make_plan, refuse_mass_change
@@ -95,7 +95,10 @@ class FilePublisher:
         if self._held is None:
             self._held = self._first_look()
         elif self._held.files is not None and self._files.signature() != self._held.files:
-            log.warning(sentences.LOG_DRIFT.format(path=self._files.path))
+            log.warning(
+                f"The map {self._files.path} was changed by somebody else, or is not there; it is made anew "
+                "from the registry."
+            )
             self._held = _Published(self._held.rows, None)
         return self._held
 
@@ -146,8 +149,17 @@ class FilePublisher:
                 self._put_back(held.rows)
             except (MapError, CommandError) as second:
                 message = f"{error} {second}"
-                raise MapError(sentences.MAP_NOT_RESTORED.format(path=self._files.path, error=message)) from second
-            raise MapError(sentences.MAP_RESTORED.format(path=self._files.path, error=error)) from error
+                raise MapError(
+                    N_(
+                        "The new map {path} gives wrong answers, and the earlier one could not be put back. {error}"
+                    ).format(path=self._files.path, error=message)
+                ) from second
+            raise MapError(
+                N_(
+                    "After the new map {path} was in place it gave wrong answers, so the earlier "
+                    "one was put back. {error}"
+                ).format(path=self._files.path, error=error)
+            ) from error
 
     def _put_back(self, rows: Mapping[str, str]) -> None:
         if not self._plain:
@@ -168,4 +180,6 @@ class FilePublisher:
             try:
                 run_well(self._config.reload_command)
             except CommandError as error:
-                self.problems["reload-failed"] = sentences.RELOAD_FAILED.format(error=error)
+                self.problems["reload-failed"] = N_(
+                    "The map is in place, but Postfix could not be told to reload. {error}"
+                ).format(error=error)

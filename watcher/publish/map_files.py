@@ -21,7 +21,7 @@ from schemas.addresses import DESTINATION_ROW
 from schemas.config import Config
 from schemas.errors import ExpectedError, StateError, error_text
 from schemas.fs.directory import Directory, Signature, read_plain, settle, signature_of
-from watcher import sentences
+from schemas.text import N_
 from watcher.publish.postmap import DUMPABLE, SUFFIXES, Asker, Postmap, is_plain_postmap
 
 _MODE = 0o700
@@ -147,7 +147,9 @@ class MapFiles:
         except FileNotFoundError:
             return None
         except (OSError, ExpectedError) as error:
-            raise MapError(sentences.MAP_UNREADABLE.format(path=self.path, error=error_text(error))) from error
+            raise MapError(
+                N_("The map {path} cannot be read: {error}.").format(path=self.path, error=error_text(error))
+            ) from error
         rows: dict[str, str] = {}
         for line in data.decode("utf-8", "surrogateescape").split("\n"):
             alias, _, destination = line.partition("\t")
@@ -161,7 +163,11 @@ class MapFiles:
         with self._building() as (aside, directory):
             written = aside.write_aside(self._name, text, self._mode)
             if aside.read(self._name, SIZE_LIMIT).data != text:
-                raise MapError(sentences.MAP_DIFFERS.format(path=self._workshop.path))
+                raise MapError(
+                    N_(
+                        "The file {path} was written and read back, and came back different. Look for a broken disk."
+                    ).format(path=self._workshop.path)
+                )
             aside.rename(self._name, self._name, directory)
             directory.sync()
             return MapSignature(written, None)
@@ -224,10 +230,10 @@ class MapFiles:
         for alias in keys:
             if found.get(alias) != expected.get(alias):
                 raise MapError(
-                    sentences.MAP_WRONG.format(
+                    N_("The new map was asked and answered {found} for {alias}, where {expected} was expected.").format(
                         alias=alias,
-                        found=found.get(alias, sentences.NO_ANSWER),
-                        expected=expected.get(alias, sentences.NO_ANSWER),
+                        found=found.get(alias, N_("nothing")),
+                        expected=expected.get(alias, N_("nothing")),
                     )
                 )
 
@@ -288,7 +294,12 @@ class MapFiles:
             raise MapError(str(error)) from error
 
     def _unwritable(self, error: OSError) -> MapError:
-        return MapError(sentences.MAP_DIRECTORY.format(path=self._folder, error=error.strerror or error))
+        return MapError(
+            N_(
+                "The directory {path} of the map cannot be written: {error}. Look for a full "
+                "disk or a read-only file system."
+            ).format(path=self._folder, error=error.strerror or error)
+        )
 
 
 def render(rows: Mapping[str, str], path: str, checked: Mapping[str, str] = MappingProxyType({})) -> bytes:
@@ -307,7 +318,11 @@ def render(rows: Mapping[str, str], path: str, checked: Mapping[str, str] = Mapp
     text = "".join(fresh)
     # Counted as well: one row with a line end in it may look like two good ones.
     if not _ROWS.fullmatch(text) or text.count("\n") != len(fresh):
-        raise MapError(sentences.MAP_BAD_ROW.format(path=path))
+        raise MapError(
+            N_(
+                "The rows for the map {path} are not all of one alias and one plain address; nothing was published."
+            ).format(path=path)
+        )
     return "".join(lines.values()).encode("ascii")
 
 

@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from schemas.errors import ExpectedError
 from schemas.registry import Registry
 from schemas.request import RequestRecord
-from watcher import sentences
+from schemas.text import N_
 
 GUARD_FLOOR = 10
 """With fewer published rows than this, no change counts as a mass change."""
 GUARD_PERCENT = 30
 """More than this share of the published rows removed, or pointed elsewhere, waits for an administrator."""
+
+MASS_CHANGE = N_(
+    "This would take away {removed} and point elsewhere {changed} of {published} "
+    "published aliases, and no more than {limit} of either are changed unasked. "
+    "Look at `runv-admin-email-alias sync --dry-run`; if that is meant, run "
+    "`runv-admin-email-alias sync --force`. Until then the published map stays as "
+    "it is."
+)
+"""Why a publish waits; with the placeholders of `MassChange`."""
 
 
 class MassChangeError(ExpectedError):
@@ -93,7 +102,7 @@ def refuse_mass_change(plan: Plan, registry: Registry, approvals: Callable[[str]
     excess = mass_change(plan, registry, approvals)
     if excess is not None:
         raise MassChangeError(
-            sentences.MASS_CHANGE.format(
+            MASS_CHANGE.format(
                 removed=excess.removed, changed=excess.changed, published=excess.published, limit=excess.limit
             )
         )
@@ -101,8 +110,9 @@ def refuse_mass_change(plan: Plan, registry: Registry, approvals: Callable[[str]
 
 def describe(plan: Plan, path: str, aliases: int) -> str:
     """The journal's line of a publish to *path*, which holds so many *aliases* now."""
-    return sentences.LOG_PUBLISHED.format(
-        path=path, aliases=aliases, added=len(plan.added), changed=len(plan.changed), removed=len(plan.removed)
+    return (
+        f"Published {path}: {aliases} aliases; {len(plan.added)} added, {len(plan.changed)} changed, "
+        f"{len(plan.removed)} removed."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from schemas.config import Config
 from schemas.fs.directory import Signature, signature_of
-from watcher import sentences
+from schemas.text import N_
 from watcher.publish.commands import CommandError, failure, run, run_well
 from watcher.publish.postmap import Postmap
 
@@ -49,8 +49,13 @@ class MapCheck:
         except CommandError as error:
             # Of a main.cf that is not there it is told when it comes; any other failure may have gone by itself.
             self._answered = self._asked is None
-            return sentences.MAPS_UNKNOWN.format(map=self._map, error=error)
-        return sentences.MAP_NOT_USED.format(map=self._map, line=with_map(value, self._map))
+            return N_("Whether Postfix asks the map {map} could not be found out. {error}").format(
+                map=self._map, error=error
+            )
+        return N_(
+            "Postfix does not ask the map {map}, so the aliases are published but not live. "
+            "Run `postconf -e 'virtual_alias_maps = {line}'`, then `postfix reload`."
+        ).format(map=self._map, line=with_map(value, self._map))
 
 
 def split(value: str) -> Iterator[str]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cli.admin import sentences as admin_sentences
 from cli.markers import DecisionsDirectory
 from cli.server import status
 from schemas.decision import NAME, parse_decision
+from schemas.program import WATCHER_UNIT
 from schemas.status import Conflict, Status, read_status
 from tests.cli.conftest import Player, Server, entry
 from tests.support.waiting import wait_for
@@ -255,7 +255,7 @@ def test_without_a_status_the_way_to_look_is_told(server: Server, monkeypatch: p
 
 def test_the_unit_that_is_named_is_the_one_that_is_installed() -> None:
     units = Path(__file__).parents[3] / "units"
-    assert units.joinpath(f"{admin_sentences.UNIT}.service").is_file()
+    assert units.joinpath(f"{WATCHER_UNIT}.service").is_file()
 
 
 def test_a_failure_counts_for_more_than_what_is_kept(server: Server) -> None:

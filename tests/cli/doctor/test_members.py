@@ -2,7 +2,6 @@ import json
 
 from tests.cli.doctor.conftest import Clinic
 from tests.support.layout import put
-from watcher import sentences
 
 
 def test_accounts_of_the_list_that_are_no_members(clinic: Clinic) -> None:
@@ -48,11 +47,10 @@ def test_orphans_are_problems_and_revoking_them_mends(clinic: Clinic) -> None:
     site.accounts.add("joana", membership="none", uid=site.registry()["joana"]["uid"])
     site.wait_for(lambda: site.status()["problems"], what="the watcher's own problem")
     reasons = (
-        sentences.ORPHAN_GONE.format(username="pablo"),
-        sentences.ORPHAN_OTHER.format(
-            username="maria", found=site.accounts["maria"].uid, uid=site.registry()["maria"]["uid"]
-        ),
-        sentences.ORPHAN_DEPARTED.format(username="joana", group="runv-members"),
+        "There is no account pablo.",
+        f"The account maria has the uid {site.accounts['maria'].uid} now; the alias was approved for the one with uid "
+        f"{site.registry()['maria']['uid']}.",
+        "The account joana is not a member of the group runv-members.",
     )
     report = clinic.examine()
     assert report.status == 1

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from schemas.text import N_
 from watcher.publish.sql.errors import Kind, LibraryMissingError
 from watcher.publish.sql.map_file import SqlHost, SqlMap, SqlType
 
@@ -89,8 +90,6 @@ def driver_of(kind: SqlType, path: str) -> Driver:
     Raises:
         LibraryMissingError: its library is not installed.
     """
-    from watcher.publish.sql import sentences  # noqa: PLC0415
-
     try:
         if kind == "pgsql":
             from watcher.publish.sql.postgresql import PostgreSQL  # noqa: PLC0415
@@ -102,7 +101,12 @@ def driver_of(kind: SqlType, path: str) -> Driver:
             return MariaDB()
     except ImportError as error:
         library, package = {"pgsql": ("psycopg", "python3-psycopg"), "mysql": ("PyMySQL", "python3-pymysql")}[kind]
-        raise LibraryMissingError(sentences.NO_LIBRARY.format(library=library, package=package, path=path)) from error
+        raise LibraryMissingError(
+            N_(
+                "The library {library}, which leads to the database of {path}, is not "
+                "installed. Install it: `apt install {package}`; it is tried again by itself."
+            ).format(library=library, package=package, path=path)
+        ) from error
     from watcher.publish.sql.sqlite import SQLite  # noqa: PLC0415
 
     return SQLite()

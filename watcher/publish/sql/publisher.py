@@ -19,11 +19,12 @@ from schemas.registry import Registry
 from schemas.request import RequestRecord
 from schemas.status import Conflict, Host
 from watcher.publish.plan import Plan
-from watcher.publish.sql import sentences
 from watcher.publish.sql.errors import LibraryMissingError
 
 if TYPE_CHECKING:
     from watcher.publish.sql.row_publisher import RowPublisher
+from cli.messages import ngettext
+from schemas.text import N_
 
 BY_KEY = 500
 """Up to so many aliases are looked at by themselves."""
@@ -126,7 +127,12 @@ class SqlPublisher:
                 from watcher.publish.sql.row_publisher import RowPublisher  # noqa: PLC0415
             except ImportError as error:
                 fields = {"library": "SQLAlchemy", "package": "python3-sqlalchemy", "path": self._config.map_path}
-                raise LibraryMissingError(sentences.NO_LIBRARY.format(**fields)) from error
+                raise LibraryMissingError(
+                    N_(
+                        "The library {library}, which leads to the database of {path}, is not "
+                        "installed. Install it: `apt install {package}`; it is tried again by itself."
+                    ).format(**fields)
+                ) from error
             self._rows = RowPublisher(self._config, self._approvals, self._clock)
         return self._rows
 
@@ -139,16 +145,28 @@ def _signature(path: str) -> Signature | None:
 
 def _conflicts_message(conflicts: Sequence[Conflict], table: str) -> str:
     named = "; ".join(
-        (sentences.CONFLICT_SAME if each.same else sentences.CONFLICT_ONE).format(
+        (
+            N_("{alias} goes to {destination}, but by a row that would stay when the alias is revoked")
+            if each.same
+            else N_("{alias} should go to {destination} and goes to {held}")
+        ).format(
             alias=each.alias,
-            destination=each.destination or sentences.NOWHERE,
-            held=", ".join(held or sentences.NOWHERE for held in each.held[:_NAMED]),
+            destination=each.destination or N_("nowhere"),
+            held=", ".join(held or N_("nowhere") for held in each.held[:_NAMED]),
         )
         for each in conflicts[:_NAMED]
     )
     if len(conflicts) > _NAMED:
-        named = sentences.AND_MORE.format(named=named, count=len(conflicts) - _NAMED)
-    sentence = sentences.CONFLICT if len(conflicts) == 1 else sentences.CONFLICTS
+        named = N_("{named}; and {count} more").format(named=named, count=len(conflicts) - _NAMED)
+    sentence = ngettext(
+        "An alias is not published, since a row of somebody else in {table} holds its "
+        "address: {named}. Remove that row, or revoke the alias, then run "
+        "`runv-admin-email-alias sync`.",
+        "{count} aliases are not published, since rows of somebody else in {table} hold "
+        "their addresses: {named}. Remove those rows, or revoke the aliases, then run "
+        "`runv-admin-email-alias sync`.",
+        len(conflicts),
+    )
     return sentence.format(count=len(conflicts), table=table, named=named)
 
 

@@ -9,8 +9,7 @@ from urllib.parse import unquote
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from schemas.text import printable
-from watcher.publish.sql import sentences
+from schemas.text import N_, printable
 from watcher.publish.sql.changes import RowChanges
 from watcher.publish.sql.errors import library_message
 from watcher.publish.sql.map_file import SqlHost, SqlMap
@@ -65,7 +64,9 @@ class Remedies:
         if not written:
             return ""
         alias = max(written, key=lambda alias: len(written[alias]))
-        return sentences.LONGEST.format(alias=printable(alias), destination=printable(written[alias]))
+        return N_(
+            " The longest destination that waits is {destination}; revoke {alias} if it is that which has no room."
+        ).format(alias=printable(alias), destination=printable(written[alias]))
 
     @property
     def _user(self) -> str | None:

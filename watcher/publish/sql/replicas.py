@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from schemas.errors import ExpectedError
 from schemas.status import Host
-from schemas.text import printable
-from watcher.publish.sql import sentences
+from schemas.text import N_, printable
 from watcher.publish.sql.database import Database
 from watcher.publish.sql.map_file import SqlHost, SqlMap
 from watcher.publish.sql.tables import text_of
@@ -80,13 +79,16 @@ class Replicas:
         fields: dict[str, str] = {}
         for each in self._followed:
             if each.trouble is not None:
-                fields["replica-unreachable"] = sentences.UNREACHABLE.format(
-                    host=each.host.text, path=printable(self._path), error=each.trouble
-                )
+                fields["replica-unreachable"] = N_(
+                    "The database host {host}, which Postfix asks by {path}, cannot be asked, so "
+                    "whether it has the latest change is not known. {error}"
+                ).format(host=each.host.text, path=printable(self._path), error=each.trouble)
             elif not each.caught_up and (each.seconds or 0) > GRACE_SECONDS:
-                fields["replica-behind"] = sentences.BEHIND.format(
-                    host=each.host.text, path=printable(self._path), seconds=each.seconds
-                )
+                fields["replica-behind"] = N_(
+                    "The database host {host}, which Postfix asks by {path}, still answers as "
+                    "before a change of {seconds:.0f} seconds ago. See whether its replication "
+                    "runs; it is asked again by itself."
+                ).format(host=each.host.text, path=printable(self._path), seconds=each.seconds)
         return fields
 
     def changed(self, expected: Mapping[str, str | None], sql_map: SqlMap, written: SqlHost | None) -> None:

@@ -14,7 +14,6 @@ from schemas.status import Conflict
 from schemas.text import printable
 from watcher.publish.commands import patience
 from watcher.publish.plan import Plan, describe, make_plan, refuse_mass_change
-from watcher.publish.sql import sentences
 from watcher.publish.sql.changes import ConcurrentChangeError, RowChanges, changes_for
 from watcher.publish.sql.database import Database, Session
 from watcher.publish.sql.errors import DatabaseError
@@ -139,10 +138,13 @@ class RowPublisher:
             session.apply(changes)
             self._tell_elsewhere(session, domain)
         if made is not None:
-            log.info(sentences.LOG_LIST_MADE.format(ownership=made, table=session.tables.name))
+            log.info(f"Made the table {made}, which lists the rows of ours in {session.tables.name}.")
         drifted = [alias for alias in changes.keys if alias not in self._conflicts]
         if drifted and wanted is self._wanted:
-            log.warning(sentences.LOG_DRIFT.format(table=session.tables.name, count=len(drifted)))
+            log.warning(
+                f"Rows of ours in {session.tables.name} were changed by somebody else ({len(drifted)}); they are put "
+                "right."
+            )
         self._conflicts = {}
         changed: dict[str, str | None] = {alias: wanted.get(alias) for alias in changes.keys[-MOST:]}
         self._version = registry.version
@@ -156,7 +158,11 @@ class RowPublisher:
         self._elsewhere_told = True
         if count:
             fields = {"table": session.tables.name, "count": count, "domain": domain, "named": printable(str(first))}
-            log.warning(sentences.LOG_ELSEWHERE.format(**fields))
+            log.warning(
+                "The table {table} holds rows under our mark at other domains than {domain} "
+                "({count}), such as {named}. They are left alone; remove them if nobody keeps "
+                "them in line.".format(**fields)
+            )
 
     def _settle(
         self, session: Session, wanted: Mapping[str, str], changes: RowChanges, expected: Mapping[str, str | None]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 
 from schemas.config import Config
-from schemas.text import printable
+from schemas.text import N_, printable
 from watcher.publish.commands import CommandError
 from watcher.publish.postmap import Postmap, is_plain_postmap
-from watcher.publish.sql import sentences
 
 MOST = 64
 """So many aliases are asked for at once."""
@@ -47,7 +46,9 @@ class Verification:
             found = self._postmap.ask(self._config.map_path, asked)
         except CommandError as error:
             self._open = asked
-            self.trouble = sentences.NOT_ASKED.format(map=self._config.map_name, error=error)
+            self.trouble = N_(
+                "The rows are in the table, but whether the map {map} finds them could not be found out. {error}"
+            ).format(map=self._config.map_name, error=error)
             return
         self._open = {alias: goto for alias, goto in asked.items() if self._is_wrong(alias, goto, found.get(alias))}
         self.trouble = self._message(found) if self._open else None
@@ -65,11 +66,16 @@ class Verification:
     def _message(self, found: Mapping[str, str]) -> str:
         alias, goto = next(iter(self._open.items()))
         others = len(self._open) - 1
-        return sentences.WRONG_ANSWER.format(
+        return N_(
+            "The table is in line, but the map {map} answers {found} for {alias}, where "
+            "{expected} was expected{more}. See whether `query` in {path} wants something "
+            "that `constants` of the configuration does not give, whether `domain` leaves "
+            "the address out, and whether all of its hosts have the same rows."
+        ).format(
             map=self._config.map_name,
             path=self._config.map_path,
             alias=printable(alias),
-            found=printable(found[alias]) if alias in found else sentences.NO_ANSWER,
-            expected=printable(goto) if goto is not None else sentences.NO_ANSWER,
-            more=sentences.WRONG_MORE.format(count=others) if others else "",
+            found=printable(found[alias]) if alias in found else N_("nothing"),
+            expected=printable(goto) if goto is not None else N_("nothing"),
+            more=N_(" (and likewise for {count} more)").format(count=others) if others else "",
         )
