@@ -114,7 +114,7 @@ def test_a_map_that_was_named_just_now_is_waited_for_though_the_status_still_tel
     site.configure(virtual_alias_file=str(site.paths.map.with_name("another")))
     main_cf = site.mail.path.read_bytes()
     code = "import sys, cli.polling as waiting\nwaiting.MARKER_SECONDS = 0.2\n"
-    code += "from cli.admin import main\nsys.exit(main(['setup', '--enable', '--yes']))"
+    code += "from cli.admin.main import main\nsys.exit(main(['setup', '--enable', '--yes']))"
     done = site.run([str(site.installation.bin / "python"), "-c", code])
     os.kill(watcher.process.pid, signal.SIGCONT)
     assert done.returncode == 1
@@ -159,7 +159,7 @@ def test_a_reload_that_fails_is_told(bare: Site) -> None:
 def test_without_postfix_the_rest_is_set_up(bare: Site) -> None:
     bare.paths.queue.chmod(0o777)
     code = "import sys, watcher.publish.commands as commands\ncommands._SYSTEM_PATH = '/nowhere'\n"
-    code += "from cli.admin import main\nsys.exit(main(['setup', '--enable']))"
+    code += "from cli.admin.main import main\nsys.exit(main(['setup', '--enable']))"
     done = bare.run([str(bare.installation.bin / "python"), "-c", code], env={"PATH": "/nowhere"})
     assert done.returncode == 1
     assert done.stdout.splitlines() == [

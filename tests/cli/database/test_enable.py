@@ -225,7 +225,7 @@ def test_a_column_that_needs_what_nobody_knows_is_told(installation: Installatio
 def test_libraries_that_are_missing_are_told_with_the_command(installation: Installation, database: Database) -> None:
     with bare(installation, database, MARKED) as stage:
         library = {"mysql": "pymysql", "pgsql": "psycopg"}[database.kind]
-        code = f"import sys\nsys.modules['{library}'] = None\nfrom cli.admin import main\n"
+        code = f"import sys\nsys.modules['{library}'] = None\nfrom cli.admin.main import main\n"
         code += f"sys.exit(main(['setup', '--enable', '--yes', '--map', {stage.table!r}]))"
         done = stage.run([str(stage.installation.bin / "python"), "-c", code])
         assert done.returncode == 1
