@@ -10,7 +10,7 @@ from ..e2e.acts import ask
 from ..support.kernel import limit, spawn_watcher_with_limits
 from ..support.site import Site
 
-pytestmark = pytest.mark.needs("namespaces")
+pytestmark = pytest.mark.needs("namespaces", "sysctl")
 
 LIMITS = ["max_inotify_instances", "max_inotify_watches"]
 _WHICH = {"max_inotify_instances": "instance", "max_inotify_watches": "watch"}

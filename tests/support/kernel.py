@@ -17,11 +17,13 @@ def event_queue(length: int | None) -> Iterator[None]:
 
     This is the whole machine's limit, so it is lowered for no longer than a watcher takes to start.
     """
+    if length is None:
+        yield
+        return
     path = Path("/proc/sys/fs/inotify/max_queued_events")
     before = path.read_text()
     try:
-        if length is not None:
-            path.write_text(str(length))
+        path.write_text(str(length))
         yield
     finally:
         path.write_text(before)
