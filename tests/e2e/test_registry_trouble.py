@@ -144,8 +144,11 @@ def replace_by_link(site: Site) -> None:
 
 
 def give_second_name(site: Site) -> None:
-    put(site.paths.registry, b"{}", 0o640)
-    os.link(site.paths.registry, site.paths.state / "backup.json")
+    # It has both before it takes the registry's place: the watcher would believe it in between.
+    backup, new = site.paths.state / "backup.json", site.paths.state / "new.json"
+    put(backup, b"{}", 0o640)
+    os.link(backup, new)
+    new.rename(site.paths.registry)
 
 
 MISSING = (
