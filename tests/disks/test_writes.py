@@ -16,7 +16,7 @@ from watcher.status import Problems
 from watcher.systemd import Notifier
 
 from ..support.disk import small_disk
-from ..support.layout import FOLDERS
+from ..support.layout import FOLDERS, put
 from ..support.mailconfig import MailConfig
 from ..watcher.server import Record, Server, entry
 from .faults import faulty_disk
@@ -41,6 +41,12 @@ class House(Server):
         for name in ("asks", "withdraws", "errs", "waits", "unwanted", *ACTIVE_BEFORE):
             self.people.add(name)
         self.mail = MailConfig(self.paths.postfix, maps=f"hash:{self.paths.map}")
+        # The people are in neither file: there is a service besides, which is asked for them.
+        self.accounts = root / "accounts"
+        self.accounts.mkdir()
+        put(self.accounts / "passwd", b"root:x:0:0::/root:/bin/sh\n", 0o644)
+        put(self.accounts / "group", b"root:x:0:\n", 0o644)
+        put(self.accounts / "nsswitch.conf", b"passwd: files systemd\ngroup: files systemd\n", 0o644)
         self.write_registry(**{name: entry(name, f"{name}@example.org") for name in sorted(ACTIVE_BEFORE)})
 
     @contextmanager
@@ -48,6 +54,9 @@ class House(Server):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MAIL_CONFIG", str(self.paths.postfix))
             patch.setattr("watcher.context.Accounts", lambda group: self.people)
+            patch.setattr("watcher.orphans.QUIET_SECONDS", 0.0)
+            for name in ("passwd", "group"):
+                patch.setenv(f"NSS_WRAPPER_{name.upper()}", str(self.accounts / name))
             with Context(self.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z") as context:
                 self.passes = Passes(context, lambda: False, clock=self.clock)
                 yield
