@@ -99,12 +99,19 @@ def made_up(strategy: st.SearchStrategy[T], count: int) -> list[T]:
     return found
 
 
-def lines_of(data: bytes) -> list[str]:
+def shown_lines(data: bytes) -> list[str]:
     """The lines of *data*, which must be text, end with a line end, and hold nothing that acts on a terminal."""
     text = data.decode("utf-8")
     assert not text or text.endswith("\n")
     lines = text.split("\n")[:-1]
     for line in lines:
         assert line.isprintable(), ascii(line)
+    return lines
+
+
+def lines_of(data: bytes) -> list[str]:
+    """The same, of which none may be one that somebody else wrote."""
+    lines = shown_lines(data)
+    for line in lines:
         assert not line.startswith(FORGED)
     return lines

@@ -11,7 +11,7 @@ from schemas.audit_line import parse_line
 from schemas.text import printable
 
 from .aftermath import ACCOUNTS, COUNT, DECIDED, Aftermath
-from .hostile import FORGED, lines_of
+from .hostile import FORGED, lines_of, shown_lines
 
 _COLOURS = re.compile(rb"\x1b\[(?:0|31|32|33)m")
 
@@ -78,7 +78,8 @@ def test_each_problem_is_told_in_one_line_that_can_be_shown(aftermath: Aftermath
 def test_a_terminal_gets_our_colours_and_no_other_sequence(aftermath: Aftermath) -> None:
     assert any(_COLOURS.search(output) for output in aftermath.terminal)
     for output in aftermath.terminal:
-        lines_of(_COLOURS.sub(b"", output))
+        # A cell that is too wide for its column goes on below itself there, wherever that breaks it.
+        shown_lines(_COLOURS.sub(b"", output))
 
 
 def test_json_is_ascii_and_holds_what_was_there(aftermath: Aftermath) -> None:
