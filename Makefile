@@ -1,7 +1,8 @@
 # make demo    set up what it needs and play the whole journey, from a request to forwarded mail
-# make test    set up what it needs and pass every test, with Debian 13's libraries and with the newest ones
-# make test-system  the same on the real platform: a Debian 13 that is booted in a container (as root)
-# make tree    what that boots, fetched once and kept (tests/system/tree.py)
+# make test    set up what it needs and pass every test, with the newest libraries on this machine, and with what
+#              Debian 13 has, within a Debian 13 that is not booted (as root; tests/system/unbooted.py)
+# make test-system  the journey on the real platform: a Debian 13 that is booted in a container (as root)
+# make tree    what both take, fetched once and kept (tests/system/tree.py)
 # make lint    ruff and mypy
 # make bench   the figures of docs/performance.md, measured here
 # make fuzz    what reads untrusted bytes, guided by coverage: FUZZ_SECONDS=60 for each of FUZZ_TARGETS (all)
@@ -35,13 +36,13 @@ demo: $(VENV)/ready packages
 
 # Side by side, since a run waits half of the time; what needs the machine to itself takes turns
 # (tests/support/turns.py).
-test: $(VENV)/ready $(NEWEST)/ready packages
+test: $(NEWEST)/ready packages tree
 	@$(MAKE) --no-print-directory --output-sync=target --jobs=4 $(PARTS)
 
 test-debian13 test-newest: %: %-live %-rest
 
-test-debian13-live test-debian13-rest: $(VENV)/ready packages
-	$(VENV)/bin/python -m pytest $(PART)
+test-debian13-live test-debian13-rest: tree
+	$(PYTHON) -m tests.system.unbooted python3 -m pytest $(PART)
 
 test-newest-live test-newest-rest: $(NEWEST)/ready packages
 	$(NEWEST)/bin/python -m pytest $(PART)

@@ -10,7 +10,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_PLACE = "/tmp/runv-email-alias-tests"
+PLACE = "/tmp/runv-email-alias-tests"
+"""The directory of the locks: a run within a container is given the one outside."""
+
 _HOW = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -53,5 +55,5 @@ def only(what: str) -> Iterator[None]:
 
 
 def _opened(name: str) -> int:
-    os.makedirs(_PLACE, mode=0o700, exist_ok=True)
-    return os.open(f"{_PLACE}/{name}", _HOW)
+    os.makedirs(PLACE, mode=0o700, exist_ok=True)
+    return os.open(f"{PLACE}/{name}", _HOW)

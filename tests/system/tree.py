@@ -12,7 +12,7 @@ from pathlib import Path
 from ..support.needs import missing
 
 CACHE = Path(os.environ.get("RUNV_TEST_CACHE") or "/var/cache/runv-email-alias-tests")
-"""Where they are kept: some 1.3 GB. RUNV_TEST_CACHE names another place."""
+"""Where they are kept: some 2.7 GB. RUNV_TEST_CACHE names another place."""
 
 SUITE = "trixie"
 _FIRST = (
@@ -45,7 +45,9 @@ _DATABASES = (
     "python3-sqlalchemy",
 )
 
-_RECIPE = f"3 {SUITE} {_FIRST} {_THEN}"
+_LIBRARIES = ("python3-hypothesis", "python3-jsonschema", "python3-packaging", "python3-pytest")
+"""What the tests import, besides what the programs do."""
+_CHECKOUT = Path(__file__).parents[2]
 
 
 def made() -> Path:
@@ -53,7 +55,7 @@ def made() -> Path:
 
     Raises AssertionError with what debootstrap or apt said, where it cannot be made.
     """
-    return _kept(_place("mail", _RECIPE), _make)
+    return _kept("mail", _make)
 
 
 def made_with_databases() -> Path:
@@ -71,20 +73,47 @@ def made_with_databases() -> Path:
         _run("chroot", str(tree), "apt-get", "update", "-qq")
         _install(tree, _DATABASES)
 
-    return _kept(_place("databases", f"{_RECIPE} {_DATABASES}"), make)
+    return _kept("databases", make)
 
 
-def _place(name: str, recipe: str) -> Path:
-    return CACHE / f"{SUITE}-{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+def made_for_tests() -> Path:
+    """Give the tree in which the other tests run, with all that they run and import, in the same way.
+
+    It is another one, since a server that is booted has neither compilers of packages nor libraries of tests.
+    """
+    databases = made_with_databases()
+
+    def make(tree: Path) -> None:
+        _run("cp", "-a", "--reflink=auto", str(databases), str(tree))
+        _run("chroot", str(tree), "apt-get", "update", "-qq")
+        _install(tree, _testing())
+
+    return _kept("tests", make)
 
 
-def _kept(tree: Path, make: Callable[[Path], None]) -> Path:
+def _testing() -> tuple[str, ...]:
+    named = _run("/bin/sh", str(_CHECKOUT / "tests/setup/packages"), "naming")
+    return (*named.split(), *_LIBRARIES)
+
+
+def _places() -> dict[str, Path]:
+    """Where each tree lies: under a name that another list of packages changes."""
+    mail = f"3 {SUITE} {_FIRST} {_THEN}"
+    recipes = {"mail": mail, "databases": f"{mail} {_DATABASES}", "tests": f"{mail} {_DATABASES} {_testing()}"}
+    return {
+        name: CACHE / f"{SUITE}-{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+        for name, recipe in recipes.items()
+    }
+
+
+def _kept(name: str, make: Callable[[Path], None]) -> Path:
+    places = _places()
+    tree = places[name]
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.exists():
-            present = {_place("mail", _RECIPE), _place("databases", f"{_RECIPE} {_DATABASES}")}
-            for old in set(CACHE.glob(f"{SUITE}-*")) - present:
+            for old in set(CACHE.glob(f"{SUITE}-*")) - set(places.values()):
                 shutil.rmtree(old)
             unfinished = CACHE / f"{SUITE}-unfinished"
             make(unfinished)
@@ -104,16 +133,20 @@ def _install(tree: Path, packages: Sequence[str]) -> None:
     refusal = tree / "usr/sbin/policy-rc.d"
     refusal.write_text("#!/bin/sh\nexit 101\n")
     refusal.chmod(0o755)
-    _run("chroot", str(tree), "apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages)
+    # One that is cut short is made anew, so nothing has to be on the disk before the next is unpacked.
+    quickly = ("-o", "Dpkg::Options::=--force-unsafe-io")
+    _run("chroot", str(tree), "apt-get", "install", "-qq", "-y", "--no-install-recommends", *quickly, *packages)
     _run("chroot", str(tree), "apt-get", "clean")
     refusal.unlink()
 
 
-def _run(*command: str, given: str = "") -> None:
+def _run(*command: str, given: str = "") -> str:
+    """Give what the *command* wrote on its standard output."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AssertionError(f"`{' '.join(command)}` ended with {done.returncode}:\n{done.stdout}{done.stderr}"[-4000:])
+    return done.stdout
 
 
 def main() -> None:
@@ -122,7 +155,7 @@ def main() -> None:
         sys.stderr.write(f"{why}\n")
         return
     try:
-        made_with_databases()
+        made_for_tests()
     except AssertionError as error:
         sys.exit(str(error))
 
