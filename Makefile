@@ -3,7 +3,9 @@
 #              Debian 13 has, within a Debian 13 that is not booted (as root; tests/system/unbooted.py)
 # make test-system  the journey on the real platform: a Debian 13 that is booted in a container (as root)
 # make tree    what both take, fetched once and kept (tests/system/tree.py)
+# make quick   the tests of a minute: rules, records, commands and pages
 # make lint    ruff and mypy
+# make format  ruff's form of every file
 # make bench   the figures of docs/performance.md, measured here
 # make fuzz    what reads untrusted bytes, guided by coverage: FUZZ_SECONDS=60 for each of FUZZ_TARGETS (all)
 # make torture the watcher killed at each system call of a pass, and at TORTURE_KILLS=300 random moments, or for
@@ -12,6 +14,7 @@
 # make install without the package, as root: into /opt, /usr/local and /etc; PREFIX, DESTDIR, PYTHON (units/install)
 # make uninstall remove that again, but neither the configuration nor the state
 # make schemas write schemas/*.schema.json anew after a record has changed
+# make messages write po/messages.pot anew after a sentence has changed
 # make clean   remove what was set up here
 
 # Debian's own interpreter first: one below /root, as version managers put it, cannot be executed by the members
@@ -27,9 +30,11 @@ PREFIX ?= /usr/local
 TORTURE = $(foreach option,KILLS SECONDS CALLS SEED,$(if $(TORTURE_$(option)),--$(shell echo $(option) | tr A-Z a-z) $(TORTURE_$(option))))
 # The parts that the tests run in side by side, with each set of libraries; and what is in the first of two.
 PARTS = $(foreach libraries,debian13 newest,test-$(libraries)-live test-$(libraries)-rest)
+# What can be told in a minute: no watcher, no mail server, no database.
+QUICK = tests/test_structure.py tests/schemas tests/docs tests/units/test_units.py tests/cli/admin tests/cli/member $(wildcard tests/cli/test_*.py)
 LIVE = $(wildcard tests/attacks tests/e2e tests/sql tests/hosts)
 
-.PHONY: demo test test-debian13 test-newest $(PARTS) test-system tree lint bench fuzz torture deb install uninstall schemas clean packages
+.PHONY: demo test quick test-debian13 test-newest $(PARTS) test-system tree lint format bench fuzz torture deb install uninstall schemas messages clean packages
 
 demo: $(VENV)/ready packages
 	$(VENV)/bin/python -m tests.demo
@@ -57,10 +62,17 @@ tree:
 	@sh tests/setup/packages booting
 	@$(PYTHON) -m tests.system.tree
 
+quick: $(VENV)/ready
+	$(VENV)/bin/python -m pytest -q $(QUICK)
+
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+
+format: $(VENV)/ready
+	$(VENV)/bin/ruff check --select I --fix
+	$(VENV)/bin/ruff format
 
 bench: $(VENV)/ready packages
 	$(VENV)/bin/python -m tests.benchmarks
@@ -84,6 +96,9 @@ uninstall:
 
 schemas: $(VENV)/ready
 	$(VENV)/bin/python -m schemas.export
+
+messages: $(VENV)/ready
+	@sh tests/setup/messages $(VENV)/bin/pybabel
 
 packages:
 	@sh tests/setup/packages

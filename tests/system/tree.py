@@ -45,7 +45,7 @@ _DATABASES = (
     "python3-sqlalchemy",
 )
 
-_LIBRARIES = ("python3-hypothesis", "python3-jsonschema", "python3-packaging", "python3-pytest")
+_LIBRARIES = ("python3-babel", "python3-hypothesis", "python3-jsonschema", "python3-packaging", "python3-pytest")
 """What the tests import, besides what the programs do."""
 _CHECKOUT = Path(__file__).parents[2]
 
