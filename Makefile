@@ -30,9 +30,10 @@ PREFIX ?= /usr/local
 TORTURE = $(foreach option,KILLS SECONDS CALLS SEED,$(if $(TORTURE_$(option)),--$(shell echo $(option) | tr A-Z a-z) $(TORTURE_$(option))))
 # The parts that the tests run in side by side, with each set of libraries; and what is in the first of two.
 PARTS = $(foreach libraries,debian13 newest,test-$(libraries)-live test-$(libraries)-rest)
-# What can be told in a minute: no watcher, no mail server, no database.
-QUICK = tests/test_structure.py tests/schemas tests/docs tests/units/test_units.py tests/cli/admin tests/cli/member $(wildcard tests/cli/test_*.py)
 LIVE = $(wildcard tests/attacks tests/e2e tests/sql tests/hosts)
+# What can be told in a minute: no watcher, no mail server, no database.
+QUICK = tests/test_structure.py tests/schemas tests/docs tests/units/test_units.py \
+    tests/cli/admin tests/cli/member $(wildcard tests/cli/test_*.py)
 
 .PHONY: demo test quick test-debian13 test-newest $(PARTS) test-system tree lint format bench fuzz torture deb install uninstall schemas messages clean packages
 
