@@ -30,8 +30,9 @@ from schemas.config import Config
 from schemas.errors import ExpectedError
 from schemas.program import WATCHER_UNIT
 from watcher.publish.postfix import split
-from watcher.publish.sql.map_file import SqlMap, read_sql_map, target_of
+from watcher.publish.sql.map_file import SqlMap, read_sql_map
 from watcher.publish.sql.query import NotPlainError, parse_query
+from watcher.publish.sql.target import target_of
 
 _OUT_OF_REACH = {
     "socket": _(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from schemas.sql_block import Database, Value
-from watcher.publish.sql.map_file import SqlMap, SqlMapError, Target, target_of
+from watcher.publish.sql.map_file import SqlMap, SqlMapError
 from watcher.publish.sql.query import NotPlainError, parse_query
+from watcher.publish.sql.target import Target, target_of
 
 if TYPE_CHECKING:
     from watcher.publish.sql.inspect import Column, TableView

@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from watcher.publish.sql.engines import driver_of
-from watcher.publish.sql.map_file import SqlType, Target
+from watcher.publish.sql.map_file import SqlType
 from watcher.publish.sql.tables import OwnershipTable
+from watcher.publish.sql.target import Target
 
 from ..e2e.acts import await_problem, await_well, entry, publish
 from ..sql.stage import Stage

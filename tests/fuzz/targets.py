@@ -27,8 +27,9 @@ from schemas.request import RequestRecord, parse_request_id
 from schemas.sql_block import Database
 from schemas.status import Status, is_running
 from schemas.text import printable, sentence
-from watcher.publish.sql.map_file import Secret, SqlMapError, SqlType, parse_sql_map, target_of
+from watcher.publish.sql.map_file import Secret, SqlMapError, SqlType, parse_sql_map
 from watcher.publish.sql.query import NotPlainError, Query, parse_query
+from watcher.publish.sql.target import target_of
 
 DOMAIN = "runv.club"
 PLACE = "/var/lib/runv/email-aliases.json"

@@ -156,8 +156,8 @@ class FilePublisher:
                 ) from second
             raise MapError(
                 N_(
-                    "After the new map {path} was in place it gave wrong answers, so the earlier "
-                    "one was put back. {error}"
+                    "After the new map {path} was in place it gave wrong answers, so the earlier one was put back. "
+                    "{error}"
                 ).format(path=self._files.path, error=error)
             ) from error
 

@@ -296,8 +296,8 @@ class MapFiles:
     def _unwritable(self, error: OSError) -> MapError:
         return MapError(
             N_(
-                "The directory {path} of the map cannot be written: {error}. Look for a full "
-                "disk or a read-only file system."
+                "The directory {path} of the map cannot be written: {error}. Look for a full disk or a read-only file "
+                "system."
             ).format(path=self._folder, error=error.strerror or error)
         )
 

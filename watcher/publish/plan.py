@@ -16,11 +16,9 @@ GUARD_PERCENT = 30
 """More than this share of the published rows removed, or pointed elsewhere, waits for an administrator."""
 
 MASS_CHANGE = N_(
-    "This would take away {removed} and point elsewhere {changed} of {published} "
-    "published aliases, and no more than {limit} of either are changed unasked. "
-    "Look at `runv-admin-email-alias sync --dry-run`; if that is meant, run "
-    "`runv-admin-email-alias sync --force`. Until then the published map stays as "
-    "it is."
+    "This would take away {removed} and point elsewhere {changed} of {published} published aliases, and no more than "
+    "{limit} of either are changed unasked. Look at `runv-admin-email-alias sync --dry-run`; if that is meant, run "
+    "`runv-admin-email-alias sync --force`. Until then the published map stays as it is."
 )
 """Why a publish waits; with the placeholders of `MassChange`."""
 

@@ -20,9 +20,10 @@ from watcher.publish.sql.changes import ConcurrentChangeError, RowChanges, apply
 from watcher.publish.sql.connection import Deadline, HostConnection, HungCalls
 from watcher.publish.sql.engines import Driver, driver_of
 from watcher.publish.sql.errors import DatabaseError, Kind
-from watcher.publish.sql.map_file import MapFile, SqlHost, SqlMap, SqlType, target_of
+from watcher.publish.sql.map_file import MapFile, SqlHost, SqlMap, SqlType
 from watcher.publish.sql.remedies import Remedies
 from watcher.publish.sql.tables import Tables
+from watcher.publish.sql.target import target_of
 
 
 class Session:
@@ -86,7 +87,7 @@ class Session:
     def _no_list(self, error: DBAPIError) -> DatabaseError:
         with contextlib.suppress(DBAPIError):
             self._remedies.account = self.driver.account(self.connection)
-        return DatabaseError(Kind.NO_LIST, self._remedies.fields(_original(error), 0))
+        return DatabaseError(Kind.NO_OWNERSHIP_TABLE, self._remedies.fields(_original(error), 0))
 
     def apply(self, changes: RowChanges) -> None:
         """Write *work*. Raises what `watcher.publish.sql.changes.write` does."""
@@ -176,7 +177,7 @@ class Database:
                 with self._engine.connect() as connection, connection.begin() as transaction:
                     if (limit := self.driver.limit(deadline.left)) is not None:
                         connection.exec_driver_sql(limit)
-                    if (first := self.driver.begin if writing else self.driver.look) is not None:
+                    if (first := self.driver.begin_writing if writing else self.driver.begin_reading) is not None:
                         connection.exec_driver_sql(first)
                     try:
                         yield Session(connection, self.driver, tables, read, opening.host, remedies)
@@ -188,7 +189,7 @@ class Database:
         except ExpectedError:
             raise
         except ConcurrentChangeError as error:
-            raise DatabaseError(Kind.RESTLESS, remedies.fields(error, seconds)) from None
+            raise DatabaseError(Kind.CONCURRENT_CHANGE, remedies.fields(error, seconds)) from None
         except Exception as error:  # noqa: BLE001 - the library's own, and what it lets through from below
             raise self._translated(error, deadline, remedies) from None
 

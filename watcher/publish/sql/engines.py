@@ -1,4 +1,4 @@
-"""What is told apart between the databases, and the library of each, imported when it is needed."""
+"""What differs between the databases, and the library of each, imported when it is needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from schemas.text import N_
 from watcher.publish.sql.errors import Kind, LibraryMissingError
 from watcher.publish.sql.map_file import SqlHost, SqlMap, SqlType
 
@@ -24,14 +23,14 @@ class Driver(Protocol):
     Attributes:
         url: how SQLAlchemy calls it.
         options: of its engine.
-        begin: the statement that begins a transaction for writing, where the library does not.
-        look: the statement after which nothing can be written by a connection that only looks.
+        begin_writing: the statement that begins a transaction for writing, where the library does not.
+        begin_reading: the statement after which the connection can write nothing.
     """
 
     url: str
     options: Mapping[str, Any]
-    begin: str | None
-    look: str
+    begin_writing: str | None
+    begin_reading: str
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Any:
         """A connection of the library to *host*, or to a file; it may take so many *seconds* at most."""
@@ -46,13 +45,13 @@ class Driver(Protocol):
         """
 
     def read_only(self, connection: Any) -> str | None:
-        """Why nothing can be written there, as the end of a sentence; `None` where it can."""
+        """Why nothing can be written there, as the end of a sentence; `None` where something can."""
 
     def account(self, connection: sa.Connection) -> str | None:
         """The account as a GRANT calls it, where that is not just the user's name."""
 
     def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
-        """Which kind of trouble the library's *error* is."""
+        """Of which kind the library's *error* is; *connecting*: it came before there was a connection."""
 
     def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """*column* as a text, however it is kept."""
@@ -101,12 +100,7 @@ def driver_of(kind: SqlType, path: str) -> Driver:
             return MariaDB()
     except ImportError as error:
         library, package = {"pgsql": ("psycopg", "python3-psycopg"), "mysql": ("PyMySQL", "python3-pymysql")}[kind]
-        raise LibraryMissingError(
-            N_(
-                "The library {library}, which leads to the database of {path}, is not "
-                "installed. Install it: `apt install {package}`; it is tried again by itself."
-            ).format(library=library, package=package, path=path)
-        ) from error
+        raise LibraryMissingError(library, package, path) from error
     from watcher.publish.sql.sqlite import SQLite  # noqa: PLC0415
 
     return SQLite()

@@ -13,9 +13,10 @@ from schemas.sql_block import Database as Given
 from schemas.status import Conflict
 from watcher.publish.sql.changes import changes_for
 from watcher.publish.sql.database import Database
-from watcher.publish.sql.map_file import SqlMap, Target
+from watcher.publish.sql.map_file import SqlMap
 from watcher.publish.sql.table_state import read_all_rows
 from watcher.publish.sql.tables import text_of
+from watcher.publish.sql.target import Target
 
 READ_SECONDS = 20.0
 """How long a look may take."""

@@ -1,24 +1,248 @@
-"""Postfix's own file of a map in a database: mysql_table(5), pgsql_table(5), sqlite_table(5)."""
+"""Postfix's file of a map in a database, read as Postfix reads it: mysql_table(5), pgsql_table(5), sqlite_table(5)."""
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
+import re
+import socket
 from dataclasses import dataclass
+from typing import Literal
 
 from schemas.errors import ExpectedError, error_text
 from schemas.fs.directory import just_changed, read_plain
-from schemas.sql_block import Database, Value
 from schemas.text import printable
-from watcher.publish.sql.hosts import HostError, Secret, SqlHost, SqlType, parse_hosts
-from watcher.publish.sql.query import NotPlainError, Query, parse_query
+
+SqlType = Literal["mysql", "pgsql", "sqlite"]
+
+SIZE_LIMIT = 64 * 1024
 
 # Of ASCII alone: what Unicode calls white space besides is text to Postfix.
 _BLANKS = b" \t\v\f\r"
+_TEXTS = frozenset(
+    {"user", "dbname", "dbpath", "charset", "encoding", "option_file", "option_group"}
+    | {"tls_CAfile", "tls_CApath", "tls_cert_file", "tls_key_file", "tls_ciphers"}
+)
+
+_SEPARATORS = re.compile(r"[ ,\t\r\n]+")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?")
+_URI = re.compile(r"postgres(?:ql)?://")
+# A URI in which anything else stands where host, port and database belong might hold the password there.
+_URI_HOST = r"(?:[A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+_SHOWN_URI = re.compile(rf"postgres(?:ql)?://(?:[^/@]*@)?(?P<shown>{_URI_HOST}(?:/[A-Za-z0-9_-]*)?)(?:\?[^@]*)?")
+
+
+class SqlMapError(ExpectedError):
+    """The file of a map cannot be read or used; the message names it and the next step, and never the password."""
 
 
 class ParametersError(ValueError):
     """The file breaks the form; the message says at which line, and repeats nothing of it, as it may be a password."""
+
+
+class HostError(ValueError):
+    """One of the hosts is not of a form that is understood; the message says which by its number, and shows nothing."""
+
+
+class Secret:
+    """Text that is never shown: neither str() nor repr() give it away."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.value == self.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+@dataclass(frozen=True)
+class SqlHost:
+    """One of `hosts`.
+
+    `localhost` of MariaDB, whatever its port, is the default socket of the client's library and not a connection over
+    TCP: see the note on `hosts` in mysql_table(5). It has that name and nothing else. Of PostgreSQL, where nothing is
+    given, the library's default is meant: see pgsql_table(5) and the parameter `host` of libpq.
+
+    Attributes:
+        text: as messages call it, without any password: `unix:/run/mysqld/mysqld.sock`, `inet:10.0.0.2:5432`.
+        socket: the path of a unix socket: of MariaDB's socket itself, of PostgreSQL's the directory.
+        name: a host's name or address, an address of IPv6 without brackets.
+        port: its port, where one is given.
+        uri: a whole connection string, of PostgreSQL only.
+    """
+
+    text: str
+    socket: str | None = None
+    name: str | None = None
+    port: int | None = None
+    uri: Secret | None = None
+
+
+@dataclass(frozen=True)
+class Tls:
+    """`tls_*` of mysql_table(5)."""
+
+    ca_file: str | None = None
+    ca_directory: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    ciphers: str | None = None
+    verify: bool = False
+
+
+@dataclass(frozen=True)
+class SqlMap:
+    """The contents of a map's file.
+
+    Attributes:
+        path: of the file.
+        kind: of the map.
+        hosts: where the database is; sqlite has none.
+        user, password, dbname: how to log in; `None` where empty. A URI among the hosts takes nothing of them.
+        dbpath: sqlite's file.
+        query: the query, also where the file has the old form of table, select_field and where_field.
+        domains: `domain`: only addresses there are asked for; empty: all.
+        result_format: how an answer is dressed; `%s` is not at all.
+        charset: of the connection, where one is given (`charset` of mysql, `encoding` of pgsql).
+        option_file, option_group: MariaDB's own option file, and the group in it that is read after `[client]`. Without
+            a file the library's default ones are meant; with neither, none.
+        tls: of MariaDB.
+    """
+
+    path: str
+    kind: SqlType
+    hosts: tuple[SqlHost, ...] = ()
+    user: str | None = None
+    password: Secret | None = None
+    dbname: str | None = None
+    dbpath: str | None = None
+    query: str | None = None
+    domains: tuple[str, ...] = ()
+    result_format: str = "%s"
+    charset: str | None = None
+    option_file: str | None = None
+    option_group: str | None = None
+    tls: Tls = Tls()
+
+
+class MapFile:
+    """The file *path* of a map of *kind*, read again only when it has changed."""
+
+    def __init__(self, path: str, kind: SqlType) -> None:
+        self._path = path
+        self._kind = kind
+        # The contents as they were last read, and the version of the file that they are of; `None`: not known.
+        self._contents: SqlMap | None = None
+        self._version: tuple[int, ...] | None = None
+
+    def read(self) -> SqlMap:
+        """The contents at this moment.
+
+        Raises:
+            SqlMapError: it cannot be read, or says what cannot be.
+        """
+        # Taken before the reading: whatever changes after it is found by the next call.
+        version = self._present_version()
+        if self._contents is None or version is None or version != self._version:
+            self._version = None
+            self._contents = read_sql_map(self._path, self._kind)
+            self._version = version
+        return self._contents
+
+    def _present_version(self) -> tuple[int, ...] | None:
+        with contextlib.suppress(OSError):
+            status = os.stat(self._path)
+            # By ctime, which nobody can set: a password of the same length may be put in place, and the mtime put back.
+            if not just_changed(status.st_ctime_ns):
+                return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size
+        return None
+
+
+def read_sql_map(path: str, kind: SqlType) -> SqlMap:
+    """Read the file *path* of a map of type *kind*, as Postfix reads it; a link is followed.
+
+    Raises:
+        SqlMapError: it cannot be read, or says what cannot be.
+    """
+    try:
+        data = read_plain(os.path.realpath(path), SIZE_LIMIT).data
+    except PermissionError as error:
+        raise SqlMapError(
+            f"The map file {printable(path)} cannot be read: {error_text(error)}. It is for root, since it has a "
+            "password: use sudo."
+        ) from error
+    except (OSError, ExpectedError) as error:
+        raise SqlMapError(
+            f"The map file {printable(path)} cannot be read: {error_text(error)}. Name a file in the form of "
+            f"{kind}_table(5), or mend this one."
+        ) from error
+    return parse_sql_map(data, path, kind)
+
+
+def parse_sql_map(data: bytes, path: str, kind: SqlType) -> SqlMap:
+    """Read *data* as the contents of the file *path*. Raises what `read_sql_map` does."""
+    try:
+        every = parse_parameters(data)
+        hosts = parse_hosts(every.get("hosts", ""), kind) if kind != "sqlite" else ()
+    except (ParametersError, HostError) as error:
+        raise _bad_content(path, kind, str(error)) from None
+    # What is empty counts for Postfix as what is not there; `option_group` alone can be switched off by it.
+    given = {name: value for name, value in every.items() if value}
+    for name in sorted(given.keys() & _TEXTS):
+        if not given[name].isprintable():
+            raise _bad_content(path, kind, f"`{name}` is not plain text in UTF-8")
+    needed = "dbpath" if kind == "sqlite" else "dbname"
+    if needed not in given and not (hosts and all(host.uri for host in hosts)):
+        raise _bad_content(path, kind, f"`{needed}` is missing")
+    if kind == "sqlite" and not given["dbpath"].startswith("/"):
+        raise _bad_content(path, kind, "`dbpath` is no path from /")
+    if given.get("tls_verify_cert", "no").lower() not in {"yes", "no"}:
+        raise _bad_content(path, kind, "`tls_verify_cert` is neither `yes` nor `no`")
+    return SqlMap(
+        path=path,
+        kind=kind,
+        hosts=hosts,
+        user=given.get("user"),
+        password=Secret(given["password"]) if "password" in given else None,
+        dbname=given.get("dbname"),
+        dbpath=given.get("dbpath"),
+        query=_query_of(given, kind),
+        domains=tuple(given.get("domain", "").replace(",", " ").split()),
+        result_format=given.get("result_format", "%s"),
+        charset=given.get("encoding" if kind == "pgsql" else "charset"),
+        option_file=given.get("option_file"),
+        option_group=(every.get("option_group", "client") or None) if kind == "mysql" else None,
+        tls=Tls(
+            ca_file=given.get("tls_CAfile"),
+            ca_directory=given.get("tls_CApath"),
+            certificate=given.get("tls_cert_file"),
+            key=given.get("tls_key_file"),
+            ciphers=given.get("tls_ciphers"),
+            verify=given.get("tls_verify_cert", "no").lower() == "yes",
+        ),
+    )
+
+
+def _bad_content(path: str, kind: SqlType, problem: str) -> SqlMapError:
+    return SqlMapError(f"In the map file {printable(path)}, {problem}. Mend it, see {kind}_table(5).")
+
+
+def _query_of(given: dict[str, str], kind: SqlType) -> str | None:
+    if "query" in given:
+        return given["query"]
+    if kind == "pgsql" and "select_function" in given:
+        return f"SELECT {given['select_function']}('%s')"
+    if not given.keys() >= {"select_field", "table", "where_field"}:
+        return None
+    more = given.get("additional_conditions", "")
+    # It is taken apart and never run, so that nothing can be smuggled into it.
+    return f"SELECT {given['select_field']} FROM {given['table']} WHERE {given['where_field']} = '%s' {more}"  # noqa: S608
 
 
 def parse_parameters(data: bytes) -> dict[str, str]:
@@ -26,7 +250,7 @@ def parse_parameters(data: bytes) -> dict[str, str]:
 
     A line that begins with white space goes on with the one before it, also across empty lines and comments; a `#` is a
     comment only where nothing but white space stands before it; of two definitions the later holds. Unlike in main.cf,
-    `$name` stands for itself. Octets that are not UTF-8 come in the form of `os.fsdecode`.
+    `$name` stands for itself. Bytes that are not UTF-8 come in the form of `os.fsdecode`.
 
     Raises:
         ParametersError: a line has no name or no `=`, or the file holds a NUL byte.
@@ -61,290 +285,66 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-__all__ = [
-    "Secret",
-    "SqlHost",
-    "SqlMap",
-    "SqlMapError",
-    "SqlType",
-    "Target",
-    "Tls",
-    "parse_sql_map",
-    "read_sql_map",
-    "target_of",
-]
-
-SIZE_LIMIT = 64 * 1024
-_TEXTS = frozenset(
-    {"user", "dbname", "dbpath", "charset", "encoding", "option_file", "option_group"}
-    | {"tls_CAfile", "tls_CApath", "tls_cert_file", "tls_key_file", "tls_ciphers"}
-)
-_AS_IT_IS = frozenset({"%s", "%u@%d"})
-
-
-class SqlMapError(ExpectedError):
-    """The file of a map cannot be read or used; the message names it and the next step, and never the password."""
-
-
-@dataclass(frozen=True)
-class Tls:
-    """`tls_*` of mysql_table(5)."""
-
-    ca_file: str | None = None
-    ca_directory: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    ciphers: str | None = None
-    verify: bool = False
-
-
-@dataclass(frozen=True)
-class SqlMap:
-    """What such a file says.
-
-    Attributes:
-        path: of the file.
-        kind: of the map.
-        hosts: where the database is; sqlite has none.
-        user, password, dbname: how to log in; `None` where empty. A URI among the hosts takes nothing of them.
-        dbpath: sqlite's file.
-        query: the query, also where the file has the old form of table, select_field and where_field.
-        domains: `domain`: only addresses there are asked for; empty: all.
-        result_format: how an answer is dressed; `%s` is not at all.
-        charset: of the connection, where one is given (`charset` of mysql, `encoding` of pgsql).
-        option_file, option_group: MariaDB's own option file, and the group in it that is read after `[client]`. Without
-            a file the library's default ones are meant; with neither, none.
-        tls: of MariaDB.
-    """
-
-    path: str
-    kind: SqlType
-    hosts: tuple[SqlHost, ...] = ()
-    user: str | None = None
-    password: Secret | None = None
-    dbname: str | None = None
-    dbpath: str | None = None
-    query: str | None = None
-    domains: tuple[str, ...] = ()
-    result_format: str = "%s"
-    charset: str | None = None
-    option_file: str | None = None
-    option_group: str | None = None
-    tls: Tls = Tls()
-
-
-@dataclass(frozen=True)
-class Target:
-    """The rows that are kept in line.
-
-    Attributes:
-        table: the table's name.
-        schema: the one before the dot, where there is one.
-        address_column, goto_column: its columns.
-        constants: what new rows need besides.
-        managed_column, managed_value: what marks rows of ours; both `None` where a table of ours lists them.
-    """
-
-    table: str
-    schema: str | None
-    address_column: str
-    goto_column: str
-    constants: dict[str, Value]
-    managed_column: str | None = None
-    managed_value: Value | None = None
-
-
-def read_sql_map(path: str, kind: SqlType) -> SqlMap:
-    """Read the file *path* of a map of type *kind*, as Postfix reads it; a link is followed.
+def parse_hosts(value: str, kind: SqlType) -> tuple[SqlHost, ...]:
+    """Read the parameter `hosts`, in its order; where it is empty, that is `localhost`, as it is for Postfix.
 
     Raises:
-        SqlMapError: it cannot be read, or says what cannot be.
+        HostError: one of them cannot be read.
     """
-    try:
-        data = read_plain(os.path.realpath(path), SIZE_LIMIT).data
-    except PermissionError as error:
-        raise SqlMapError(
-            f"The map file {printable(path)} cannot be read: {error_text(error)}. It is for root, since it has a "
-            "password: use sudo."
-        ) from error
-    except (OSError, ExpectedError) as error:
-        raise SqlMapError(
-            f"The map file {printable(path)} cannot be read: {error_text(error)}. Name a file in the form of "
-            f"{kind}_table(5), or mend this one."
-        ) from error
-    return parse_sql_map(data, path, kind)
+    texts = [each for each in _SEPARATORS.split(value) if each] or ["localhost"]
+    return tuple(_host(text, kind, number) for number, text in enumerate(texts, 1))
 
 
-def parse_sql_map(data: bytes, path: str, kind: SqlType) -> SqlMap:
-    """Read *data* as the contents of the file *path*. Raises what `read_sql_map` does."""
-    try:
-        every = parse_parameters(data)
-        hosts = parse_hosts(every.get("hosts", ""), kind) if kind != "sqlite" else ()
-    except (ParametersError, HostError) as error:
-        raise _wrong(path, kind, str(error)) from None
-    # What is empty counts for Postfix as what is not there; `option_group` alone can be switched off by it.
-    given = {name: value for name, value in every.items() if value}
-    for name in sorted(given.keys() & _TEXTS):
-        if not given[name].isprintable():
-            raise _wrong(path, kind, f"`{name}` is not plain text in UTF-8")
-    needed = "dbpath" if kind == "sqlite" else "dbname"
-    if needed not in given and not (hosts and all(host.uri for host in hosts)):
-        raise _wrong(path, kind, f"`{needed}` is missing")
-    if kind == "sqlite" and not given["dbpath"].startswith("/"):
-        raise _wrong(path, kind, "`dbpath` is no path from /")
-    if given.get("tls_verify_cert", "no").lower() not in {"yes", "no"}:
-        raise _wrong(path, kind, "`tls_verify_cert` is neither `yes` nor `no`")
-    return SqlMap(
-        path=path,
-        kind=kind,
-        hosts=hosts,
-        user=given.get("user"),
-        password=Secret(given["password"]) if "password" in given else None,
-        dbname=given.get("dbname"),
-        dbpath=given.get("dbpath"),
-        query=_query_of(given, kind),
-        domains=tuple(given.get("domain", "").replace(",", " ").split()),
-        result_format=given.get("result_format", "%s"),
-        charset=given.get("encoding" if kind == "pgsql" else "charset"),
-        option_file=given.get("option_file"),
-        option_group=(every.get("option_group", "client") or None) if kind == "mysql" else None,
-        tls=Tls(
-            ca_file=given.get("tls_CAfile"),
-            ca_directory=given.get("tls_CApath"),
-            certificate=given.get("tls_cert_file"),
-            key=given.get("tls_key_file"),
-            ciphers=given.get("tls_ciphers"),
-            verify=given.get("tls_verify_cert", "no").lower() == "yes",
-        ),
+def _host(text: str, kind: SqlType, number: int) -> SqlHost:
+    if not text.isprintable():
+        raise HostError(f"host {number} is not plain text in UTF-8")
+    if kind == "pgsql" and _URI.match(text):
+        return SqlHost(text=_without_secrets(text), uri=Secret(text))
+    address = text.removeprefix("unix:") if text.startswith("unix:") else text.removeprefix("inet:")
+    if kind == "pgsql" and (not address or address.startswith("/")):
+        return SqlHost(text=f"unix:{printable(address)}", socket=address or None)
+    if kind == "mysql" and text.startswith("unix:") and address.lower() not in {"", "localhost"}:
+        if not address.startswith("/"):
+            raise HostError(f"host {number} is no path from / of a socket")
+        return SqlHost(text=f"unix:{printable(address)}", socket=address)
+    name, port = _split(address, number)
+    if kind == "mysql" and name.lower() in {"", "localhost"}:
+        return SqlHost(text="localhost", name="localhost")
+    return SqlHost(
+        text=f"inet:{f'[{name}]' if ':' in name else name}{f':{port}' if port else ''}", name=name, port=port
     )
 
 
-def _wrong(path: str, kind: SqlType, what: str) -> SqlMapError:
-    return SqlMapError(f"In the map file {printable(path)}, {what}. Mend it, see {kind}_table(5).")
+def _split(address: str, number: int) -> tuple[str, int | None]:
+    name, colon, port = address.rpartition(":")
+    if not colon or address.endswith("]") or _is_ipv6(address):
+        name, port = address, ""
+    if name.startswith("[") and name.endswith("]"):
+        name = name[1:-1]
+    if name and not _NAME.fullmatch(name) and not _is_ipv6(name):
+        raise HostError(f"host {number} is neither `inet:host:port` nor `unix:/path`")
+    return name, _port(port, number) if port else None
 
 
-def _query_of(given: dict[str, str], kind: SqlType) -> str | None:
-    if "query" in given:
-        return given["query"]
-    if kind == "pgsql" and "select_function" in given:
-        return f"SELECT {given['select_function']}('%s')"
-    if not given.keys() >= {"select_field", "table", "where_field"}:
-        return None
-    more = given.get("additional_conditions", "")
-    # It is taken apart and never run, so that nothing can be smuggled into it.
-    return f"SELECT {given['select_field']} FROM {given['table']} WHERE {given['where_field']} = '%s' {more}"  # noqa: S608
-
-
-def target_of(database: Database, sql_map: SqlMap) -> Target:
-    """Where the rows belong: as the configuration says, and what it leaves out as the query of the map says.
-
-    Constants of the query (`AND active = '1'`) are taken along where the table is the query's, so that what is
-    published is found by it; those of the configuration come before them.
-
-    Raises:
-        SqlMapError: neither says it.
-    """
-    query = _query_for(database, sql_map)
-    address = database.address_column or (query.address_column if query else "")
-    goto = database.goto_column or (query.goto_column if query else "")
-    schema, _, table = (database.table or "").rpartition(".")
-    used = {_folded(name, sql_map.kind) for name in (address, goto, database.managed_column) if name}
-    given = {_folded(name, sql_map.kind) for name in database.constants}
-    if len(used) < (2 if database.managed_column is None else 3) or used & given:
-        raise SqlMapError(
-            f"By the query of the map file {printable(sql_map.path)} the addresses stand in the column `{address}` and "
-            f"the destinations in `{goto}`, and `sql` gives one of its columns a second meaning. Mend `managed_column` "
-            "or `constants` in `sql`."
-        )
-    found = query.constants if query else {}
-    return Target(
-        table=table or (query.table if query else ""),
-        schema=schema or (query.schema if query else None),
-        address_column=address,
-        goto_column=goto,
-        constants={name: value for name, value in found.items() if _folded(name, sql_map.kind) not in used | given}
-        | database.constants,
-        managed_column=database.managed_column,
-        managed_value=database.managed_value,
-    )
-
-
-def _query_for(database: Database, sql_map: SqlMap) -> Query | None:
-    path = printable(sql_map.path)
-    if sql_map.result_format not in _AS_IT_IS:
-        raise SqlMapError(
-            f"The map file {path} has a `result_format`, so what Postfix finds is not the destination as the table "
-            "holds it. Take that line out, or name another map file in `sql`."
-        )
-    missing = [f"`{key}`" for key in ("table", "address_column", "goto_column") if getattr(database, key) is None]
-    give = f"so it does not say where the aliases belong. Give {', '.join(missing)} in `sql`."
-    if sql_map.query is None:
-        if missing:
-            raise SqlMapError(f"The map file {path} has no `query`, {give}")
-        return None
+def _is_ipv6(text: str) -> bool:
     try:
-        query = parse_query(sql_map.query, sql_map.kind)
-    except NotPlainError as error:
-        if missing:
-            raise SqlMapError(f"The query of the map file {path} {error}, {give}") from None
-        return None
-    if not _is_of(query, database.table, sql_map.kind):
-        if missing:
-            raise SqlMapError(
-                f"The query of the map file {path} reads from `{query.table}`, and `table` in `sql` is "
-                f"`{database.table}`, {give}"
-            )
-        return None
-    names = {_folded(name, sql_map.kind) for name in (*database.constants, database.managed_column) if name}
-    unknown = [name for name in query.parts if _folded(name, sql_map.kind) not in names]
-    if missing and unknown:
-        raise SqlMapError(
-            f"The query of the map file {path} wants `'{printable(query.parts[unknown[0]])}'` in the column "
-            f"`{unknown[0]}`. Say in `constants` of `sql` what rows of ours have there."
-        )
-    return query
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
-def _is_of(query: Query, table: str | None, kind: SqlType) -> bool:
-    if table is None:
-        return True
-    schema, _, name = table.rpartition(".")
-    same = _folded(name, kind) == _folded(query.table, kind)
-    return same and (not schema or query.schema is None or _folded(schema, kind) == _folded(query.schema, kind))
+def _port(text: str, number: int) -> int:
+    if re.fullmatch("[0-9]{1,5}", text) and 0 < int(text) < 65536:
+        return int(text)
+    if re.fullmatch("[a-z][a-z0-9-]{0,30}", text):
+        try:
+            return socket.getservbyname(text, "tcp")
+        except OSError:
+            pass
+    raise HostError(f"host {number} has a port that is none")
 
 
-def _folded(name: str, kind: SqlType) -> str:
-    # PostgreSQL alone tells names from each other that differ in case only.
-    return name if kind == "pgsql" else name.lower()
-
-
-class MapFile:
-    """The file *path* of a map of *kind*."""
-
-    def __init__(self, path: str, kind: SqlType) -> None:
-        self._path = path
-        self._kind = kind
-        self._seen: tuple[int, ...] | None = None
-        self._read: SqlMap | None = None
-
-    def read(self) -> SqlMap:
-        """What it says at this moment.
-
-        Raises:
-            SqlMapError: it cannot be read, or says what cannot be.
-        """
-        # Looked at before it is read: whatever changes after this look is found by the next one.
-        seen = self._look()
-        if self._read is None or seen is None or seen != self._seen:
-            self._seen = None
-            self._read = read_sql_map(self._path, self._kind)
-            self._seen = seen
-        return self._read
-
-    def _look(self) -> tuple[int, ...] | None:
-        with contextlib.suppress(OSError):
-            found = os.stat(self._path)
-            # By ctime, which nobody can set: a password of the same length may be put in place, and the mtime put back.
-            if not just_changed(found.st_ctime_ns):
-                return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_size
-        return None
+def _without_secrets(uri: str) -> str:
+    shown = _SHOWN_URI.fullmatch(uri)
+    return f"postgresql://{shown['shown'] if shown else '...'}"

@@ -72,8 +72,8 @@ class MariaDB:
 
     url = "mysql+pymysql://"
     options: Mapping[str, Any] = {}
-    begin: str | None = None
-    look = "START TRANSACTION READ ONLY"
+    begin_writing: str | None = None
+    begin_reading = "START TRANSACTION READ ONLY"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Connection[Any]:
         """A connection; one that is left to the library's defaults is to the socket, as libmariadb has it."""

@@ -69,8 +69,8 @@ class PostgreSQL:
     url = "postgresql+psycopg://"
     # Looking for hstore would cost a question at each connection.
     options: Mapping[str, Any] = {"use_native_hstore": False}
-    begin: str | None = None
-    look = "SET TRANSACTION READ ONLY"
+    begin_writing: str | None = None
+    begin_reading = "SET TRANSACTION READ ONLY"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> psycopg.Connection[Any]:
         """A connection; a server behind a pooler keeps no prepared statement for us, so there are none."""

@@ -1,4 +1,4 @@
-"""Keeping rows in a database in line with the registry.
+"""The publisher of maps in a database, and when it looks at all rows.
 
 Nothing here imports a library of databases until there is something to publish, so that one that is missing is a
 problem in the status and not the end of the watcher.
@@ -18,16 +18,17 @@ from schemas.fs.directory import Signature, signature_of
 from schemas.registry import Registry
 from schemas.request import RequestRecord
 from schemas.status import Conflict, Host
+from schemas.text import N_
 from watcher.publish.plan import Plan
 from watcher.publish.sql.errors import LibraryMissingError
 
 if TYPE_CHECKING:
     from watcher.publish.sql.row_publisher import RowPublisher
-from cli.messages import ngettext
-from schemas.text import N_
 
 BY_KEY = 500
 """Up to so many aliases are looked at by themselves."""
+SHARE = 20
+"""After a look at all rows there is none for so many times its duration, unless an administrator asks."""
 _NAMED = 3
 """So many conflicts a problem names."""
 
@@ -47,13 +48,14 @@ class SqlPublisher:
         self._approvals = approvals
         self._clock = clock
         self._schedule = FullScanSchedule(config.drift_check_interval, clock)
+        # What needs the libraries of databases; `None` until there is something to publish.
         self._rows: RowPublisher | None = None
-        self._whole = True
-        self._due = True
+        # Of the present pass: whether all rows have to be looked at, and whether they may be, if nothing else happens.
+        self._full_scan_needed = True
+        self._full_scan_due = True
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong though the rows are in line, in words, by code."""
         if self._rows is None:
             return {}
         found = dict(self._rows.replicas.problems)
@@ -65,29 +67,26 @@ class SqlPublisher:
 
     @property
     def conflicts(self) -> Sequence[Conflict]:
-        """The aliases that are left out since somebody else's row holds them."""
         return [] if self._rows is None else self._rows.conflicts
 
     @property
     def hosts(self) -> Sequence[Host]:
-        """How far the hosts are that Postfix asks, other than the one that is written to."""
         return [] if self._rows is None else self._rows.replicas.hosts
 
     @property
     def due(self) -> float | None:
-        """The moment, on the monotonic clock, when the rows or the replicas are to be looked at."""
-        moments = (self._schedule.due, self._rows.replicas.due if self._rows else None)
-        return min((moment for moment in moments if moment is not None), default=None)
+        both = (self._schedule.due, self._rows.replicas.due if self._rows else None)
+        return min((due for due in both if due is not None), default=None)
 
     def drifted(self, *, asked: bool) -> bool:
         """Whether all rows are to be looked at: they are not known, it is time for that, or somebody asks."""
         if self._rows is None or not self._rows.known:
-            self._whole = True
+            self._full_scan_needed = True
             return True
         self._rows.follow_up(asked=asked)
-        self._whole = asked
-        self._due = self._schedule.wanted()
-        return asked or self._due
+        self._full_scan_needed = asked
+        self._full_scan_due = self._schedule.wanted()
+        return asked or self._full_scan_due
 
     def found(self) -> tuple[Signature | None, ...]:
         """The files that lead to the database, as they lie there: an edit may mend what failed."""
@@ -108,17 +107,17 @@ class SqlPublisher:
         """
         rows = self._open()
         keys = rows.differing(registry)
-        if not (self._whole or forced) and keys is not None and len(keys) <= BY_KEY:
+        if not (self._full_scan_needed or forced) and keys is not None and len(keys) <= BY_KEY:
             if keys:
                 # What was changed is live first, and all the rest is looked at in a pass of its own.
                 plan = rows.by_key(registry, keys)
                 self._schedule.soon()
                 return plan
-            if not self._due:
+            if not self._full_scan_due:
                 return None
         began = self._clock()
-        plan = rows.by_look(registry, forced=forced)
-        self._schedule.looked(began)
+        plan = rows.by_full_scan(registry, forced=forced)
+        self._schedule.scanned(began)
         return plan
 
     def _open(self) -> RowPublisher:
@@ -126,13 +125,7 @@ class SqlPublisher:
             try:
                 from watcher.publish.sql.row_publisher import RowPublisher  # noqa: PLC0415
             except ImportError as error:
-                fields = {"library": "SQLAlchemy", "package": "python3-sqlalchemy", "path": self._config.map_path}
-                raise LibraryMissingError(
-                    N_(
-                        "The library {library}, which leads to the database of {path}, is not "
-                        "installed. Install it: `apt install {package}`; it is tried again by itself."
-                    ).format(**fields)
-                ) from error
+                raise LibraryMissingError("SQLAlchemy", "python3-sqlalchemy", self._config.map_path) from error
             self._rows = RowPublisher(self._config, self._approvals, self._clock)
         return self._rows
 
@@ -158,53 +151,49 @@ def _conflicts_message(conflicts: Sequence[Conflict], table: str) -> str:
     )
     if len(conflicts) > _NAMED:
         named = N_("{named}; and {count} more").format(named=named, count=len(conflicts) - _NAMED)
-    sentence = ngettext(
-        "An alias is not published, since a row of somebody else in {table} holds its "
-        "address: {named}. Remove that row, or revoke the alias, then run "
-        "`runv-admin-email-alias sync`.",
-        "{count} aliases are not published, since rows of somebody else in {table} hold "
-        "their addresses: {named}. Remove those rows, or revoke the aliases, then run "
-        "`runv-admin-email-alias sync`.",
-        len(conflicts),
-    )
-    return sentence.format(count=len(conflicts), table=table, named=named)
-
-
-SHARE = 20
-"""A look is followed by at least so many times its own duration without one, but for those that are asked for."""
+    if len(conflicts) == 1:
+        return N_(
+            "An alias is not published, since a row of somebody else in {table} holds its address: {named}. Remove "
+            "that row, or revoke the alias, then run `runv-admin-email-alias sync`."
+        ).format(table=table, named=named)
+    return N_(
+        "{count} aliases are not published, since rows of somebody else in {table} hold their addresses: {named}. "
+        "Remove those rows, or revoke the aliases, then run `runv-admin-email-alias sync`."
+    ).format(count=len(conflicts), table=table, named=named)
 
 
 class FullScanSchedule:
-    """Keeps looks from taking more than their share of the time.
+    """When all rows are looked at: in passes that are made anyway, but for no more than a share of the time.
 
-    An idle watcher does not look: a look that nothing but the clock has caused is followed by no other, unless there
-    is an *interval*, in seconds; 0 is none.
+    An idle watcher looks at nothing unless there is an *interval*, in seconds; 0 is none.
 
     Attributes:
-        due: the moment of the next look, though nothing happens.
+        due: when to look though nothing happens, on the monotonic clock; `None`: never.
     """
 
     def __init__(self, interval: float = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = interval
         self._clock = clock
-        self._free = 0.0
+        self._not_before = 0.0
         self.due: float | None = None
 
     def wanted(self) -> bool:
-        """Whether a pass should look; where it is too soon for that, a look becomes due."""
+        """Whether this pass should look; where it is too soon for that, it becomes due later."""
         now = self._clock()
-        if now >= self._free or (self.due is not None and now >= self.due):
+        if now >= self._not_before or (self.due is not None and now >= self.due):
             return True
-        self.due = self._free if self.due is None else min(self._free, self.due)
+        self._bring_forward(self._not_before)
         return False
 
     def soon(self) -> None:
         """Something was written by key: the rest is looked at in a pass of its own."""
-        moment = max(self._clock(), self._free)
-        self.due = moment if self.due is None else min(moment, self.due)
+        self._bring_forward(max(self._clock(), self._not_before))
 
-    def looked(self, began: float) -> None:
+    def scanned(self, began: float) -> None:
         """A look that *began* then has ended."""
         now = self._clock()
-        self._free = now + SHARE * (now - began)
+        self._not_before = now + SHARE * (now - began)
         self.due = now + self._interval if self._interval else None
+
+    def _bring_forward(self, due: float) -> None:
+        self.due = due if self.due is None else min(due, self.due)

@@ -43,8 +43,8 @@ class SQLite:
     url = "sqlite+pysqlite://"
     options: Mapping[str, Any] = {}
     # Taken at once, so that no other writer comes between what is read and what is written.
-    begin: str | None = "BEGIN IMMEDIATE"
-    look = "PRAGMA query_only = ON"
+    begin_writing: str | None = "BEGIN IMMEDIATE"
+    begin_reading = "PRAGMA query_only = ON"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> sqlite3.Connection:
         """A connection to a file that is there: a missing one is not made, since its table would be missing, too."""

@@ -15,7 +15,8 @@ from sqlalchemy.types import UserDefinedType
 
 from schemas.sql_block import Value
 from watcher.publish.sql.engines import Driver
-from watcher.publish.sql.map_file import SqlType, Target
+from watcher.publish.sql.map_file import SqlType
+from watcher.publish.sql.target import Target
 
 
 class Untyped(UserDefinedType[Any]):

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.sql_block import Database
-from watcher.publish.sql.map_file import SqlMap, SqlMapError, SqlType, Target, target_of
+from watcher.publish.sql.map_file import SqlMap, SqlMapError, SqlType
+from watcher.publish.sql.target import Target, target_of
 
 PATH = "/etc/postfix/aliases.cf"
 PLAIN = "SELECT goto FROM alias WHERE address='%s' AND active = '1'"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from watcher.publish.sql.hosts import HostError, Secret, SqlHost, SqlType, parse_hosts
+from watcher.publish.sql.map_file import HostError, Secret, SqlHost, SqlType, parse_hosts
 
 
 def inet(name: str, port: int | None = None, text: str | None = None) -> SqlHost:
