@@ -14,7 +14,18 @@ from schemas.text import printable
 from watcher.publish.plan import Plan
 from watcher.publish.sql.engines import Driver
 from watcher.publish.sql.table_state import AliasRows, TableState, same
-from watcher.publish.sql.tables import COLUMNS, Old, Tables, is_text
+from watcher.publish.sql.tables import COLUMNS, Row, Tables, is_text
+
+AT_ONCE = 200
+"""How many rows one statement changes or deletes."""
+FEW = 16
+"""Up to so many rows are inserted one by one."""
+
+Item = TypeVar("Item")
+
+
+class ConcurrentChangeError(Exception):
+    """A row was not any more what it was when it was read."""
 
 
 @dataclass
@@ -23,20 +34,24 @@ class RowChanges:
 
     Attributes:
         inserts: alias -> destination, of new rows.
-        updates: rows that stand -> the destination that they should have.
-        mends: likewise, of rows that get the constants besides.
-        deletes: rows that stand and go, each as often as it stands.
+        updates: present row -> the destination that it should have.
+        updates_with_constants: likewise, of rows that get the constants besides.
+        deletes: present rows that go, and how many alike there are of each.
         lists: alias -> destination, for the table that lists ours.
-        relisted: those of them that are listed otherwise.
-        unlists: aliases that go from there.
-        conflicts: aliases that are left to somebody else.
+        relisted: those of `lists` that it has with another destination.
+        unlists: aliases that go from that table.
+        conflicts: alias -> whose rows hold it, of the aliases that are left to somebody else.
         shared: aliases that the registry lacks, and that somebody else's rows answer for.
+        added: alias -> destination, of the aliases that were not answered by rows of ours.
+        changed: alias -> destination before and after.
+        removed: alias -> destination before.
+        completed: aliases whose rows get the constants.
     """
 
     inserts: dict[str, str] = field(default_factory=dict)
-    updates: dict[Old, str] = field(default_factory=dict)
-    mends: dict[Old, str] = field(default_factory=dict)
-    deletes: Counter[Old] = field(default_factory=Counter)
+    updates: dict[Row, str] = field(default_factory=dict)
+    updates_with_constants: dict[Row, str] = field(default_factory=dict)
+    deletes: Counter[Row] = field(default_factory=Counter)
     lists: dict[str, str] = field(default_factory=dict)
     relisted: set[str] = field(default_factory=set)
     unlists: list[str] = field(default_factory=list)
@@ -45,21 +60,23 @@ class RowChanges:
     added: dict[str, str] = field(default_factory=dict)
     changed: dict[str, tuple[str, str]] = field(default_factory=dict)
     removed: dict[str, str] = field(default_factory=dict)
-    mended: list[str] = field(default_factory=list)
+    completed: list[str] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
         """Whether nothing is to be written."""
-        return not (self.inserts or self.updates or self.mends or self.deletes or self.lists or self.unlists)
+        return not (
+            self.inserts or self.updates or self.updates_with_constants or self.deletes or self.lists or self.unlists
+        )
 
     def plan(self, published: int) -> Plan:
-        """The same as the rest of the watcher sees it, where so many rows are *published*."""
+        """The changes of aliases, for the guard and the journal, where so many rows are *published*."""
         return Plan(published, self.added, self.changed, self.removed)
 
     @property
     def keys(self) -> list[str]:
         """The aliases that answer otherwise afterwards."""
-        return [*self.added, *self.changed, *self.removed, *self.mended]
+        return [*self.added, *self.changed, *self.removed, *self.completed]
 
 
 def changes_for(
@@ -93,38 +110,38 @@ def changes_for(
         if rows is None:
             present = state.single.get(alias)
             rows = AliasRows([] if present is None else [(alias, present)], [])
-        _bring_into_line(changes, alias, goto, rows, state.listed.get(alias), ownership=ownership)
+        _add_changes(changes, alias, goto, rows, state.listed.get(alias), ownership=ownership)
     return changes
 
 
-def _bring_into_line(
+def _add_changes(
     changes: RowChanges, alias: str, goto: str | None, rows: AliasRows, listed: str | None, *, ownership: bool
 ) -> None:
     if rows.others and (goto is not None or rows.doubled):
-        changes.conflicts[alias] = Conflict(alias, goto or "", [_shown(row) for row in rows.others])
+        changes.conflicts[alias] = Conflict(
+            alias, goto or "", [printable(destination or "", 1000) for _, destination in rows.others]
+        )
     if rows.doubled:
         return
     if goto is None:
-        _take_out(changes, alias, rows, listed)
+        _remove(changes, alias, rows, listed)
         return
-    if not rows.own:
-        if not rows.others:
-            changes.inserts[alias] = changes.added[alias] = goto
-        elif listed is not None:
+    if rows.own:
+        _keep_one_row(changes, alias, goto, rows)
+    elif not rows.others:
+        changes.inserts[alias] = changes.added[alias] = goto
+    else:
+        if listed is not None:
             # The row that was ours is gone, and others have come in its place.
             changes.unlists.append(alias)
-            return
-        else:
-            return
-    else:
-        _keep_one(changes, alias, goto, rows)
+        return
     if ownership and listed != goto:
         changes.lists[alias] = goto
         if listed is not None:
             changes.relisted.add(alias)
 
 
-def _take_out(changes: RowChanges, alias: str, rows: AliasRows, listed: str | None) -> None:
+def _remove(changes: RowChanges, alias: str, rows: AliasRows, listed: str | None) -> None:
     if rows.others:
         changes.shared.add(alias)
     for row in rows.own:
@@ -134,7 +151,7 @@ def _take_out(changes: RowChanges, alias: str, rows: AliasRows, listed: str | No
         changes.unlists.append(alias)
 
 
-def _keep_one(changes: RowChanges, alias: str, goto: str, rows: AliasRows) -> None:
+def _keep_one_row(changes: RowChanges, alias: str, goto: str, rows: AliasRows) -> None:
     own = rows.own
     kept = next((row for row in own if row[1] == goto), own[0])
     rest = Counter(own)
@@ -144,9 +161,9 @@ def _keep_one(changes: RowChanges, alias: str, goto: str, rows: AliasRows) -> No
         changes.inserts[alias] = goto
     else:
         del rest[kept]
-        if kept in rows.stale:
-            changes.mends[kept] = goto
-            changes.mended.append(alias)
+        if kept in rows.incomplete:
+            changes.updates_with_constants[kept] = goto
+            changes.completed.append(alias)
         elif kept[1] != goto:
             changes.updates[kept] = goto
     changes.deletes.update(rest)
@@ -154,37 +171,22 @@ def _keep_one(changes: RowChanges, alias: str, goto: str, rows: AliasRows) -> No
         changes.changed[alias] = (kept[1] or "", goto)
 
 
-def _shown(row: Old) -> str:
-    return printable(row[1] or "", 1000)
-
-
-AT_ONCE = 200
-"""How many rows one statement changes or deletes."""
-FEW = 16
-"""Up to so many rows are written one by one."""
-
-Item = TypeVar("Item")
-
-
-class ConcurrentChangeError(Exception):
-    """A row was not any more what it was when it was looked at."""
-
-
 def apply(connection: sa.Connection, driver: Driver, tables: Tables, changes: RowChanges) -> None:
-    """Write *work*.
+    """Write *changes*.
 
-    Should the table know no transactions, the list alone is rolled back. A new row that stays is somebody else's from
-    then on: better that than a list that claims a row which somebody else got in first.
+    The list of our rows is written first. Where the table has no transactions, a failure rolls back the list alone, and
+    a new row that stays counts as somebody else's from then on: better than a list that claims somebody else's row.
 
     Raises:
         ConcurrentChangeError: somebody else changed one of the rows meanwhile; the transaction is to be rolled back.
     """
-    _list(connection, driver, tables, changes)
-    for some in _chunks(list(changes.deletes.items())):
-        _expect(connection.execute(tables.delete([row for row, _ in some])), sum(count for _, count in some))
-    for rows, stale in ((changes.updates, False), (changes.mends, True)):
+    _add_to_list(connection, driver, tables, changes)
+    for deletes in _chunks(list(changes.deletes.items())):
+        result = connection.execute(tables.delete([row for row, _ in deletes]))
+        _expect(result, sum(count for _, count in deletes))
+    for rows, constants in ((changes.updates, False), (changes.updates_with_constants, True)):
         for updates in _chunks(list(rows.items())):
-            _expect(connection.execute(tables.update(dict(updates), stale=stale)), len(updates))
+            _expect(connection.execute(tables.update(dict(updates), constants=constants)), len(updates))
     target = tables.target
     columns = (target.address_column, target.goto_column)
     _insert(connection, driver, tables.insertion, changes.inserts, columns, tables.constants)
@@ -193,12 +195,12 @@ def apply(connection: sa.Connection, driver: Driver, tables: Tables, changes: Ro
             connection.execute(tables.ownership.unlist(aliases))
 
 
-def _list(connection: sa.Connection, driver: Driver, tables: Tables, changes: RowChanges) -> None:
+def _add_to_list(connection: sa.Connection, driver: Driver, tables: Tables, changes: RowChanges) -> None:
     ownership = tables.ownership
     if ownership is None:
         return
-    for some in _chunks(sorted(changes.relisted)):
-        connection.execute(ownership.unlist(some))
+    for aliases in _chunks(sorted(changes.relisted)):
+        connection.execute(ownership.unlist(aliases))
     _insert(connection, driver, ownership.insertion, changes.lists, COLUMNS, ownership.constants)
 
 

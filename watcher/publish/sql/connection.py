@@ -1,4 +1,4 @@
-"""One connection to the first host that will do, with an end to every wait."""
+"""Connecting to the first host that will do, with a time limit on every wait."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ from watcher.publish.sql.errors import DatabaseError, Kind, library_message
 from watcher.publish.sql.map_file import SqlHost, SqlMap
 from watcher.publish.sql.remedies import Remedies
 
+HOST_SECONDS = 2 * CONNECT_SECONDS
+"""How long a host may take, of which a name may have two addresses."""
+
+T = TypeVar("T")
 Calls = SimpleQueue[Callable[[], None]]
 
-_standing_by: list[Calls] = []
+_idle_threads: list[Calls] = []
+"""The queues of the threads that have nothing to do."""
 
 
 def in_a_thread(call: Callable[[], None]) -> None:
-    """Have *call* made in another thread, which ends with nobody: one that hangs keeps no process from ending.
-
-    Args:
-        call: what is to be done; it raises nothing.
+    """Make *call*, which raises nothing, in a daemon thread: one that hangs keeps no process from ending.
 
     Raises:
         RuntimeError: no thread can be started.
     """
     try:
-        calls = _standing_by.pop()
+        calls = _idle_threads.pop()
     except IndexError:
         calls = Calls()
         threading.Thread(target=_serve, args=(calls,), name="database", daemon=True).start()
@@ -44,24 +46,21 @@ def in_a_thread(call: Callable[[], None]) -> None:
 def _serve(calls: Calls) -> None:
     while True:
         calls.get()()
-        _standing_by.append(calls)
-
-
-T = TypeVar("T")
+        _idle_threads.append(calls)
 
 
 class BoundedCall(Generic[T]):
-    """*call*, made in a thread of its own.
+    """*call* in a thread of its own, so that waiting for its result can be given up.
 
-    The C library looks names up for as long as its resolver is set to, and a server that answers a byte now and then
-    outlasts any time-out that begins anew with each of them.
+    A time-out of the library is not enough: the C library looks names up for as long as its resolver is set to, and a
+    server that answers a byte now and then outlasts a time-out that begins anew with each of them.
 
     Args:
-        call: what is tried.
-        late: takes its result where nobody waits for that any more.
+        call: what is called.
+        late: takes a result that comes after it was given up.
 
     Attributes:
-        began: when, on the monotonic clock.
+        began: when it was called, on the monotonic clock.
 
     Raises:
         RuntimeError: no thread can be started.
@@ -71,9 +70,11 @@ class BoundedCall(Generic[T]):
         self.began = time.monotonic()
         self._call = call
         self._late = late
+        # Set by either thread under the lock: whether the call has ended, and whether nobody waits for it any more.
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._given_up = False
+        # What came of it: one result, or an error.
         self._result: list[T] = []
         self._error: BaseException | None = None
         in_a_thread(self._run)
@@ -84,10 +85,10 @@ class BoundedCall(Generic[T]):
         return self._given_up and not self._ended.is_set()
 
     def result(self, seconds: float) -> T:
-        """What came of it.
+        """What the call returns.
 
         Raises:
-            TimeoutError: nothing did within so many *seconds*.
+            TimeoutError: nothing within so many *seconds*; the call is given up.
             Exception: whatever the call raises.
         """
         self._ended.wait(seconds)
@@ -119,8 +120,10 @@ class Deadline:
     the socket down, by a descriptor of our own, ends that wait with an error, whichever library it is.
 
     Attributes:
-        seconds: how long.
-        passed: whether it has cut something off.
+        seconds: how long they may be in use, from the beginning of the block.
+        passed: whether that time is over.
+        waited: seconds since the beginning.
+        left: seconds that are left.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -132,7 +135,6 @@ class Deadline:
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
-        """Give the deadline itself; it runs from here on."""
         self._began = time.monotonic()
         in_a_thread(self._wait)
         return self
@@ -140,7 +142,6 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let go of everything."""
         self._ended.set()
         with self._lock:
             for each in self._sockets:
@@ -149,16 +150,14 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds until then."""
         return max(0.0, self.seconds - self.waited)
 
     @property
     def waited(self) -> float:
-        """Seconds since it began."""
         return time.monotonic() - self._began
 
     def guard(self, descriptor: int) -> None:
-        """Cut off the socket *descriptor* when the time has come."""
+        """Cut off the socket *descriptor* when the time is over."""
         with self._lock:
             self._sockets.append(socket.socket(fileno=os.dup(descriptor)))
             if self.passed:
@@ -181,51 +180,48 @@ class Deadline:
                 continue  # the other side was quicker
 
 
-HOST_SECONDS = 2 * CONNECT_SECONDS
-"""How long a host may take, of which a name may have two addresses."""
-
-
 class HungCalls:
-    """The attempts that were given up and have not ended: no further one is made by the same way meanwhile."""
+    """The attempts to connect that were given up and have not ended: no other is made to the same host meanwhile."""
 
     def __init__(self) -> None:
         self._attempts: list[tuple[SqlMap, SqlHost | None, BoundedCall[Any]]] = []
 
-    def add(self, way: SqlMap, host: SqlHost | None, attempt: BoundedCall[Any]) -> None:
+    def add(self, sql_map: SqlMap, host: SqlHost | None, attempt: BoundedCall[Any]) -> None:
         """Remember *attempt*."""
-        self._attempts.append((way, host, attempt))
+        self._attempts.append((sql_map, host, attempt))
 
-    def at(self, way: SqlMap, host: SqlHost | None) -> BoundedCall[Any] | None:
-        """The one by *way* to *host*, where there is one."""
+    def at(self, sql_map: SqlMap, host: SqlHost | None) -> BoundedCall[Any] | None:
+        """The one with the account of *sql_map* to *host*; `None` where there is none."""
         self._attempts = [each for each in self._attempts if each[2].hangs]
-        return next((each[2] for each in self._attempts if each[:2] == (way, host)), None)
+        return next((each[2] for each in self._attempts if each[:2] == (sql_map, host)), None)
 
 
 class HostConnection:
-    """One connection by *way*, to the first of *hosts* that will do, before the *deadline*.
+    """One connection with the account of *sql_map*, to the first of *hosts* that will do, before the *deadline*.
 
     Each host has its share of the time that is left, so that one which swallows everything leaves some to the next.
 
     Attributes:
-        host: the one that it came to; `None` for a file.
+        host: the one that was tried last, which is the one of the connection; `None` for a file.
     """
 
     def __init__(
         self,
-        way: SqlMap,
+        sql_map: SqlMap,
         hosts: Sequence[SqlHost],
         deadline: Deadline,
         remedies: Remedies,
-        hanging: HungCalls,
+        hung_calls: HungCalls,
         *,
         writing: bool,
     ) -> None:
-        self._way = way
+        self._map = sql_map
         self._hosts: Sequence[SqlHost | None] = hosts or [None]
         self._deadline = deadline
         self._remedies = remedies
-        self._hanging = hanging
-        self._choosy = writing and len(hosts) > 1
+        self._hung_calls = hung_calls
+        # With one host only, its own refusal to write says more.
+        self._must_be_writable = writing and len(hosts) > 1
         self.host: SqlHost | None = None
 
     def connect(self, driver: Driver) -> Any:
@@ -234,52 +230,51 @@ class HostConnection:
         Raises:
             DatabaseError: there is none to be had.
         """
-        why: list[str] = []
+        reasons: list[str] = []
         for number, host in enumerate(self._hosts):
             self.host = self._remedies.host = host
-            earlier = self._hanging.at(self._way, host)
-            began = earlier.began if earlier is not None else time.monotonic()
+            hung = self._hung_calls.at(self._map, host)
+            began = hung.began if hung is not None else time.monotonic()
             try:
-                if earlier is not None:
+                if hung is not None:
                     raise TimeoutError("timed out")
-                connection = self._connect(
-                    driver, host, min(HOST_SECONDS, self._deadline.left / (len(self._hosts) - number))
-                )
-                reading = self._why_not(driver, connection) if self._choosy else None
+                seconds = min(HOST_SECONDS, self._deadline.left / (len(self._hosts) - number))
+                connection = self._connect(driver, host, seconds)
+                read_only = self._why_read_only(driver, connection) if self._must_be_writable else None
             except ExpectedError:
                 raise
             except Exception as error:  # noqa: BLE001 - the library's own, and what it lets through from below
                 if len(self._hosts) == 1:
-                    late = isinstance(error, TimeoutError)
-                    kind = Kind.TIMED_OUT if late else driver.kind_of(error, connecting=True)
-                    message = self._remedies.fields(error, round(time.monotonic() - began, 1))
-                    raise DatabaseError(kind, message) from None
-                why.append(f"{_name(host)}: {library_message(error, self._remedies.secrets)}")
+                    timed_out = isinstance(error, TimeoutError)
+                    kind = Kind.TIMED_OUT if timed_out else driver.kind_of(error, connecting=True)
+                    fields = self._remedies.fields(error, round(time.monotonic() - began, 1))
+                    raise DatabaseError(kind, fields) from None
+                reasons.append(f"{_name(host)}: {library_message(error, self._remedies.secrets)}")
             else:
-                if reading is None:
+                if read_only is None:
                     return connection
-                why.append(f"{_name(host)}: {reading}")
-        raise DatabaseError(Kind.NOT_WRITABLE, {**self._remedies.fields(None, 0), "error": "; ".join(why)})
+                reasons.append(f"{_name(host)}: {read_only}")
+        raise DatabaseError(Kind.NOT_WRITABLE, {**self._remedies.fields(None, 0), "error": "; ".join(reasons)})
 
     def _connect(self, driver: Driver, host: SqlHost | None, seconds: float) -> Any:
-        attempt: BoundedCall[Any] = BoundedCall(lambda: driver.connect(self._way, host, seconds), _close)
+        attempt: BoundedCall[Any] = BoundedCall(lambda: driver.connect(self._map, host, seconds), _close)
         try:
             connection = attempt.result(seconds)
         except TimeoutError:
             if attempt.hangs:
-                self._hanging.add(self._way, host, attempt)
+                self._hung_calls.add(self._map, host, attempt)
             raise
         if (descriptor := driver.descriptor(connection)) is not None:
             self._deadline.guard(descriptor)
         return connection
 
-    def _why_not(self, driver: Driver, connection: Any) -> str | None:
-        # It is closed in any case but that in which it is used.
+    def _why_read_only(self, driver: Driver, connection: Any) -> str | None:
+        # Unless the connection is going to be used, it is closed.
         with contextlib.ExitStack() as stack:
             stack.callback(_close, connection)
-            if (reading := driver.read_only(connection)) is None:
+            if (read_only := driver.read_only(connection)) is None:
                 stack.pop_all()
-        return reading
+        return read_only
 
 
 def _close(connection: Any) -> None:

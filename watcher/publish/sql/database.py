@@ -1,4 +1,4 @@
-"""The database of one configuration: reached when it is needed, and let go of at once."""
+"""The database of one configuration, and sessions with it: each is one connection and one transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateTable
 
 from schemas.config import Config
 from schemas.errors import ExpectedError
-from schemas.sql_block import Database as Given
+from schemas.sql_block import Database as SqlBlock
 from watcher.publish.sql.changes import ConcurrentChangeError, RowChanges, apply
 from watcher.publish.sql.connection import Deadline, HostConnection, HungCalls
 from watcher.publish.sql.engines import Driver, driver_of
@@ -57,7 +57,7 @@ class Session:
         """Whether the table that lists ours is there, or none is needed.
 
         Raises:
-            DatabaseError: the server does not say so to this account; the message has the statements.
+            DatabaseError: the server does not tell this account; the message has the statements that permit it.
         """
         ownership = self.tables.ownership
         try:
@@ -65,55 +65,57 @@ class Session:
                 ownership.table.name, schema=ownership.schema
             )
         except DBAPIError as error:
-            # MariaDB says the same of a table that is not there, to an account that has nothing but single tables.
+            # MariaDB answers so, too, of a table that is not there to an account with privileges on single tables only.
             if self.driver.kind_of(_original(error), connecting=False) is not Kind.NO_PRIVILEGE:
                 raise
-            raise self._no_list(error) from None
+            raise self._no_ownership_table(error) from None
 
     def make_ownership(self) -> str | None:
         """Make the table that lists ours, where it is missing; give its name then.
 
         Raises:
-            DatabaseError: that is not permitted; the message has the statements.
+            DatabaseError: that is not permitted; the message has the statements that permit it.
         """
         if self.tables.ownership is None or self.has_ownership():
             return None
         try:
             self.connection.execute(CreateTable(self.tables.ownership.model()))
         except DBAPIError as error:
-            raise self._no_list(error) from None
+            raise self._no_ownership_table(error) from None
         return self.tables.ownership.name
 
-    def _no_list(self, error: DBAPIError) -> DatabaseError:
+    def _no_ownership_table(self, error: DBAPIError) -> DatabaseError:
         with contextlib.suppress(DBAPIError):
             self._remedies.account = self.driver.account(self.connection)
         return DatabaseError(Kind.NO_OWNERSHIP_TABLE, self._remedies.fields(_original(error), 0))
 
     def apply(self, changes: RowChanges) -> None:
-        """Write *work*. Raises what `watcher.publish.sql.changes.write` does."""
+        """Write *changes*. Raises what `watcher.publish.sql.changes.apply` does."""
         self._remedies.changes = changes
         apply(self.connection, self.driver, self.tables, changes)
 
 
 class Database:
-    """The database of *kind* that the block *given* of the configuration leads to.
+    """The database of *kind* that the block *sql* of the configuration leads to.
 
-    With several hosts the first that can be written to is taken, at each connection anew. The map's files are looked
-    at before each connection, too, so that whoever mends them need not restart anything.
+    Of several hosts each connection takes the first that can be written to. Before each connection the map's files are
+    read again where they have changed, so that whoever mends them need not restart anything.
 
     Raises:
         LibraryMissingError: the library that leads to it is not installed.
     """
 
-    def __init__(self, kind: SqlType, given: Given) -> None:
+    def __init__(self, kind: SqlType, sql: SqlBlock) -> None:
         self.kind = kind
-        self._given = given
-        path, write_path = given.map_file or "", given.write_map_file
+        self._sql = sql
+        path, write_path = sql.map_file or "", sql.write_map_file
         self._map_file = MapFile(path, kind)
         self._write_map_file = MapFile(write_path, kind) if write_path not in {None, path} else self._map_file
         self.driver = driver_of(self.kind, write_path or path)
+        # How the present session connects, for SQLAlchemy to call.
         self._opening: HostConnection | None = None
-        self._hanging = HungCalls()
+        self._hung_calls = HungCalls()
+        # The tables, and the contents of the map that they were made of.
         self._tables: tuple[SqlMap, Tables] | None = None
         self._engine = sa.create_engine(
             self.driver.url,
@@ -144,7 +146,7 @@ class Database:
             SqlMapError: neither the configuration nor the map says which.
         """
         if self._tables is None or self._tables[0] != sql_map:
-            self._tables = (sql_map, Tables(target_of(self._given, sql_map), self.kind, self.driver))
+            self._tables = (sql_map, Tables(target_of(self._sql, sql_map), self.kind, self.driver))
         return self._tables[1]
 
     @contextlib.contextmanager
@@ -158,7 +160,7 @@ class Database:
         Args:
             seconds: how long all of it may take.
             writing: whether only a host will do that can be written to.
-            by: the map whose way is taken; else the one for writing.
+            by: the map whose hosts and account are used; else the one for writing.
             at: the one host that is asked; else those of the map in turn.
 
         Raises:
@@ -166,19 +168,20 @@ class Database:
             SqlMapError: the map's files cannot be used.
         """
         read = self.read_map()
-        way = by or self._write_map_file.read()
+        sql_map = by or self._write_map_file.read()
         tables = self.tables(read)
-        remedies = Remedies(way, tables, self._engine.dialect)
+        remedies = Remedies(sql_map, tables, self._engine.dialect)
         deadline = Deadline(seconds)
         try:
             with deadline:
-                hosts = [at] if at else way.hosts
-                opening = self._opening = HostConnection(way, hosts, deadline, remedies, self._hanging, writing=writing)
+                hosts = [at] if at else sql_map.hosts
+                opening = HostConnection(sql_map, hosts, deadline, remedies, self._hung_calls, writing=writing)
+                self._opening = opening
                 with self._engine.connect() as connection, connection.begin() as transaction:
                     if (limit := self.driver.limit(deadline.left)) is not None:
                         connection.exec_driver_sql(limit)
-                    if (first := self.driver.begin_writing if writing else self.driver.begin_reading) is not None:
-                        connection.exec_driver_sql(first)
+                    if (begin := self.driver.begin_writing if writing else self.driver.begin_reading) is not None:
+                        connection.exec_driver_sql(begin)
                     try:
                         yield Session(connection, self.driver, tables, read, opening.host, remedies)
                     except DBAPIError as error:
@@ -200,20 +203,20 @@ class Database:
 
     def _translated(self, raised: Exception, deadline: Deadline, remedies: Remedies) -> DatabaseError:
         error = _original(raised) if isinstance(raised, SQLAlchemyError) else raised
-        # What the library raises where it is asked without SQLAlchemy between.
+        # Errors of the library come bare where it is called without SQLAlchemy between.
         known = (SQLAlchemyError, cast("Any", self._engine.dialect).loaded_dbapi.Error, OSError, UnicodeError)
-        message = remedies.fields(error, round(deadline.waited, 1))
+        fields = remedies.fields(error, round(deadline.waited, 1))
         if deadline.passed:
             kind = Kind.TIMED_OUT
         elif isinstance(error, NoSuchTableError):
             # All that it says is the name.
-            kind, message["error"] = Kind.NO_TABLE, "there is none of that name"
+            kind, fields["error"] = Kind.NO_TABLE, "there is none of that name"
         elif isinstance(raised, known):
             kind = self.driver.kind_of(error, connecting=False)
         else:
-            # A library meets what it was not made for. That is no reason to leave the members' requests lying.
-            kind, message["error"] = Kind.UNFORESEEN, f"{type(error).__name__}, {message['error']}, at {_where(error)}"
-        return DatabaseError(kind, message)
+            # An error of the library's own, over an answer that it does not understand: the rest of the pass goes on.
+            kind, fields["error"] = Kind.UNFORESEEN, f"{type(error).__name__}, {fields['error']}, at {_where(error)}"
+        return DatabaseError(kind, fields)
 
     def _open(self) -> Any:
         if self._opening is None:

@@ -1,4 +1,4 @@
-"""What a database holds, for those who only want to know: nothing is written, and no table is made."""
+"""Reading a database for the commands: its rows of ours, and what its table is like. Nothing is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from schemas.config import Config
-from schemas.sql_block import Database as Given
+from schemas.sql_block import Database as SqlBlock
 from schemas.status import Conflict
 from watcher.publish.sql.changes import changes_for
 from watcher.publish.sql.database import Database
@@ -44,7 +44,7 @@ class Column:
 
     Attributes:
         name: of the column.
-        kind: its type, in the database's words.
+        kind: its type, as the database spells it.
         nullable: whether it may be empty.
         default: what it gets without a value, as the database spells it, or says that it makes one; `None`: nothing.
         refers_to: `table.column`, where it is a foreign key.
@@ -96,16 +96,16 @@ def read_published(config: Config, wanted: Mapping[str, str], domain: str | None
 
 
 def describe(sql_map: SqlMap, target: Target) -> TableView:
-    """Look at the table of *target* by the way of *sql_map*.
+    """Describe the table of *target* in the database of *sql_map*.
 
     Raises:
         DatabaseError, SqlMapError, LibraryMissingError: it cannot be looked at.
     """
     table = f"{target.schema}.{target.table}" if target.schema else target.table
-    given = Given(
+    sql = SqlBlock(
         map_file=sql_map.path, table=table, address_column=target.address_column, goto_column=target.goto_column
     )
-    with Database(sql_map.kind, given).session(READ_SECONDS, writing=False, by=sql_map) as session:
+    with Database(sql_map.kind, sql).session(READ_SECONDS, writing=False, by=sql_map) as session:
         inspector = sa.inspect(session.connection)
         referred = {
             key["constrained_columns"][0]: f"{key['referred_table']}.{key['referred_columns'][0]}"

@@ -1,4 +1,4 @@
-"""What the database holds of ours, and what of somebody else's is in the way."""
+"""The rows of the database by alias: ours, and those of somebody else that are in the way."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from watcher.publish.sql.engines import Driver
-from watcher.publish.sql.tables import OTHERS, OURS, STALE, Old, Tables, is_text, text_of
+from watcher.publish.sql.tables import INCOMPLETE, OTHERS, OURS, Row, Tables, is_text, text_of
 
 AT_ONCE = 500
 """How many addresses a question names."""
 
 # An address of these characters alone is equal to no other one under any collation that tells letters apart.
 _PLAIN = re.compile("[!-@\\[-~]*")
-# What no collation can be told beforehand to tell from another letter, or from nothing.
+# Characters that some collation takes for another letter, or for nothing.
 _FOREIGN = re.compile("[^ -~]")
 
-
-MarkedRow = tuple[Old, int]
-"""A row, and what it is to us."""
+MarkedRow = tuple[Row, int]
+"""A row, and whose it is: `OTHERS`, `OURS` or `INCOMPLETE`."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +33,23 @@ class AliasRows:
     Attributes:
         own: those of ours.
         others: those of somebody else.
-        stale: those of ours that lack what the constants give to new ones.
+        incomplete: those of ours that lack what the constants give to new ones.
         doubled: whether a row of ours cannot be told from somebody else's copy of it.
     """
 
-    own: Sequence[Old]
-    others: Sequence[Old]
-    stale: frozenset[Old] = frozenset()
+    own: Sequence[Row]
+    others: Sequence[Row]
+    incomplete: frozenset[Row] = frozenset()
     doubled: bool = False
 
 
 @dataclass
 class TableState:
-    """What was found.
+    """The rows that were read.
 
     Attributes:
         single: alias -> destination, where just one row of ours, and no other, holds the alias.
-        special: the other aliases that anything was found of.
+        special: the rows of the other aliases of which there are any.
         listed: alias -> destination, as the table that lists ours has it; empty where a column marks them.
     """
 
@@ -62,8 +61,8 @@ class TableState:
         """Alias -> destination, of the rows of ours."""
         if not self.special:
             return self.single
-        more = {alias: held.own[0][1] or "" for alias, held in self.special.items() if held.own}
-        return {**self.single, **more}
+        special = {alias: rows.own[0][1] or "" for alias, rows in self.special.items() if rows.own}
+        return {**self.single, **special}
 
 
 def read_all_rows(
@@ -75,9 +74,9 @@ def read_all_rows(
     *,
     has_list: bool = True,
 ) -> TableState:
-    """Look at every row of ours in *domain*, and of somebody else's at those that are in the way of *wanted*.
+    """Read every row of ours in *domain*, and of somebody else's those that are in the way of *wanted*.
 
-    Without a list there is none yet, so that no row is ours.
+    Without *has_list* the table that lists ours is not there yet, so that no row is ours.
     """
     listed = _listed(connection, driver, tables, None, domain) if has_list else {}
     rows = driver.all_rows(connection, tables.of_domain(domain))
@@ -87,16 +86,16 @@ def read_all_rows(
 def read_rows(
     connection: sa.Connection, driver: Driver, tables: Tables, domain: str, keys: Sequence[str]
 ) -> TableState:
-    """Look at the rows of the aliases *keys* alone."""
+    """Read the rows of the aliases *keys* alone."""
     rows: list[Sequence[Any]] = []
     listed: dict[str, str] = {}
     for begin in range(0, len(keys), AT_ONCE):
-        some = keys[begin : begin + AT_ONCE]
-        listed.update(_listed(connection, driver, tables, some, domain))
-        if len(some) == 1:
-            rows += connection.execute(tables.of_one, {"key": some[0]}).all()
+        chunk = keys[begin : begin + AT_ONCE]
+        listed.update(_listed(connection, driver, tables, chunk, domain))
+        if len(chunk) == 1:
+            rows += connection.execute(tables.of_one, {"key": chunk[0]}).all()
         else:
-            rows += connection.execute(tables.of_addresses(some)).all()
+            rows += connection.execute(tables.of_addresses(chunk)).all()
     return _state(connection, tables, rows, listed, dict.fromkeys(keys, ""), f"@{domain}", whole=False)
 
 
@@ -127,6 +126,8 @@ def _state(
 ) -> TableState:
     by_list = tables.ownership is not None
     state = TableState(listed=listed)
+    # single: aliases with one row, which is ours and in order; several: all other rows, by alias;
+    # odd: rows whose address only the database can tell to be equal to an alias, or not.
     single = state.single
     several: defaultdict[str, list[MarkedRow]] = defaultdict(list)
     odd: list[MarkedRow] = []
@@ -149,22 +150,22 @@ def _state(
             single[address] = goto
     if odd:
         # A row of ours may be odd by now, and its alias may have left the registry.
-        _place_odd(connection, tables, odd, several, {**listed, **wanted}, ending, whole=whole)
+        _assign_odd(connection, tables, odd, several, {**listed, **wanted}, ending, whole=whole)
     # A question about a domain finds a few rows besides, of names that go on after it.
     for alias, found in several.items():
         if not alias.rstrip().lower().endswith(ending):
             continue
         if (goto := single.pop(alias, None)) is not None:
             found.insert(0, ((alias, goto), OURS))
-        held = _by_list(found, listed.get(alias)) if by_list else _by_mark(found)
-        if held.own or held.doubled or alias in wanted:
-            state.special[alias] = held
+        of_alias = _by_list(found, listed.get(alias)) if by_list else _by_mark(found)
+        if of_alias.own or of_alias.doubled or alias in wanted:
+            state.special[alias] = of_alias
     for alias in [alias for alias in single if not alias.endswith(ending)]:
         del single[alias]
     return state
 
 
-def _place_odd(
+def _assign_odd(
     connection: sa.Connection,
     tables: Tables,
     odd: Sequence[MarkedRow],
@@ -174,7 +175,7 @@ def _place_odd(
     *,
     whole: bool,
 ) -> None:
-    """Put each row of an odd address where the database's own equality says that it belongs."""
+    """Add each row of an odd address to the alias that its address equals, as the database itself sees it."""
     # Bytes that are no text are equal to no alias, and could not be asked for.
     addresses = sorted({address for (address, _), _ in odd if is_text(address)})
     keys: Sequence[str] = list(aliases)
@@ -188,10 +189,10 @@ def _place_odd(
     belongs: dict[str, str] = {}
     for begin in range(0, len(addresses), AT_ONCE):
         for first in range(0, len(keys), AT_ONCE):
-            some = keys[first : first + AT_ONCE]
-            for address, path in connection.execute(tables.which(addresses[begin : begin + AT_ONCE], some)):
-                if path is not None:
-                    belongs[text_of(address) or ""] = some[int(path)]
+            chunk = keys[first : first + AT_ONCE]
+            for address, index in connection.execute(tables.which(addresses[begin : begin + AT_ONCE], chunk)):
+                if index is not None:
+                    belongs[text_of(address) or ""] = chunk[int(index)]
     for (address, goto), mark in odd:
         alias = belongs.get(address)
         if alias is None:
@@ -203,8 +204,8 @@ def _place_odd(
         several[alias].append(((address, goto), mark))
 
 
-def _stale(found: Sequence[MarkedRow]) -> frozenset[Old]:
-    return frozenset(row for row, mark in found if mark == STALE)
+def _incomplete(found: Sequence[MarkedRow]) -> frozenset[Row]:
+    return frozenset(row for row, mark in found if mark == INCOMPLETE)
 
 
 def same(one: str | None, other: str | None) -> bool:
@@ -215,14 +216,10 @@ def same(one: str | None, other: str | None) -> bool:
     if not _FOREIGN.search(first + second):
         return first == second
     # What stands before the first of such letters, and after the last one, has to be the same as far as both have it.
-    (begin, end), (start, finish) = _edges(first), _edges(second)
-    heads = begin.startswith(start) or start.startswith(begin)
-    return heads and (end.endswith(finish) or finish.endswith(end))
-
-
-def _edges(text: str) -> tuple[str, str]:
-    parts = _FOREIGN.split(text)
-    return parts[0], parts[-1]
+    parts, other_parts = _FOREIGN.split(first), _FOREIGN.split(second)
+    head, other_head, tail, other_tail = parts[0], other_parts[0], parts[-1], other_parts[-1]
+    heads = head.startswith(other_head) or other_head.startswith(head)
+    return heads and (tail.endswith(other_tail) or other_tail.endswith(tail))
 
 
 def _folded(address: str) -> set[str]:
@@ -234,7 +231,7 @@ def _folded(address: str) -> set[str]:
 
 def _by_mark(found: Sequence[MarkedRow]) -> AliasRows:
     own = [row for row, mark in found if mark != OTHERS]
-    return AliasRows(own, [row for row, mark in found if mark == OTHERS], _stale(found))
+    return AliasRows(own, [row for row, mark in found if mark == OTHERS], _incomplete(found))
 
 
 def _by_list(found: Sequence[MarkedRow], listed: str | None) -> AliasRows:
@@ -244,7 +241,7 @@ def _by_list(found: Sequence[MarkedRow], listed: str | None) -> AliasRows:
     # Some databases take letters of either case for the same, and a row is written by what it holds.
     ours = [row for row in rows if same(row[1], listed)]
     if len(ours) == 1:
-        return AliasRows(ours, [row for row in rows if not same(row[1], listed)], _stale(found))
+        return AliasRows(ours, [row for row in rows if not same(row[1], listed)], _incomplete(found))
     if len(rows) == 1:
-        return AliasRows(rows, [], _stale(found))
+        return AliasRows(rows, [], _incomplete(found))
     return AliasRows([], rows, doubled=len(ours) > 1)

@@ -1,6 +1,6 @@
-"""The tables and the statements for them, in SQLAlchemy's terms: the map's own, and the one that lists our rows.
+"""The two tables and the statements for them, in SQLAlchemy's terms: the map's own, and the one that lists our rows.
 
-It stands in the same schema, so that one transaction keeps both in line, and serves every table there.
+Both are in one schema, so that one transaction keeps them in line; the list serves every table there.
 """
 
 from __future__ import annotations
@@ -18,6 +18,19 @@ from watcher.publish.sql.engines import Driver
 from watcher.publish.sql.map_file import SqlType
 from watcher.publish.sql.target import Target
 
+TABLE_NAME = "runv_email_alias_rows"
+"""The name of the table that lists our rows."""
+COLUMNS = ("address", "destination")
+"""Its columns for them."""
+ADDRESS_WIDTH = 255
+"""Of a column for addresses, which have 254 bytes at most."""
+
+OTHERS, OURS, INCOMPLETE = 0, 1, 2
+"""What a row is: somebody else's; ours, as far as its mark tells; ours, without what the constants give to new ones."""
+
+Row = tuple[str, str | None]
+"""A row that is there: its address and its destination."""
+
 
 class Untyped(UserDefinedType[Any]):
     """Leaves it to the database what a value is: with a cast to text, citext would not be equal to itself."""
@@ -25,7 +38,7 @@ class Untyped(UserDefinedType[Any]):
     cache_ok = True
 
     def get_col_spec(self, **_: object) -> str:
-        """As a cast would call it; nothing is ever cast to it."""
+        """The name that SQLAlchemy wants of every type; no statement of ours has it."""
         return "TEXT"
 
 
@@ -71,14 +84,8 @@ def is_text(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-TABLE_NAME = "runv_email_alias_rows"
-COLUMNS = ("address", "destination")
-_WIDTH = 255
-"""Of a column for addresses, which have 254 bytes at most."""
-
-
 class OwnershipTable:
-    """The list of the rows of *target*.
+    """The table that lists our rows of *target*, where no column marks them.
 
     Attributes:
         table: the table.
@@ -120,8 +127,8 @@ class OwnershipTable:
             TABLE_NAME,
             sa.MetaData(),
             sa.Column("table_name", sa.String(64), primary_key=True),
-            sa.Column("address", sa.String(_WIDTH), primary_key=True),
-            sa.Column("destination", sa.String(_WIDTH), nullable=False),
+            sa.Column("address", sa.String(ADDRESS_WIDTH), primary_key=True),
+            sa.Column("destination", sa.String(ADDRESS_WIDTH), nullable=False),
             schema=self.schema,
             # Every letter counts there, whatever the database is used to.
             mysql_engine="InnoDB",
@@ -145,20 +152,15 @@ def insertion(table: sa.TableClause, columns: Sequence[str], constants: Mapping[
     return sa.insert(table).values({**given, **{name: untyped(value) for name, value in constants.items()}})
 
 
-OTHERS, OURS, STALE = 0, 1, 2
-"""What a row is: somebody else's; ours, as far as its mark tells; ours, without what the constants give to new ones."""
-
-Old = tuple[str, str | None]
-"""A row as it stands: its address and its destination."""
-
-
 class Tables:
     """The tables of *target* in a database of *kind*.
 
     Attributes:
         target: the rows that are kept in line.
-        rows: their table.
-        listing: the table that lists ours; `None` where a column marks them.
+        name: how messages call their table.
+        rows: the table.
+        ownership: the table that lists ours; `None` where a column marks them.
+        address, goto: the columns of the addresses and the destinations.
     """
 
     def __init__(self, target: Target, kind: SqlType, driver: Driver) -> None:
@@ -175,7 +177,6 @@ class Tables:
 
     @property
     def name(self) -> str:
-        """The table as messages call it."""
         target = self.target
         return f"{target.schema}.{target.table}" if target.schema else target.table
 
@@ -202,13 +203,15 @@ class Tables:
 
     @cached_property
     def found(self) -> sa.Select[Any]:
-        """Address, destination and what a row is to us: see `OTHERS`, `OURS` and `STALE`."""
-        kept = [
+        """Address, destination and what a row is to us: see `OTHERS`, `OURS` and `INCOMPLETE`."""
+        with_constants = [
             self.rows.c[name] == untyped(as_parameter(value, self._kind))
             for name, value in self.target.constants.items()
         ]
-        ours, stale, others = (sa.literal_column(str(each), sa.Integer()) for each in (OURS, STALE, OTHERS))
-        mark: sa.ColumnElement[int] = sa.case((sa.and_(*kept), ours), else_=stale) if kept else ours
+        ours, incomplete, others = (sa.literal_column(str(each), sa.Integer()) for each in (OURS, INCOMPLETE, OTHERS))
+        mark: sa.ColumnElement[int] = (
+            sa.case((sa.and_(*with_constants), ours), else_=incomplete) if with_constants else ours
+        )
         if self.ownership is None:
             mark = sa.case((self.marked(), mark), else_=others)
         return sa.select(self._text(self.address, "a"), self._text(self.goto, "g"), mark.label("m"))
@@ -242,23 +245,23 @@ class Tables:
         return sa.select(sa.func.count(), first).where(self.marked(), sa.not_(self._in_domain(domain)))
 
     def which(self, addresses: Iterable[str], keys: Sequence[str]) -> sa.Select[Any]:
-        """To which of *keys*, by its place, each of *addresses* is equal for the database."""
-        equal = sa.case(*((self.address == untyped(key), sa.literal_column(str(at))) for at, key in enumerate(keys)))
+        """To which of *keys*, by its index, each of *addresses* is equal for the database."""
+        equal = sa.case(*((self.address == untyped(key), sa.literal_column(str(n))) for n, key in enumerate(keys)))
         return sa.select(self._text(self.address, "a"), equal.label("k")).where(among(self.address, addresses))
 
-    def delete(self, rows: Sequence[Old]) -> sa.Delete:
+    def delete(self, rows: Sequence[Row]) -> sa.Delete:
         """A statement that deletes *rows* of ours as they stand."""
         return sa.delete(self.rows).where(self._as_they_stand(rows), self.marked())
 
-    def update(self, rows: Mapping[Old, str], *, stale: bool) -> sa.Update:
-        """A statement that points *rows* of ours elsewhere, and gives them the constants where they are *stale*."""
+    def update(self, rows: Mapping[Row, str], *, constants: bool) -> sa.Update:
+        """A statement that points *rows* of ours elsewhere, and with *constants* gives them those besides."""
         if len(rows) == 1:
             new: Any = untyped(next(iter(rows.values())))
         else:
             cases = ((self._as_they_stand([old]), untyped(goto)) for old, goto in rows.items())
             new = sa.case(*cases, else_=self.goto)
         change: dict[str, Any] = {self.target.goto_column: new}
-        if stale:
+        if constants:
             change.update(
                 {name: untyped(as_parameter(value, self._kind)) for name, value in self.target.constants.items()}
             )
@@ -267,10 +270,10 @@ class Tables:
     def privilege_probe(self) -> Iterator[sa.UpdateBase]:
         """Statements that change nothing, and need every privilege that changes will need."""
         target = self.target
-        kept = [(self.rows, (target.address_column, target.goto_column), self.constants)]
+        tables = [(self.rows, (target.address_column, target.goto_column), self.constants)]
         if self.ownership is not None:
-            kept.append((self.ownership.table, COLUMNS, self.ownership.constants))
-        for table, (address, goto), constants in kept:
+            tables.append((self.ownership.table, COLUMNS, self.ownership.constants))
+        for table, (address, goto), constants in tables:
             values = {address: "", goto: "", **constants}
             nothing = sa.select(*map(untyped, values.values())).where(sa.false())
             yield sa.insert(table).from_select(list(values), nothing, include_defaults=False)
@@ -283,23 +286,23 @@ class Tables:
         # Blanks may follow that the database's own equality does not see.
         return sa.func.lower(self._driver.text(self.address)).like(untyped(f"%@{domain}%"))
 
-    def _as_they_stand(self, rows: Sequence[Old]) -> sa.ColumnElement[bool]:
+    def _as_they_stand(self, rows: Sequence[Row]) -> sa.ColumnElement[bool]:
         full = [(address, goto) for address, goto in rows if goto is not None and is_text(goto)]
-        # What no text can name has to go all the same.
-        strange = [address for address, goto in rows if goto is not None and not is_text(goto)]
+        # Bytes that are no text cannot be a parameter; such a row is named by its address alone.
+        no_text = [address for address, goto in rows if goto is not None and not is_text(goto)]
         empty = [address for address, goto in rows if goto is None]
-        kinds: list[sa.ColumnElement[bool]] = []
+        conditions: list[sa.ColumnElement[bool]] = []
         if len(full) == 1:
-            kinds.append(sa.and_(self.address == untyped(full[0][0]), self.goto == untyped(full[0][1])))
+            conditions.append(sa.and_(self.address == untyped(full[0][0]), self.goto == untyped(full[0][1])))
         elif full:
             pairs = sa.tuple_(self.address, self.goto, types=[UNTYPED, UNTYPED]).in_(full)
             # An index of the addresses alone is of no use for pairs, to some servers.
-            kinds.append(sa.and_(among(self.address, [address for address, _ in full]), pairs))
-        if strange:
-            kinds.append(among(self.address, strange))
+            conditions.append(sa.and_(among(self.address, [address for address, _ in full]), pairs))
+        if no_text:
+            conditions.append(among(self.address, no_text))
         if empty:
-            kinds.append(sa.and_(among(self.address, empty), self.goto.is_(None)))
-        return sa.or_(*kinds)
+            conditions.append(sa.and_(among(self.address, empty), self.goto.is_(None)))
+        return sa.or_(*conditions)
 
     def _text(self, column: sa.ColumnElement[Any], label: str) -> sa.ColumnElement[Any]:
         return self._driver.text(column).label(label)

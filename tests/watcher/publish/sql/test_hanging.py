@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from schemas.sql_block import Database as Given
-from watcher.publish.sql.connection import _standing_by
+from watcher.publish.sql.connection import _idle_threads
 from watcher.publish.sql.database import Database
 from watcher.publish.sql.errors import DatabaseError, Kind
 from watcher.publish.sql.map_file import SqlMapError, SqlType
@@ -191,7 +191,7 @@ def test_an_option_file_that_nobody_writes_to_is_waited_for_no_longer_than_a_ser
 def _await_threads(*, hanging: int) -> None:
     """Wait until all threads stand by for the next use, but those that hang: of their own they tell nobody."""
     poll(
-        lambda: sum(each.name == "database" for each in threading.enumerate()) - len(_standing_by) == hanging,
+        lambda: sum(each.name == "database" for each in threading.enumerate()) - len(_idle_threads) == hanging,
         what="the threads",
     )
 
