@@ -23,7 +23,7 @@ from watcher.publish.sql.tables import table_of, untyped
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - never made by us
 _BARE = re.compile(r"[A-Za-z0-9@._+-]*")
 # A server that is not strict would cut a destination off that its column has no room for, and mail would go elsewhere.
-_BEGINNING = "SET autocommit = 0, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
+_INIT_COMMAND = "SET autocommit = 0, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
 _AT_ONCE = 1000
 """How many rows a statement takes: far below max_allowed_packet, whose least default is a megabyte."""
 
@@ -53,22 +53,22 @@ _CODES: Mapping[Kind, Iterable[int]] = {
     Kind.UNREACHABLE: (2002, 2003, 2005, 1040, 1203, 1226, 1129),
     Kind.LOST: (0, 2006, 2013, 1053, 1927, 1152, 1158, 1159, 1160, 1161, 1047),
 }
-_TROUBLES = {code: kind for kind, codes in _CODES.items() for code in codes}
+_KINDS = {code: kind for kind, codes in _CODES.items() for code in codes}
 
 
 class _Connection(Connection):
-    """One that is not made in the clear where it was to be encrypted, as the library did before its version 1.2."""
+    """A connection that is never in the clear where it was to be encrypted, as PyMySQL made it before version 1.2."""
 
     def _get_server_information(self) -> None:
         super()._get_server_information()  # type: ignore[misc]
-        # Before anything is said of who we are. Newer ones also try it where nobody asked for it.
-        known = vars(self)
-        if known.get("_ssl_required", known["ssl"]) and not known["server_capabilities"] & CLIENT.SSL:
+        # Before the login is sent. Newer versions try TLS also where it is not required.
+        attributes = vars(self)
+        if attributes.get("_ssl_required", attributes["ssl"]) and not attributes["server_capabilities"] & CLIENT.SSL:
             raise pymysql.OperationalError(CR.CR_SSL_CONNECTION_ERROR, "The server does not speak TLS")
 
 
 class MariaDB:
-    """See `watcher.publish.sql.engines.Driver`."""
+    """The driver of MariaDB and MySQL; see `watcher.publish.sql.engines.Driver`."""
 
     url = "mysql+pymysql://"
     options: Mapping[str, Any] = {}
@@ -76,36 +76,36 @@ class MariaDB:
     begin_reading = "START TRANSACTION READ ONLY"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> Connection[Any]:
-        """A connection; one that is left to the library's defaults is to the socket, as libmariadb has it."""
+        # What is left to the library's defaults is the socket, as in libmariadb.
         options = options_of(sql_map)
-        display_path: dict[str, Any] = {}
+        address: dict[str, Any] = {}
         if host is not None and host.socket is not None:
-            display_path["unix_socket"] = host.socket
+            address["unix_socket"] = host.socket
         elif host is not None and host.name not in {None, "localhost"}:
-            display_path["host"] = host.name
+            address["host"] = host.name
         elif (name := host_of(options)) is not None:
-            display_path["host"] = name
+            address["host"] = name
         else:
-            display_path["unix_socket"] = options.get("socket") or next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
+            address["unix_socket"] = options.get("socket") or next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
         if host is not None and (port := host.port or options.get("port")):
-            display_path["port"] = int(port)
-        patience = max(1, round(min(seconds, CONNECT_SECONDS)))
+            address["port"] = int(port)
+        timeout = max(1, round(min(seconds, CONNECT_SECONDS)))
         try:
             connection = _Connection(
                 user=sql_map.user or options.get("user"),
                 password=_as_bytes(sql_map.password.value if sql_map.password else options.get("password", "")),
                 database=sql_map.dbname,
                 charset="utf8mb4",
-                connect_timeout=patience,
-                read_timeout=patience,
-                write_timeout=patience,
+                connect_timeout=timeout,
+                read_timeout=timeout,
+                write_timeout=timeout,
                 # Rows that an UPDATE finds count, though they may be as they should be already.
                 client_flag=CLIENT.FOUND_ROWS,
                 # What goes to a socket does not leave the machine, and no certificate is for its name.
-                ssl=None if "unix_socket" in display_path else _tls(sql_map.tls, options),
-                ssl_disabled="unix_socket" in display_path,
-                init_command=_BEGINNING,
-                **display_path,
+                ssl=None if "unix_socket" in address else _tls(sql_map.tls, options),
+                ssl_disabled="unix_socket" in address,
+                init_command=_INIT_COMMAND,
+                **address,
             )
         except OSError as error:
             # What the network says of itself is an error of the library's own.
@@ -119,46 +119,44 @@ class MariaDB:
         return connection
 
     def descriptor(self, connection: Any) -> int | None:
-        """The connection's socket; PyMySQL has no public name for it, and its own time-outs hold without it."""
-        kept = getattr(connection, "_sock", None)
-        return None if kept is None else int(kept.fileno())
+        # PyMySQL has no public name for it; without it its own time-outs hold.
+        connected = getattr(connection, "_sock", None)
+        return None if connected is None else int(connected.fileno())
 
     def limit(self, seconds: float) -> str | None:
-        """Only waits for locks have one that MySQL knows, too; by default they last a minute, and for a table a day."""
+        # MySQL has a limit for waits for locks alone; by default they last a minute, and for a table a day.
         return f"SET innodb_lock_wait_timeout = {round(seconds) + 1}, lock_wait_timeout = {round(seconds) + 1}"
 
     def read_only(self, connection: Any) -> str | None:
-        """A replica is commonly read_only; an account with the privilege to write there all the same should not."""
+        # A replica is commonly read_only; an account that may write there all the same should not.
         with connection.cursor() as cursor:
             cursor.execute("SELECT @@global.read_only")
             found = cursor.fetchone()
         return "read_only is on" if found and found[0] not in {0, "0", "OFF"} else None
 
     def account(self, connection: sa.Connection) -> str | None:
-        """The name and the hosts that it is for: there may be several accounts of one name."""
+        # With the hosts that it is for: there may be several accounts of one name.
         user, _, hosts = str(connection.execute(sa.select(sa.func.current_user())).scalar_one()).rpartition("@")
         return f"'{user}'@'{hosts}'"
 
     def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
-        """By the number."""
         number = error.args[0] if error.args else None
         if "timed out" in str(error) or isinstance(error, TimeoutError):
             return Kind.TIMED_OUT
         # In the words of Python's ssl: the library gives it the number of any server that cannot be reached.
         if connecting and "[SSL" in str(error):
             return Kind.NOT_ENCRYPTED
-        if isinstance(number, int) and (kind := _TROUBLES.get(number)) is not None:
+        if isinstance(number, int) and (kind := _KINDS.get(number)) is not None:
             return Kind.UNREACHABLE if connecting and kind is Kind.LOST else kind
         if connecting and isinstance(error, pymysql.OperationalError | RuntimeError | OSError):
             return Kind.UNREACHABLE
         return Kind.LOST if isinstance(error, pymysql.InterfaceError | OSError) else Kind.REFUSED
 
     def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        """The server gives texts in the connection's character set, and everything else is spelt afterwards."""
+        # The server gives texts in the connection's character set; `text_of` makes texts of all else.
         return column
 
     def all_rows(self, connection: sa.Connection, query: sa.Select[Any]) -> RawRows:
-        """Row by row."""
         return [tuple(row) for row in connection.execute(query)]
 
     def insert_many(
@@ -169,18 +167,17 @@ class MariaDB:
         columns: Sequence[str],
         constants: Mapping[str, Any],
     ) -> None:
-        """In statements of many rows, spelt here: the library takes longer for that than the server for the rest."""
+        # Written out here: the library takes longer for parameters than the server for all the rest.
         raw: Any = connection.connection.driver_connection
-        path = named(connection, table, [*columns, *constants])
-        always = "".join(f", {raw.escape(value)}" for value in constants.values())
-        spelt = [f"({_literal(raw, alias)}, {_literal(raw, goto)}{always})" for alias, goto in rows.items()]
+        into = named(connection, table, [*columns, *constants])
+        more = "".join(f", {raw.escape(value)}" for value in constants.values())
+        values = [f"({_literal(raw, alias)}, {_literal(raw, goto)}{more})" for alias, goto in rows.items()]
         with raw.cursor() as cursor:
-            for begin in range(0, len(spelt), _AT_ONCE):
-                values = ",".join(spelt[begin : begin + _AT_ONCE])
-                cursor.execute(f"INSERT INTO {path} VALUES {values}")  # noqa: S608
+            for begin in range(0, len(values), _AT_ONCE):
+                chunk = ",".join(values[begin : begin + _AT_ONCE])
+                cursor.execute(f"INSERT INTO {into} VALUES {chunk}")  # noqa: S608
 
     def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
-        """What information_schema says, where it is one without transactions."""
         tables = table_of("tables", ("engine", "table_name", "table_schema"), "information_schema")
         schema = sa.func.database() if table.schema is None else untyped(table.schema)
         query = sa.select(tables.c.engine).where(

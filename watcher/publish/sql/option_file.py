@@ -13,7 +13,7 @@ from schemas.errors import error_text
 from watcher.publish.sql.map_file import SqlMap, SqlMapError
 
 _GROUPS = frozenset({"client", "client-server", "client-mariadb"})
-"""What every client of MariaDB's own library reads, besides the group that it is told of."""
+"""The groups that every client of MariaDB's own library reads, besides the one that the map names."""
 _GROUP = re.compile(r"\[([^]]*)\]")
 _SECOND_NAME = re.compile("^tls_(ca|capath|cert|key|cipher|enforce)$")
 _UNCHECKED = re.compile("(ssl|tls)_(fp|fp_?list|crl|crlpath)")
@@ -22,13 +22,13 @@ _ESCAPED = {"b": "\b", "t": "\t", "n": "\n", "r": "\r", "s": " "}
 
 
 def options_of(sql_map: SqlMap) -> Mapping[str, str]:
-    """What the option file of *sql_map* says to a client; the names have underscores. Without a file it is nothing.
+    """The options for clients in the option file of *sql_map*, none without a file; names have underscores.
 
-    What has two names in the library, `tls_ca` and `ssl_ca`, is given the one that begins with `ssl_`.
+    An option of two names in the library, such as `tls_ca` and `ssl_ca`, comes under the one that begins with `ssl_`.
 
     Raises:
-        SqlMapError: it cannot be read, or wants of the server what cannot be checked here. What stands in it is not
-            repeated: that may be a password.
+        SqlMapError: it cannot be read, or wants a check of the server that cannot be made here. The message
+            repeats nothing of its contents, which may be a password.
     """
     path = sql_map.option_file
     if path is None:
@@ -48,7 +48,7 @@ def options_of(sql_map: SqlMap) -> Mapping[str, str]:
             "`option_file`, or write what it says into the map file."
         ) from None
     for name in filter(_UNCHECKED.fullmatch, found):
-        # Without it, a server would be believed that is not to be.
+        # Passed over, a server would be trusted that is not to be.
         raise SqlMapError(
             f"The option file {path} that {sql_map.path} names has a line `{name}`, and neither fingerprints nor "
             "lists of revoked certificates can be checked here. Name the authority in `ssl_ca`, give "
@@ -68,7 +68,7 @@ class _NotUnderstoodError(Exception):
 
 
 def _options(lines: Iterable[str], groups: Iterable[str | None]) -> Iterable[tuple[str, str]]:
-    # In the order of the file, whichever group they are in: the last one counts.
+    # In the order of the file, whichever group they are in: of several under one name the last counts.
     group = None
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line or line[0] in "#;":

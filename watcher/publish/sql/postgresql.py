@@ -42,7 +42,7 @@ _STATES = {
     "57P": Kind.LOST,
     "53300": Kind.UNREACHABLE,
 }
-# libpq gives no code for a connection that was turned down, only words, and those in the server's language.
+# libpq gives no code for a connection that was turned down, only words, in the server's language.
 _TURNED_DOWN = (
     (re.compile(r"SSL error|does not support SSL|certificate"), Kind.NOT_ENCRYPTED),
     (re.compile("Peer authentication failed"), Kind.PEER),
@@ -50,7 +50,6 @@ _TURNED_DOWN = (
     (re.compile(r"permission denied for database"), Kind.PASSWORD),
     (re.compile(r"database .* does not exist"), Kind.NO_DATABASE),
 )
-
 
 _AT_ONCE = 1000
 """How many rows are handed over at once."""
@@ -64,7 +63,7 @@ class _AnyText(TextLoader):
 
 
 class PostgreSQL:
-    """See `watcher.publish.sql.engines.Driver`."""
+    """The driver of PostgreSQL; see `watcher.publish.sql.engines.Driver`."""
 
     url = "postgresql+psycopg://"
     # Looking for hstore would cost a question at each connection.
@@ -73,19 +72,19 @@ class PostgreSQL:
     begin_reading = "SET TRANSACTION READ ONLY"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> psycopg.Connection[Any]:
-        """A connection; a server behind a pooler keeps no prepared statement for us, so there are none."""
         given: dict[str, Any] = {}
         if host is not None and host.uri is None:
             password = sql_map.password.value if sql_map.password else None
             wanted = {"user": sql_map.user, "password": password, "dbname": sql_map.dbname, "port": host.port}
             given = {name: value for name, value in wanted.items() if value is not None}
-            if path := host.socket or host.name:
-                given["host"] = path
+            if address := host.socket or host.name:
+                given["host"] = address
         connection = psycopg.connect(
             host.uri.value if host is not None and host.uri is not None else "",
             connect_timeout=max(1, round(min(seconds, CONNECT_SECONDS))),
             client_encoding="UTF8",
             application_name="runv-email-alias",
+            # A server behind a pooler keeps no prepared statement for us.
             prepare_threshold=None,
             **given,
         )
@@ -97,33 +96,30 @@ class PostgreSQL:
         return connection
 
     def descriptor(self, connection: psycopg.Connection[Any]) -> int | None:
-        """The connection's socket."""
         return connection.fileno()
 
     def limit(self, seconds: float) -> str | None:
-        """For this transaction alone, since a pooler gives the session to others."""
+        # For this transaction alone, since a pooler gives the session to others.
         return f"SET LOCAL statement_timeout = {round(seconds * 1000) + 500}"
 
     def read_only(self, connection: psycopg.Connection[Any]) -> str | None:
-        """A standby says so by itself since PostgreSQL 14; earlier ones are asked."""
+        # A standby says so by itself since PostgreSQL 14; earlier ones are asked.
         status = connection.info.parameter_status
-        standby, reading = status("in_hot_standby"), status("default_transaction_read_only")
-        if standby is None or reading is None:
+        standby, read_only = status("in_hot_standby"), status("default_transaction_read_only")
+        if standby is None or read_only is None:
             found = connection.execute(
                 "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')"
             ).fetchone()
             connection.rollback()
-            standby, reading = ("on" if found and found[0] else "off"), (found[1] if found else "off")
+            standby, read_only = ("on" if found and found[0] else "off"), (found[1] if found else "off")
         if standby == "on":
             return "it is a standby"
-        return "default_transaction_read_only is on" if reading == "on" else None
+        return "default_transaction_read_only is on" if read_only == "on" else None
 
     def account(self, connection: sa.Connection) -> str | None:
-        """The user's name is all."""
         return None
 
     def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
-        """By the code, else by the words."""
         state = getattr(error, "sqlstate", None) or ""
         for length in (5, 3, 2):
             if (kind := _STATES.get(state[:length])) is not None and len(state) >= length:
@@ -131,17 +127,17 @@ class PostgreSQL:
         if connecting:
             if isinstance(error, psycopg.errors.ConnectionTimeout):
                 return Kind.TIMED_OUT
-            message = (kind for words, kind in _TURNED_DOWN if words.search(str(error)))
-            return next(message, Kind.UNREACHABLE)
+            kinds = (kind for words, kind in _TURNED_DOWN if words.search(str(error)))
+            return next(kinds, Kind.UNREACHABLE)
         lost = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         return Kind.LOST if lost else Kind.REFUSED
 
     def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        """A cast takes the blanks off a char(n), too."""
+        # The cast takes the blanks off a char(n), too.
         return sa.cast(column, sa.Text())
 
     def all_rows(self, connection: sa.Connection, query: sa.Select[Any]) -> RawRows:
-        """As one JSON text: a hundred thousand rows of their own take the library a second."""
+        # As one JSON text: a hundred thousand rows take the library a second.
         inner = query.subquery()
         whole = sa.select(sa.cast(sa.func.json_agg(sa.func.json_build_array(*inner.c)), sa.Text()))
         text = connection.execute(whole).scalar_one()
@@ -160,21 +156,20 @@ class PostgreSQL:
         columns: Sequence[str],
         constants: Mapping[str, Any],
     ) -> None:
-        """By COPY, which takes no longer than the server does; what takes none, one statement from one JSON text."""
+        # By COPY, which takes no longer than the server needs for the rows.
         try:
             with connection.begin_nested():
                 _copy(connection, table, rows, columns, constants)
         except (psycopg.errors.WrongObjectType, psycopg.errors.FeatureNotSupported):
-            # So it says of a view, and of a table with policies for rows. They may take an INSERT.
+            # A view and a table with policies for rows take no COPY, but may take an INSERT.
             text = msgspec.json.encode(list(rows.items())).decode()
             each = sa.func.json_array_elements(untyped(text)).table_valued("value", name="r")
-            pair: list[sa.ColumnElement[Any]] = [sa.literal_column(f"r.value ->> {path}") for path in (0, 1)]
+            pair: list[sa.ColumnElement[Any]] = [sa.literal_column(f"r.value ->> {index}") for index in (0, 1)]
             found = sa.select(*pair, *map(untyped, constants.values())).select_from(each)
             connection.execute(sa.insert(table).from_select([*columns, *constants], found, include_defaults=False))
 
     def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
-        """All of its tables have transactions."""
-        return None
+        return None  # all of its tables have transactions
 
 
 def _copy(
@@ -184,11 +179,11 @@ def _copy(
     columns: Sequence[str],
     constants: Mapping[str, Any],
 ) -> None:
-    path = named(connection, table, [*columns, *constants])
-    always = "".join(f"\t{_escaped(value)}" for value in constants.values())
-    lines = [f"{_escaped(alias)}\t{_escaped(goto)}{always}\n" for alias, goto in rows.items()]
+    into = named(connection, table, [*columns, *constants])
+    more = "".join(f"\t{_escaped(value)}" for value in constants.values())
+    lines = [f"{_escaped(alias)}\t{_escaped(goto)}{more}\n" for alias, goto in rows.items()]
     raw: Any = connection.connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(f"COPY {path} FROM STDIN") as copy:
+    with raw.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
         for begin in range(0, len(lines), _AT_ONCE):
             copy.write("".join(lines[begin : begin + _AT_ONCE]))
 

@@ -13,11 +13,69 @@ from typing import NamedTuple
 
 from schemas.sql_block import Value
 
+DEPTH_LIMIT = 20
+"""How deep parentheses may be nested."""
 _NAME_LIMIT = 64
+
+_TOKEN = re.compile(
+    r"""
+    (?P<blank>[ \t\r\n\v\f]+)
+    | (?P<single>'(?:[^'\\]|'')*+')
+    | (?P<double>"(?:[^"\\]|"")*+")
+    | (?P<back>`(?:[^`]|``)*+`)
+    | (?P<number>-?[0-9]+(?:\.[0-9]+)?(?![\w.]))
+    | (?P<word>[^\W\d][\w$]*+)
+    | (?P<sign>[=(),.;])
+    """,
+    re.VERBOSE,
+)
+_EXPANSION = re.compile(r"%(.?)", re.DOTALL)
+
+_WHOLE_ADDRESS = frozenset({"%s", "%u@%d"})
+_KEYWORDS = frozenset(
+    {"all", "and", "as", "between", "by", "case", "cross", "distinct", "except", "exists", "fetch", "for", "from"}
+    | {"full", "group", "having", "in", "inner", "intersect", "into", "is", "join", "lateral", "left", "like", "limit"}
+    | {"natural", "not", "null", "offset", "on", "only", "or", "order", "outer", "right", "select", "straight_join"}
+    | {"union", "using", "where", "window", "xor"}
+)
+_NOT_PLAIN = "is more than a plain SELECT of one column of one table, with conditions joined by AND"
+_ODD_CONDITION = "has a condition that is not understood"
+_TRUTHS = {"true": True, "false": False}
+_LOWERING = frozenset({"lower", "lcase"})
 
 
 class NotPlainError(ValueError):
     """The query is more than can be read; the message is the rest of a sentence that begins with `the query`."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A plain SELECT.
+
+    Attributes:
+        table: the table, without quotes.
+        schema: what stands before the dot.
+        address_column: the column that is compared with the address.
+        goto_column: the one that is answered.
+        constants: the columns that have to hold one value, with it.
+        parts: the columns that have to hold a part of the address, with its pattern (`%d`): no literal of the query.
+    """
+
+    table: str
+    schema: str | None
+    address_column: str
+    goto_column: str
+    constants: dict[str, Value]
+    parts: dict[str, str]
+
+
+def parse_query(text: str, kind: str) -> Query:
+    """Read the query *text* of a map of type *kind*: `mysql`, `pgsql` or `sqlite`, which differ in their quotes.
+
+    Raises:
+        NotPlainError: it is not as plain as that; the message says in what.
+    """
+    return _Parser(tokens(text, kind), folds=kind == "pgsql").query()
 
 
 class Token(NamedTuple):
@@ -48,21 +106,6 @@ class Pattern(NamedTuple):
     text: str
 
 
-_TOKEN = re.compile(
-    r"""
-    (?P<blank>[ \t\r\n\v\f]+)
-    | (?P<single>'(?:[^'\\]|'')*+')
-    | (?P<double>"(?:[^"\\]|"")*+")
-    | (?P<back>`(?:[^`]|``)*+`)
-    | (?P<number>-?[0-9]+(?:\.[0-9]+)?(?![\w.]))
-    | (?P<word>[^\W\d][\w$]*+)
-    | (?P<sign>[=(),.;])
-    """,
-    re.VERBOSE,
-)
-_EXPANSION = re.compile(r"%(.?)", re.DOTALL)
-
-
 def tokens(text: str, kind: str) -> list[Token]:
     """Take the query *text* of a map of type *kind* apart; the types differ in their quotes.
 
@@ -70,26 +113,26 @@ def tokens(text: str, kind: str) -> list[Token]:
         NotPlainError: it has something that no plain query has.
     """
     found: list[Token] = []
-    path = 0
-    while path < len(text):
-        match = _TOKEN.match(text, path)
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         if match is None:
             raise NotPlainError("holds signs that are not understood")
-        path = match.end()
-        sort, written = match.lastgroup or "", match.group()
-        if sort in {"single", "double", "back"}:
-            found.append(_quoted(written, sort, kind))
-        elif sort == "word" and not (written.isascii() and len(written) <= _NAME_LIMIT):
+        position = match.end()
+        group, written = match.lastgroup or "", match.group()
+        if group in {"single", "double", "back"}:
+            found.append(_quoted(written, group, kind))
+        elif group == "word" and not (written.isascii() and len(written) <= _NAME_LIMIT):
             raise NotPlainError("has a name that is not understood")
-        elif sort != "blank":
-            found.append(Token(sort, written))
+        elif group != "blank":
+            found.append(Token(group, written))
     return found
 
 
-def _quoted(written: str, sort: str, kind: str) -> Token:
+def _quoted(written: str, group: str, kind: str) -> Token:
     inner = written[1:-1].replace(written[0] * 2, written[0])
     # MariaDB takes double quotes for a string, and so does SQLite where no column has that name.
-    is_string = sort == "single" or (sort == "double" and (kind == "mysql" or (kind == "sqlite" and "%" in inner)))
+    is_string = group == "single" or (group == "double" and (kind == "mysql" or (kind == "sqlite" and "%" in inner)))
     if is_string and not inner.isprintable():
         raise NotPlainError("has a string that is not understood")
     if is_string:
@@ -125,31 +168,6 @@ def string(text: str) -> Literal | Pattern:
     return Pattern(text)
 
 
-DEPTH_LIMIT = 20
-"""How deep parentheses may be nested."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """A plain SELECT.
-
-    Attributes:
-        table: the table, without quotes.
-        schema: what stands before the dot.
-        address_column: the column that is compared with the address.
-        goto_column: the one that is answered.
-        constants: the columns that have to hold one value, with it.
-        parts: the columns that have to hold a part of the address, with its pattern (`%d`): no literal of the query.
-    """
-
-    table: str
-    schema: str | None
-    address_column: str
-    goto_column: str
-    constants: dict[str, Value]
-    parts: dict[str, str]
-
-
 class _Column(NamedTuple):
     path: tuple[str, ...]
     lowered: bool = False
@@ -157,41 +175,31 @@ class _Column(NamedTuple):
 
 _Operand = _Column | Literal | Pattern
 
-_WHOLE_ADDRESS = frozenset({"%s", "%u@%d"})
-_KEYWORDS = frozenset(
-    {"all", "and", "as", "between", "by", "case", "cross", "distinct", "except", "exists", "fetch", "for", "from"}
-    | {"full", "group", "having", "in", "inner", "intersect", "into", "is", "join", "lateral", "left", "like", "limit"}
-    | {"natural", "not", "null", "offset", "on", "only", "or", "order", "outer", "right", "select", "straight_join"}
-    | {"union", "using", "where", "window", "xor"}
-)
-_MORE = "is more than a plain SELECT of one column of one table, with conditions joined by AND"
-_CONDITION = "has a condition that is not understood"
-_TRUTHS = {"true": True, "false": False}
-_LOWERING = frozenset({"lower", "lcase"})
-
-
-def parse_query(text: str, kind: str) -> Query:
-    """Read the query *text* of a map of type *kind*: `mysql`, `pgsql` or `sqlite`, which differ in their quotes.
-
-    Raises:
-        NotPlainError: it is not as plain as that; the message says in what.
-    """
-    return _Parser(tokens(text, kind), folds=kind == "pgsql").query()
-
 
 @dataclass
 class _Parser:
-    """One pass over the tokens, from the left to the right."""
+    """A recursive descent over the tokens; each method takes what it is named after, from `position` on.
+
+    Attributes:
+        tokens: of the query.
+        folds: whether names without quotes are in lower case, as in PostgreSQL.
+        position: index of the next token.
+        depth: how many parentheses are open.
+        names: what a column of the table may be qualified with.
+        address: the column that is compared with the whole address, once it was found.
+        constants, parts: as in `Query`.
+        spellings: name of a column, folded -> as the query spelt it first.
+    """
 
     tokens: list[Token]
     folds: bool
-    place: int = 0
+    position: int = 0
     depth: int = 0
     names: frozenset[tuple[str, ...]] = frozenset()
     address: str | None = None
     constants: dict[str, Value] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
-    spelt: dict[str, str] = field(default_factory=dict)
+    spellings: dict[str, str] = field(default_factory=dict)
 
     def query(self) -> Query:
         self._expect("select")
@@ -208,11 +216,11 @@ class _Parser:
         if self._word("limit") and not re.fullmatch("[1-9][0-9]*", self._next().text):
             raise NotPlainError("has a LIMIT that is not understood")
         self._sign(";")
-        if self.place < len(self.tokens):
-            raise NotPlainError(_MORE)
+        if self.position < len(self.tokens):
+            raise NotPlainError(_NOT_PLAIN)
         if self.address is None:
             raise NotPlainError("compares no column with the whole address, `'%s'`")
-        goto = self._own(answered)
+        goto = self._name_of(answered)
         if {self.address, goto} & {*self.constants, *self.parts} or self.address == goto:
             raise NotPlainError("wants more of the columns of address and destination than that they are these")
         return Query(
@@ -246,15 +254,15 @@ class _Parser:
             self._close()
             return
         if self._word("not"):
-            self._hold(self._own(self._column()), False)
+            self._require(self._name_of(self._column()), False)
             return
         one = self._operand()
         if self._sign("="):
             self._compare(one, self._operand())
         elif isinstance(one, _Column) and not one.lowered:
-            self._hold(self._own(one), self._truth())
+            self._require(self._name_of(one), self._truth())
         elif one not in {Literal(1), Literal(True)}:
-            raise NotPlainError(_CONDITION)
+            raise NotPlainError(_ODD_CONDITION)
 
     def _truth(self) -> bool:
         if not self._word("is"):
@@ -262,7 +270,7 @@ class _Parser:
         denied = self._word("not")
         word = self._next()
         if not word.is_word(*_TRUTHS):
-            raise NotPlainError(_CONDITION)
+            raise NotPlainError(_ODD_CONDITION)
         return _TRUTHS[word.text.lower()] != denied
 
     def _compare(self, one: _Operand, other: _Operand) -> None:
@@ -270,33 +278,33 @@ class _Parser:
             one, other = other, one
         if not isinstance(one, _Column):
             if one != other or isinstance(one, Pattern):
-                raise NotPlainError(_CONDITION)
+                raise NotPlainError(_ODD_CONDITION)
         elif isinstance(other, _Column):
             raise NotPlainError("compares two columns with each other")
         elif isinstance(other, Literal):
             if one.lowered:
                 raise NotPlainError("compares what a function makes of a column")
-            self._hold(self._own(one), other.value)
+            self._require(self._name_of(one), other.value)
         elif other.text.lower() in _WHOLE_ADDRESS:
             if self.address is not None:
                 raise NotPlainError("compares more than once with the whole address")
-            self.address = self._own(one)
-        elif self.parts.setdefault(self._own(one), other.text) != other.text:
-            raise NotPlainError(_CONDITION)
+            self.address = self._name_of(one)
+        elif self.parts.setdefault(self._name_of(one), other.text) != other.text:
+            raise NotPlainError(_ODD_CONDITION)
 
-    def _hold(self, column: str, value: Value) -> None:
-        held = self.constants.setdefault(column, value)
-        if held != value or type(held) is not type(value):
+    def _require(self, column: str, value: Value) -> None:
+        required = self.constants.setdefault(column, value)
+        if required != value or type(required) is not type(value):
             raise NotPlainError(f"wants two values of the column `{column}` at once")
 
     def _operand(self) -> _Operand:
         if not (self._peek().is_word(*_LOWERING) and self._peek(1) == Token("sign", "(")):
             return self._plain()
-        self.place += 2
+        self.position += 2
         operand = self._plain()
         self._close()
         if isinstance(operand, Literal):
-            raise NotPlainError(_CONDITION)
+            raise NotPlainError(_ODD_CONDITION)
         # Lower case makes no difference to the address: Postfix asks in lower case, and our addresses are in it.
         return operand._replace(lowered=True) if isinstance(operand, _Column) else operand
 
@@ -313,12 +321,12 @@ class _Parser:
     def _column(self) -> _Column:
         return _Column(self._path())
 
-    def _own(self, column: _Column) -> str:
+    def _name_of(self, column: _Column) -> str:
         if len(column.path) > 1 and column.path[:-1] not in self.names:
             raise NotPlainError("names a column of another table")
         name = column.path[-1]
         # PostgreSQL alone tells columns from each other that differ in case only.
-        return self.spelt.setdefault(name if self.folds else name.lower(), name)
+        return self.spellings.setdefault(name if self.folds else name.lower(), name)
 
     def _path(self) -> tuple[str, ...]:
         found = [self._name()]
@@ -331,32 +339,32 @@ class _Parser:
         if token.kind == "name":
             return token.text
         if token.kind != "word" or token.is_word(*_KEYWORDS):
-            raise NotPlainError(_MORE)
+            raise NotPlainError(_NOT_PLAIN)
         return token.text.lower() if self.folds else token.text
 
     def _peek(self, further: int = 0) -> Token:
-        path = self.place + further
-        return self.tokens[path] if path < len(self.tokens) else Token("end", "")
+        index = self.position + further
+        return self.tokens[index] if index < len(self.tokens) else Token("end", "")
 
     def _next(self) -> Token:
         token = self._peek()
-        self.place += 1
+        self.position += 1
         return token
 
     def _word(self, word: str) -> bool:
         found = self._peek().is_word(word)
-        self.place += found
+        self.position += found
         return found
 
     def _sign(self, sign: str) -> bool:
         found = self._peek() == Token("sign", sign)
-        self.place += found
+        self.position += found
         return found
 
     def _expect(self, word: str) -> None:
         if not self._word(word):
-            raise NotPlainError(_MORE)
+            raise NotPlainError(_NOT_PLAIN)
 
     def _close(self) -> None:
         if not self._sign(")"):
-            raise NotPlainError(_CONDITION)
+            raise NotPlainError(_ODD_CONDITION)

@@ -30,7 +30,7 @@ _NAMES = {
     "SQLITE_MISMATCH": Kind.BAD_VALUE,
     "SQLITE_TOOBIG": Kind.BAD_VALUE,
 }
-_SAID = {
+_MESSAGES = {
     "no such table": Kind.NO_TABLE,
     "no such column": Kind.NO_COLUMN,
     "has no column named": Kind.NO_COLUMN,
@@ -38,7 +38,7 @@ _SAID = {
 
 
 class SQLite:
-    """See `watcher.publish.sql.engines.Driver`."""
+    """The driver of sqlite; see `watcher.publish.sql.engines.Driver`."""
 
     url = "sqlite+pysqlite://"
     options: Mapping[str, Any] = {}
@@ -47,8 +47,8 @@ class SQLite:
     begin_reading = "PRAGMA query_only = ON"
 
     def connect(self, sql_map: SqlMap, host: SqlHost | None, seconds: float) -> sqlite3.Connection:
-        """A connection to a file that is there: a missing one is not made, since its table would be missing, too."""
         connection = sqlite3.connect(
+            # A file that is missing is not made, since its table would be missing, too.
             f"file:{quote(sql_map.dbpath or '')}?mode=rw",
             uri=True,
             timeout=min(seconds, CONNECT_SECONDS),
@@ -60,35 +60,29 @@ class SQLite:
         return connection
 
     def descriptor(self, connection: sqlite3.Connection) -> int | None:
-        """There is none; waits for locks have a limit of their own."""
-        return None
+        return None  # there is none; waits for locks have the time-out of the connection
 
     def limit(self, seconds: float) -> str | None:
-        """The connection has its own, and there is no server."""
         return None
 
     def read_only(self, connection: sqlite3.Connection) -> str | None:
-        """There is one file only."""
         return None
 
     def account(self, connection: sa.Connection) -> str | None:
-        """The user's name is all."""
         return None
 
     def kind_of(self, error: BaseException, *, connecting: bool) -> Kind:
-        """By the code's name, else by the words, which nobody translates."""
+        # By the code's name, else by the words, which nobody translates.
         name = getattr(error, "sqlite_errorname", "")
         for begin, kind in _NAMES.items():
             if name.startswith(begin):
                 return kind
-        return next((kind for words, kind in _SAID.items() if words in str(error)), Kind.REFUSED)
+        return next((kind for words, kind in _MESSAGES.items() if words in str(error)), Kind.REFUSED)
 
     def text(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        """As it is."""
         return column
 
     def all_rows(self, connection: sa.Connection, query: sa.Select[Any]) -> RawRows:
-        """Row by row."""
         return [tuple(row) for row in connection.execute(query)]
 
     def insert_many(
@@ -99,7 +93,6 @@ class SQLite:
         columns: Sequence[str],
         constants: Mapping[str, Any],
     ) -> None:
-        """One statement, for each row once."""
         address, goto = columns
         statement = sa.insert(table).values(
             {
@@ -111,5 +104,4 @@ class SQLite:
         connection.execute(statement, [{"a": alias, "g": destination} for alias, destination in rows.items()])
 
     def engine_of(self, connection: sa.Connection, table: sa.TableClause) -> str | None:
-        """All of its tables have transactions."""
-        return None
+        return None  # all of its tables have transactions
