@@ -12,7 +12,7 @@ from schemas.json_records import parse_record
 from schemas.request import Timestamp
 
 LINE_LIMIT = 16 * 1024
-"""Octets that a line may have; those we write are far shorter."""
+"""Bytes that a line may have; those we write are far shorter."""
 
 TEXT_LIMIT = 400
 """Characters of one text that are kept: a refused file may hold thousands."""
@@ -82,7 +82,7 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_line(line: AuditLine) -> bytes:
     """Write *line* in ASCII, so that a file shown raw does nothing to a terminal; long texts are cut short."""
-    return json.dumps({name: _short(value) for name, value in to_plain(line).items()}).encode("ascii") + b"\n"
+    return json.dumps({name: _shortened(value) for name, value in to_plain(line).items()}).encode("ascii") + b"\n"
 
 
 def to_plain(line: AuditLine) -> dict[str, object]:
@@ -90,7 +90,7 @@ def to_plain(line: AuditLine) -> dict[str, object]:
     return {name: value for name, value in msgspec.to_builtins(line).items() if value is not None or name in _ALWAYS}
 
 
-def _short(value: object) -> object:
+def _shortened(value: object) -> object:
     if not isinstance(value, str):
         return value
     # A name that is not UTF-8 has lone surrogates, which no JSON holds: the line could not be read again.

@@ -15,11 +15,15 @@ from msgspec import Meta
 from schemas.errors import ConfigError, ExpectedError
 from schemas.fs.directory import read_plain
 from schemas.json_records import NotJsonError, ShapeError, parse_object
-from schemas.sql_block import AbsolutePath, Database, as_meant, contradictions, trouble_of
+from schemas.sql_block import AbsolutePath, Database, contradictions, problem_of, without_blanks
 from schemas.text import printable
 
+DEFAULT_PATH = "/etc/runv-member-mail.json"
+PATH_VARIABLE = "RUNV_MEMBER_MAIL_CONFIG"
+
 SIZE_LIMIT = 1024 * 1024
-_TOLD = 50
+_PROBLEM_LIMIT = 50
+"""So many problems of one file are listed."""
 
 Backend = Literal[
     "postfix-hash",
@@ -143,7 +147,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     @property
     def mode(self) -> int:
-        """`file_mode` as a number."""
         return int(self.file_mode.removeprefix("0o"), 8)
 
 
@@ -151,24 +154,24 @@ def parse_config(data: bytes, path: str) -> Config:
     """Parse a config; *path* is how messages call it.
 
     Raises:
-        ConfigError: all that is wrong, one line each, but for a file in which hardly anything is right.
+        ConfigError: what is wrong, one line each, up to a limit.
     """
     try:
         given = parse_object(data)
     except (NotJsonError, ShapeError) as error:
         raise ConfigError(f"The config file {path} was expected to be one JSON object. {error}") from error
-    given = {key: as_meant(value) if _is_block(value, key) else value for key, value in given.items()}
+    given = {key: without_blanks(value) if _is_block(value, key) else value for key, value in given.items()}
     kinds = {field.name: field.type for field in msgspec.structs.fields(Config)}
-    troubles = list(itertools.islice(_troubles(given, kinds), _TOLD))
-    if troubles:
-        raise ConfigError("\n".join(f"{path}: {trouble}" for trouble in troubles))
+    problems = list(itertools.islice(_problems(given, kinds), _PROBLEM_LIMIT))
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
     config = msgspec.convert(given, Config)
-    if troubles := list(_together(config)):
-        raise ConfigError("\n".join(f"{path}: {trouble}" for trouble in troubles))
+    if problems := list(_contradictions(config)):
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
     return config
 
 
-def _together(config: Config) -> Iterator[str]:
+def _contradictions(config: Config) -> Iterator[str]:
     if config.sql is not None and config.mysql is not None:
         yield "`sql` and `mysql` are two names for one block; give one of them."
         return
@@ -183,29 +186,29 @@ def _together(config: Config) -> Iterator[str]:
     yield from contradictions(given)
 
 
-def _troubles(given: Mapping[str, object], kinds: Mapping[str, object]) -> Iterator[str]:
+def _problems(given: Mapping[str, object], kinds: Mapping[str, object]) -> Iterator[str]:
     for key, value in given.items():
         if key not in kinds:
             yield _unknown(key, kinds)
         elif _is_block(value, key):
-            yield from _troubles_inside(key, value)
-        elif trouble := _trouble(key, value, kinds[key]):
-            yield trouble
+            yield from _problems_of_block(key, value)
+        elif problem := _problem_of(key, value, kinds[key]):
+            yield problem
 
 
 def _is_block(value: object, key: str) -> TypeGuard[dict[str, object]]:
     return key in {"sql", "mysql"} and isinstance(value, dict)
 
 
-def _troubles_inside(block: str, given: Mapping[str, object]) -> Iterator[str]:
+def _problems_of_block(block: str, given: Mapping[str, object]) -> Iterator[str]:
     for key, value in given.items():
         if key not in Database.__struct_fields__:
             yield _unknown(key, Database.__struct_fields__, f"{block}.")
-        elif trouble := trouble_of(f"{block}.{key}", key, value):
-            yield trouble
+        elif problem := problem_of(f"{block}.{key}", key, value):
+            yield problem
 
 
-def _trouble(key: str, value: object, kind: object) -> str | None:
+def _problem_of(key: str, value: object, kind: object) -> str | None:
     if key == "backend" and value not in get_args(Backend):
         return f"`backend` is {printable(str(value))!r}; one of {', '.join(get_args(Backend))} was expected."
     try:
@@ -227,12 +230,19 @@ def _unknown(key: str, known: Collection[str], within: str = "") -> str:
     return f"The key `{within}{printable(key)}` is not known; the nearest known one is `{within}{near[0]}`."
 
 
-DEFAULT_PATH = "/etc/runv-member-mail.json"
-PATH_VARIABLE = "RUNV_MEMBER_MAIL_CONFIG"
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """A config together with the paths that it and the environment lead to."""
+    """A config together with the paths that it and the environment lead to.
+
+    Attributes:
+        config: the configuration.
+        path: where it is, or would be.
+        domain: of the aliases.
+        registry, lock: the registry and its lock file.
+        queue: the directory for the members' files.
+        requests: the directory of the request records.
+        decisions: the directory of the administrators' markers.
+        audit: the audit log.
+    """
 
     config: Config
     path: str
@@ -243,24 +253,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def requests(self) -> str:
-        """The folder of the request records."""
         return os.path.join(self.config.state_dir, "email-alias-requests")
 
     @property
     def decisions(self) -> str:
-        """The folder of the administrator's markers."""
         return os.path.join(self.config.state_dir, "email-alias-decisions")
 
     @property
     def audit(self) -> str:
-        """The audit log."""
         return os.path.join(self.config.state_dir, "email-alias-audit.jsonl")
 
 
 def load_settings(
     path: str | None = None, environment: Mapping[str, str] = os.environ, *, may_be_absent: bool = False
 ) -> Settings:
-    """Read the config and apply the overrides of the environment.
+    """Read the configuration and apply the overrides of the environment.
 
     Args:
         path: the config file; else the one that `RUNV_MEMBER_MAIL_CONFIG` names; else the default, which may be absent.

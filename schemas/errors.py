@@ -1,4 +1,4 @@
-"""One exception for each kind of trouble that a program of ours can foresee.
+"""The exceptions for what a program of ours can foresee.
 
 Every message is a whole sentence that names the file, what was expected, what was found, and the next step.
 """
@@ -23,7 +23,7 @@ class RegistryError(ExpectedError):
 
 
 class RegistryUnreadableError(RegistryError):
-    """The registry is there and cannot be read, for a reason that no change of it will tell the end of."""
+    """The registry is there and cannot be read, for a reason whose end no change of the file shows."""
 
 
 class RegistryBusyError(ExpectedError):

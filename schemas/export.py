@@ -47,12 +47,12 @@ _MAP_FILE = {
     ]
 }
 _BOTH_BLOCKS = {"properties": {name: {"type": "object"} for name in ("sql", "mysql")}, "required": ["sql", "mysql"]}
-_BLOCK = "Database"
+_SQL_BLOCK = "Database"
 _MARK = {
     "if": {"properties": {"managed_value": _NOT_BLANK}, "required": ["managed_value"]},
     "then": {"required": ["managed_column"]},
 }
-_MOMENT = "2026-05-19T20:55:18Z"
+_TIMESTAMP = "2026-05-19T20:55:18Z"
 _REQUEST_ID = "20260519T205518.123456Z-pablo-0123456789"
 _DECISION_ID = "20260520T081500.000000Z-pablo-a1b2c3"
 
@@ -61,15 +61,15 @@ def _needs(*names: str) -> dict[str, object]:
     return {"required": list(names), "properties": {name: {"type": "string"} for name in names}}
 
 
-class _Published(NamedTuple):
+class _FileKind(NamedTuple):
     record: Any
     title: str
     examples: list[dict[str, object]]
     more: Mapping[str, object] | None = None
 
 
-_ALL: dict[str, _Published] = {
-    "queue-file": _Published(
+_FILE_KINDS: dict[str, _FileKind] = {
+    "queue-file": _FileKind(
         QueueFile,
         "A file that a member drops in the queue",
         [
@@ -83,7 +83,7 @@ _ALL: dict[str, _Published] = {
             "else": {"allOf": [_needs("destination"), {"properties": {"scope": {"type": "null"}}}]},
         },
     ),
-    "request-record": _Published(
+    "request-record": _FileKind(
         RequestRecord,
         "What became of a queue file",
         [
@@ -97,15 +97,15 @@ _ALL: dict[str, _Published] = {
                 "status": "rejected",
                 "file": "pablo-5f2c.json",
                 "client_id": None,
-                "created_at": _MOMENT,
-                "decided_at": _MOMENT,
+                "created_at": _TIMESTAMP,
+                "decided_at": _TIMESTAMP,
                 "decided_by": "pmurad-admin",
                 "decision_id": _DECISION_ID,
                 "reason": "Please give an address that is yours.",
             }
         ],
     ),
-    "decision": _Published(
+    "decision": _FileKind(
         Decision,
         "The marker that an administrator drops",
         [
@@ -115,7 +115,7 @@ _ALL: dict[str, _Published] = {
                 "request_id": _REQUEST_ID,
                 "destination": "p@example.org",
                 "operator": "pmurad-admin",
-                "created_at": _MOMENT,
+                "created_at": _TIMESTAMP,
             },
             {"decision": "revoke", "username": "pablo", "operator": "pmurad-admin", "reason": "The account is closed."},
             {"decision": "sync", "operator": "root"},
@@ -128,19 +128,19 @@ _ALL: dict[str, _Published] = {
             ]
         },
     ),
-    "failed-decision": _Published(
+    "failed-decision": _FileKind(
         FailedDecision,
         "A marker that could not be applied",
         [
             {
                 "decision_id": _DECISION_ID,
                 "reason": "pablo has no pending request. See `runv-admin-email-alias pending`.",
-                "failed_at": _MOMENT,
+                "failed_at": _TIMESTAMP,
                 "marker": {"decision": "reject", "username": "pablo", "operator": "pmurad-admin"},
             }
         ],
     ),
-    "registry": _Published(
+    "registry": _FileKind(
         RegistryFile,
         "The registry of aliases: entries by username",
         [
@@ -150,8 +150,8 @@ _ALL: dict[str, _Published] = {
                     "alias": "pablo@runv.club",
                     "destination": "p@example.org",
                     "status": "active",
-                    "created_at": _MOMENT,
-                    "updated_at": _MOMENT,
+                    "created_at": _TIMESTAMP,
+                    "updated_at": _TIMESTAMP,
                     "approved_by": "pmurad-admin",
                     "uid": 1001,
                     "updated_by": _DECISION_ID,
@@ -159,7 +159,7 @@ _ALL: dict[str, _Published] = {
             }
         ],
     ),
-    "config": _Published(
+    "config": _FileKind(
         Config,
         "The configuration, /etc/runv-member-mail.json",
         [
@@ -182,12 +182,12 @@ _ALL: dict[str, _Published] = {
         ],
         {"if": _IN_DATABASE, "then": _MAP_FILE, "not": _BOTH_BLOCKS},
     ),
-    "audit-line": _Published(
+    "audit-line": _FileKind(
         AuditLine,
         "A line of the audit log",
         [
             {
-                "time": _MOMENT,
+                "time": _TIMESTAMP,
                 "what": "approved",
                 "username": "pablo",
                 "uid": 1001,
@@ -201,7 +201,7 @@ _ALL: dict[str, _Published] = {
             }
         ],
     ),
-    "status": _Published(
+    "status": _FileKind(
         Status,
         "What the watcher last did",
         [
@@ -209,11 +209,11 @@ _ALL: dict[str, _Published] = {
                 "pid": 812,
                 "start_time": 4711,
                 "version": "0.1.0",
-                "started_at": _MOMENT,
-                "updated_at": _MOMENT,
+                "started_at": _TIMESTAMP,
+                "updated_at": _TIMESTAMP,
                 "backend": "postfix-hash",
                 "enabled": True,
-                "published": {"registry_sha256": "0" * 64, "at": _MOMENT, "aliases": 12},
+                "published": {"registry_sha256": "0" * 64, "at": _TIMESTAMP, "aliases": 12},
                 "pending": 1,
                 "refused": 0,
                 "left_alone": 0,
@@ -224,26 +224,26 @@ _ALL: dict[str, _Published] = {
 }
 
 
-def published() -> dict[str, bytes]:
+def all_schemas() -> dict[str, bytes]:
     """Every schema by its file name."""
-    return {f"{name}.schema.json": _schema(name, kind) for name, kind in _ALL.items()}
+    return {f"{name}.schema.json": _schema(name, kind) for name, kind in _FILE_KINDS.items()}
 
 
-def _schema(name: str, kind: _Published) -> bytes:
+def _schema(name: str, kind: _FileKind) -> bytes:
     head = {
         "$schema": DIALECT,
         "$id": f"urn:runv-email-alias:{name}",
         "title": kind.title,
         "examples": kind.examples,
     }
-    body = {**head, **_even(msgspec.json.schema(kind.record)), **(kind.more or {})}
-    if (block := body.get("$defs", {}).get(_BLOCK)) is not None:
-        _let_blank(block)
+    body = {**head, **_normalized(msgspec.json.schema(kind.record)), **(kind.more or {})}
+    if (block := body.get("$defs", {}).get(_SQL_BLOCK)) is not None:
+        _allow_blanks(block)
     return json.dumps(body, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _let_blank(block: dict[str, Any]) -> None:
-    # As `schemas.database.as_meant` takes it: what is blank is not given.
+def _allow_blanks(block: dict[str, Any]) -> None:
+    # By `schemas.sql_block.without_blanks`, a key that is blank counts as not given.
     for name, given in block["properties"].items():
         if name == "constants":
             shape = {key: given.pop(key) for key in ("type", "propertyNames", "additionalProperties")}
@@ -253,16 +253,16 @@ def _let_blank(block: dict[str, Any]) -> None:
     block |= _MARK
 
 
-def _even(part: Any) -> Any:
+def _normalized(part: Any) -> Any:
     # Versions of msgspec disagree on where `null` stands among alternatives; here it is always the last.
     if isinstance(part, list):
-        return [_even(each) for each in part]
+        return [_normalized(each) for each in part]
     if isinstance(part, str):
         # Of a docstring Python keeps the indentation before 3.13, and not from then on.
         return inspect.cleandoc(part)
     if not isinstance(part, dict):
         return part
-    found = {key: _even(value) for key, value in part.items()}
+    found = {key: _normalized(value) for key, value in part.items()}
     if "anyOf" in found:
         found["anyOf"] = sorted(found["anyOf"], key=lambda each: each == {"type": "null"})
     return found
@@ -270,7 +270,7 @@ def _even(part: Any) -> Any:
 
 def main() -> None:
     """Write every schema beside this module."""
-    for name, data in published().items():
+    for name, data in all_schemas().items():
         Path(__file__).with_name(name).write_bytes(data)
 
 

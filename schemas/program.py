@@ -1,4 +1,4 @@
-"""What all programs of the project share: their names, their exit statuses, and the version that is installed."""
+"""What the programs of the project share: their names, their exit statuses, and the installed version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MEMBER_PROGRAM = "runv-email-alias"
 ADMIN_PROGRAM = "runv-admin-email-alias"
 WATCHER_PROGRAM = "runv-email-alias-watcher"
 WATCHER_UNIT = WATCHER_PROGRAM
-"""As systemctl(1) is told it."""
+"""The name of its service, for systemctl(1)."""
 
 
 class ExitStatus(IntEnum):

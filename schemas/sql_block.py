@@ -1,4 +1,4 @@
-"""The block of the configuration that says where in a database the aliases belong."""
+"""The `sql` block of the configuration: where in a database the aliases belong."""
 
 from __future__ import annotations
 
@@ -16,6 +16,20 @@ Identifier = Annotated[str, Meta(pattern='^[^\\0-\\x1f\\x7f."`]{1,64}(?!\\n)$')]
 TableName = Annotated[str, Meta(pattern='^(?:[^\\0-\\x1f\\x7f."`]{1,64}\\.)?[^\\0-\\x1f\\x7f."`]{1,64}(?!\\n)$')]
 Text = Annotated[str, Meta(pattern="^[^\\0]*$")]
 Value = Text | int | float | bool
+
+
+EARLIER_VALUE = "runv-email-alias"
+"""What stands in `managed_column` where no value is given, as earlier tools have it."""
+_COLUMN = "the name of a column was expected, without quotes and dots"
+_VALUE = "text, a number, true or false was expected"
+_PATH = "a path from / was expected"
+_EXPECTED = {
+    "map_file": _PATH,
+    "write_map_file": _PATH,
+    "table": "the name of a table was expected, or `schema.table`, without quotes",
+    "managed_value": _VALUE,
+    "constants": "an object of columns, each with its value, was expected",
+}
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,22 +60,8 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = msgspec.field(default_factory=dict)
 
 
-EARLIER_VALUE = "runv-email-alias"
-"""What stands in `managed_column` where no value is given, as earlier tools have it."""
-_COLUMN = "the name of a column was expected, without quotes and dots"
-_VALUE = "text, a number, true or false was expected"
-_PATH = "a path from / was expected"
-_EXPECTED = {
-    "map_file": _PATH,
-    "write_map_file": _PATH,
-    "table": "the name of a table was expected, or `schema.table`, without quotes",
-    "managed_value": _VALUE,
-    "constants": "an object of columns, each with its value, was expected",
-}
-
-
-def as_meant(given: Mapping[str, object]) -> dict[str, object]:
-    """The block *given* as it is meant: what is left blank in it is not given.
+def without_blanks(given: Mapping[str, object]) -> dict[str, object]:
+    """The block *given* without the keys that are left blank in it, which count as not given.
 
     The example of earlier tools has `"table": ""` and the like, to be filled in or not, and a `managed_value` that
     counts for nothing where the column for it is blank. A blank one would take every row without a mark for ours.
@@ -75,23 +75,23 @@ def as_meant(given: Mapping[str, object]) -> dict[str, object]:
     return kept
 
 
-def trouble_of(path: str, key: str, value: object) -> str | None:
+def problem_of(path: str, key: str, value: object) -> str | None:
     """What is wrong with *value* of the known *key* of the block; *path* is how the sentence calls it."""
-    kinds = {field.name: field.type for field in msgspec.structs.fields(Database)}
+    types = {field.name: field.type for field in msgspec.structs.fields(Database)}
     if key == "constants" and isinstance(value, dict):
         for column, each in value.items():
             if not _fits(column, Identifier):
                 return f"`{path}` has the key {printable(column)!r}; {_COLUMN}."
             if not _fits(each, Value):
                 return f"`{path}.{printable(column)}` is {printable(str(each))!r}; {_VALUE}."
-    if _fits(value, kinds[key]):
+    if _fits(value, types[key]):
         return None
     return f"`{path}` is {printable(str(value))!r}; {_EXPECTED.get(key, _COLUMN)}."
 
 
-def _fits(value: object, kind: object) -> bool:
+def _fits(value: object, expected: object) -> bool:
     try:
-        msgspec.convert(value, kind)
+        msgspec.convert(value, expected)
     except msgspec.ValidationError:
         return False
     return True

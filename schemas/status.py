@@ -1,4 +1,4 @@
-"""What the watcher last did, for people and programs to read."""
+"""The status file: what the watcher last did, for people and programs to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Untrusted text on its way to a person: a terminal, a log line, a status file."""
+"""Escaping: untrusted text on its way to a terminal, a log line or a status file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ def printable(text: str | bytes, limit: int = 200) -> str:
     r"""Give *text* on one line with every character that a terminal could act on written as an escape.
 
     Control characters, line ends, bidirectional overrides, unassigned code points and bytes that are not UTF-8 come
-    out as `\n`, `\x1b`, `\u202e` and so on; a backslash is doubled, so that what is shown can be told from what was
-    there. At most *limit* characters of the original are shown, with `...` behind them where some were cut.
+    out as `\n`, `\x1b`, `\u202e` and so on; a backslash is doubled, so that the original can be made out.
+    At most *limit* characters of it are shown, with `...` behind them where some were cut.
     """
     value = os.fsdecode(text) if isinstance(text, bytes) else text
     shown = value[:limit]
@@ -20,9 +20,9 @@ def printable(text: str | bytes, limit: int = 200) -> str:
 
 
 def sentence(text: str, limit: int = 4000) -> str:
-    """Give a sentence of ours on one line, likewise, but with the backslashes in it left single.
+    """Give a sentence of ours on one line, escaped as by `printable`, but with the backslashes in it left single.
 
-    What it was filled with was escaped by itself, and would otherwise be escaped once more.
+    The values of its placeholders are escaped already, and would otherwise be escaped once more.
     """
     return printable(text, limit).replace("\\\\", "\\")
 

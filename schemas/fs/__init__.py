@@ -1,1 +1,1 @@
-"""Files and directories among hostile people."""
+"""Files and directories that others may change at any moment."""

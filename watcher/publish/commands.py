@@ -1,4 +1,4 @@
-"""The one way in which another program is run."""
+"""Running other programs: one environment, a time limit for each pass, and what they complained of."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMEOUT = 20.0
 The last sign of life may be half a minute old when a pass begins, and systemd's watchdog waits for a minute.
 """
 LEAST = 1.0
-"""Seconds that each of them has nevertheless: one that hangs must not fail those that would not."""
+"""Seconds that each of them has in any case: one that hangs must not fail the others."""
 
 _QUOTED = re.compile(rb'(, line \d+: [^"]*: )".*')
 """How Postfix repeats a line of a file that it cannot read: of a map in a database, it may be the password's."""
@@ -43,7 +43,7 @@ class Patience:
         self._since: float | None = None
 
     def renew(self) -> None:
-        """A pass begins."""
+        """Begin to count anew, as at the beginning of a pass."""
         self._since = self._clock()
 
     @property
@@ -54,7 +54,7 @@ class Patience:
 
 
 patience = Patience()
-"""Of the one thread that makes passes. In a command, which makes none, each program has all of it."""
+"""Renewed by the one thread that makes passes. In a command, which makes none, each program has all of the time."""
 
 
 class Answer(NamedTuple):
@@ -99,13 +99,11 @@ class Running:
             raise CommandError(f"The program {printable(program)} could not be started: {error.strerror}.") from error
 
     def __enter__(self) -> Self:
-        """Give the program itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """See that it has ended."""
         if self._process.returncode is None:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.__exit__(kind, error, trace)
@@ -127,7 +125,7 @@ class Running:
                 f"The command `{shown(self.command)}` did not end within {timeout:.3g} seconds and was killed. "
                 "Run it by hand to see what it waits for."
             ) from None
-        # A table that does not answer is complained of once for each of ten tries.
+        # Of a table that does not answer Postfix complains ten times, once for each try.
         lines = dict.fromkeys(_QUOTED.sub(rb"\1...", line) for line in complaint.splitlines()[:20] if line.strip())
         complaints = tuple(printable(line, 500) for line in lines)
         return Answer(self._process.returncode, output, complaints)
@@ -149,8 +147,8 @@ def run_well(command: Sequence[str], given: bytes = b"", timeout: float | None =
 
 def failure(command: Sequence[str], answer: Answer) -> str:
     """The sentence for a command that failed."""
-    said = " / ".join(answer.complaints) or "it said nothing."
-    return f"The command `{shown(command)}` failed with exit status {answer.status}: {said}"
+    complaints = " / ".join(answer.complaints) or "it said nothing."
+    return f"The command `{shown(command)}` failed with exit status {answer.status}: {complaints}"
 
 
 def shown(command: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Bringing a map of files into line with the registry: nothing, or one new map."""
+"""The publisher of maps in files: where anything differs from the registry, one new map."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ log = logging.getLogger("runv.publish")
 
 @dataclass(frozen=True)
 class _Published:
-    """What the map holds, as far as we know, and the files that hold it; `None` for those that are to be made anew."""
+    """What the map holds, as far as that is known.
+
+    Attributes:
+        rows: alias -> destination.
+        files: the files that hold them; `None` where they are to be made anew.
+    """
 
     rows: Mapping[str, str]
     files: MapSignature | None
@@ -50,13 +55,13 @@ class FilePublisher:
         self._approvals = approvals
         self._files = MapFiles(config)
         self._plain = is_plain_postmap(config.postmap_command, config.map_type, config.virtual_alias_file)
-        self._held: _Published | None = None
-        self._tidied = False
+        self._published: _Published | None = None
+        self._leftovers_removed = False
         self.problems: dict[str, str] = {}
 
     def drifted(self, *, asked: bool) -> bool:
         """Whether the map's files are not the ones that were left there."""
-        return self._held is None or self._held.files is None or self.found() != self._held.files
+        return self._published is None or self._published.files is None or self.found() != self._published.files
 
     def found(self) -> MapSignature | None:
         """The map's files as they lie there; `None` where their directory cannot be opened."""
@@ -76,31 +81,31 @@ class FilePublisher:
             MassChangeError: the guard holds it back.
             MapError, CommandError: the new map could not be made; the earlier one is in place.
         """
-        if not self._tidied:
+        if not self._leftovers_removed:
             self._files.tidy()
-            self._tidied = True
-        held = self._looked_at()
+            self._leftovers_removed = True
+        published = self._current()
         desired = registry.rows()
-        plan = make_plan(held.rows, desired)
-        if plan.empty and held.files is not None:
+        plan = make_plan(published.rows, desired)
+        if plan.empty and published.files is not None:
             return None
         if not forced:
             refuse_mass_change(plan, registry, self._approvals)
-        self._write(held, desired, plan)
+        self._write(published, desired, plan)
         log.info(describe(plan, self._files.path, len(desired)))
         self._reload()
         return plan
 
-    def _looked_at(self) -> _Published:
-        if self._held is None:
-            self._held = self._first_look()
-        elif self._held.files is not None and self._files.signature() != self._held.files:
+    def _current(self) -> _Published:
+        if self._published is None:
+            self._published = self._first_look()
+        elif self._published.files is not None and self._files.signature() != self._published.files:
             log.warning(
                 f"The map {self._files.path} was changed by somebody else, or is not there; it is made anew "
                 "from the registry."
             )
-            self._held = _Published(self._held.rows, None)
-        return self._held
+            self._published = _Published(self._published.rows, None)
+        return self._published
 
     def _first_look(self) -> _Published:
         signature = self._files.signature()
@@ -118,35 +123,37 @@ class FilePublisher:
             return _Published(text_rows or {}, None)
         return _Published(rows, signature if rows == text_rows else None)
 
-    def _write(self, held: _Published, desired: Mapping[str, str], plan: Plan) -> None:
+    def _write(self, published: _Published, desired: Mapping[str, str], plan: Plan) -> None:
         changed = {**plan.added, **{alias: new for alias, (_, new) in plan.changed.items()}}
-        # Until the new map is proved, what lies there is not known; a failure on the way makes it all anew.
-        self._held = _Published(held.rows, None)
+        # Until the new map has been checked, nothing is known of the files: after a failure they are made anew.
+        self._published = _Published(published.rows, None)
         if self._config.run_postmap and not self._plain:
             self._write_by_command(desired)
             files: MapSignature | None = self._files.signature()
         elif not self._config.run_postmap or self._files.map_type == "texthash":
             files = self._files.write_text(desired)
         else:
-            files = self._make_table(held, desired, plan, changed)
+            files = self._make_table(published, desired, plan, changed)
         if self._config.run_postmap:
-            self._prove_live(held, desired, changed, plan)
-        self._held = _Published(desired, files)
+            self._check_live(published, desired, changed, plan)
+        self._published = _Published(desired, files)
 
     def _make_table(
-        self, held: _Published, desired: Mapping[str, str], plan: Plan, changed: Mapping[str, str]
+        self, published: _Published, desired: Mapping[str, str], plan: Plan, changed: Mapping[str, str]
     ) -> MapSignature:
         files = None
-        if held.files is not None and plan.keys <= SMALL_CHANGE and self._files.map_type in DUMPABLE:
-            files = self._files.amend(desired, changed, plan.removed, held.files)
+        if published.files is not None and plan.keys <= SMALL_CHANGE and self._files.map_type in DUMPABLE:
+            files = self._files.amend(desired, changed, plan.removed, published.files)
         return files or self._files.build(desired)
 
-    def _prove_live(self, held: _Published, desired: Mapping[str, str], changed: Mapping[str, str], plan: Plan) -> None:
+    def _check_live(
+        self, published: _Published, desired: Mapping[str, str], changed: Mapping[str, str], plan: Plan
+    ) -> None:
         try:
-            self._files.prove_live(changed, plan.removed)
+            self._files.check_live(changed, plan.removed)
         except (MapError, CommandError) as error:
             try:
-                self._put_back(held.rows)
+                self._put_back(published.rows)
             except (MapError, CommandError) as second:
                 message = f"{error} {second}"
                 raise MapError(

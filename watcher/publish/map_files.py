@@ -24,12 +24,15 @@ from schemas.fs.directory import Directory, Signature, read_plain, settle, signa
 from schemas.text import N_
 from watcher.publish.postmap import DUMPABLE, SUFFIXES, Asker, Postmap, is_plain_postmap
 
-_MODE = 0o700
+SIZE_LIMIT = 1024 * 1024 * 1024
+
+_BUILD_MODE = 0o700
 _REMOVAL_TRIES = 3
+_ROWS = re.compile(rf"(?:[a-z0-9][a-z0-9._-]{{0,63}}@[a-z0-9.-]+\t{DESTINATION_ROW}\n)*")
 
 
 class BuildDirectory:
-    """Where this process builds the file *name* of the directory *folder*; it is there only while that is done.
+    """Where this process builds the map *name* of the directory *folder*; it is there only while that is done.
 
     A postmap outlives a watcher that is killed, and goes on reading and writing by path. So each process has a
     directory of a name of its own: what the postmap of an earlier one still does is done to files that nobody renames
@@ -42,7 +45,7 @@ class BuildDirectory:
     def __init__(self, folder: str, name: str) -> None:
         prefix = f".{name}.next-"
         self._own = f"{prefix}{secrets.token_hex(4)}"
-        self._anyones = re.compile(re.escape(prefix) + "[0-9a-f]{8}")
+        self._any_process = re.compile(re.escape(prefix) + "[0-9a-f]{8}")
         self.path = os.path.join(folder, self._own, name)
 
     @contextlib.contextmanager
@@ -56,7 +59,7 @@ class BuildDirectory:
             # A disk that failed kept it. Over a table that is there postmap complains of every row.
             _remove(beside, self._own)
         try:
-            beside.make(self._own, _MODE)
+            beside.make(self._own, _BUILD_MODE)
             with Directory(os.path.dirname(self.path)) as directory:
                 yield directory
         except BaseException:
@@ -68,7 +71,7 @@ class BuildDirectory:
     def tidy(self, beside: Directory) -> None:
         """Remove from *beside* what processes that were killed have left there; only one at a time builds this map."""
         for name in beside.names():
-            if self._anyones.fullmatch(name):
+            if self._any_process.fullmatch(name):
                 # What cannot be removed now is removed by the next process.
                 with contextlib.suppress(OSError):
                     _remove(beside, name)
@@ -84,11 +87,6 @@ def _remove(beside: Directory, name: str) -> None:
                 raise
         if not beside.has(name):
             return
-
-
-SIZE_LIMIT = 1024 * 1024 * 1024
-
-_ROWS = re.compile(rf"(?:[a-z0-9][a-z0-9._-]{{0,63}}@[a-z0-9.-]+\t{DESTINATION_ROW}\n)*")
 
 
 class MapError(ExpectedError):
@@ -107,6 +105,7 @@ class MapFiles:
 
     Attributes:
         path: of the source text; the table's name adds the suffix of its type.
+        folder, names: the directory of the two, and their names there.
         map_type: of the lookup table.
         has_table: whether there is a table beside the text, and it is ours to build.
     """
@@ -119,19 +118,18 @@ class MapFiles:
         self._suffix = SUFFIXES[self.map_type]
         # A table that somebody else builds is theirs to change, and changes of it are no drift.
         self.has_table = bool(self._suffix) and config.run_postmap
-        self._workshop = BuildDirectory(self._folder, self._name)
+        self._build_directory = BuildDirectory(self._folder, self._name)
+        # The rows that `render` found good last.
         self._checked: Mapping[str, str] = {}
         plain = is_plain_postmap(config.postmap_command, self.map_type, self.path)
         self.postmap = Postmap(config.postmap_command[0] if plain else "postmap", self.map_type)
 
     @property
     def folder(self) -> str:
-        """The directory of the map."""
         return self._folder
 
     @property
     def names(self) -> set[str]:
-        """The names of the map's files."""
         return {self._name, self._name + self._suffix}
 
     def signature(self) -> MapSignature:
@@ -166,22 +164,22 @@ class MapFiles:
                 raise MapError(
                     N_(
                         "The file {path} was written and read back, and came back different. Look for a broken disk."
-                    ).format(path=self._workshop.path)
+                    ).format(path=self._build_directory.path)
                 )
             aside.rename(self._name, self._name, directory)
             directory.sync()
             return MapSignature(written, None)
 
     def build(self, rows: Mapping[str, str]) -> MapSignature:
-        """Make the whole map from *rows*, prove every row of it, and rename it into place."""
+        """Make the whole map from *rows*, ask it for every row, and rename it into place."""
         text = self._text(rows)
-        path = self._workshop.path
+        path = self._build_directory.path
         with self._building() as (aside, directory):
             # The text comes first: of a table older than its source every Postfix process warns.
             aside.write_aside(self._name, text, self._mode)
             with Asker(self.postmap, path) as asker:
                 self.postmap.build(path, first=asker.start)
-                self._prove(asker, rows)
+                self._check(asker, rows)
             return self._put_in_place(aside, directory)
 
     def amend(
@@ -193,7 +191,7 @@ class MapFiles:
             The signature of the new map, or `None` where the table is not the one that is known.
         """
         gone = list(removed)
-        path = self._workshop.path
+        path = self._build_directory.path
         with self._building() as (aside, directory):
             with Asker(self.postmap, path) as asker:
                 # Before the copying: of two programs started in one breath the second one often has to wait.
@@ -207,22 +205,22 @@ class MapFiles:
                     first = None
                 if gone:
                     self.postmap.delete(path, gone, first)
-                self._prove(asker, changed, gone)
+                self._check(asker, changed, gone)
             return self._put_in_place(aside, directory)
 
-    def prove_live(self, changed: Mapping[str, str], removed: Iterable[str] = ()) -> None:
+    def check_live(self, changed: Mapping[str, str], removed: Iterable[str] = ()) -> None:
         """Ask the map that Postfix reads. Raises `MapError` where it answers something else."""
         # Postfix waits up to two seconds for a text that was changed just now; that one was read back already.
         if self.has_table:
             with Asker(self.postmap, self.path) as asker:
-                self._prove(asker, changed, removed)
+                self._check(asker, changed, removed)
 
     def tidy(self) -> None:
         """Remove what a kill left half built."""
         with self._directory() as directory:
-            self._workshop.tidy(directory)
+            self._build_directory.tidy(directory)
 
-    def _prove(self, asker: Asker, expected: Mapping[str, str], absent: Iterable[str] = ()) -> None:
+    def _check(self, asker: Asker, expected: Mapping[str, str], absent: Iterable[str] = ()) -> None:
         keys = [*expected, *absent]
         found = asker.ask(keys) if keys else {}
         if found == expected:
@@ -282,7 +280,7 @@ class MapFiles:
     def _building(self) -> Iterator[tuple[Directory, Directory]]:
         with self._directory() as directory:
             try:
-                with self._workshop.opened(directory) as aside:
+                with self._build_directory.opened(directory) as aside:
                     yield aside, directory
             except OSError as error:
                 raise self._unwritable(error) from error

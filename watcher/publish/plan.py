@@ -1,4 +1,4 @@
-"""What a publish would change, and whether that is too much to do unasked."""
+"""What a publish would change, and the guard: whether that is too much without an administrator's word."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MASS_CHANGE = N_(
 
 
 class MassChangeError(ExpectedError):
-    """More would change than is changed unasked; the message has the counts, the limit and the command."""
+    """The guard holds a publish back; the message has the counts, the limit and the command that lets it pass."""
 
 
 @dataclass(frozen=True)

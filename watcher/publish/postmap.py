@@ -1,7 +1,7 @@
 """Postfix's postmap(1): building, changing and asking lookup tables.
 
-Its exit status is no proof of anything: a malformed or doubled line is a warning with status 0, and on a full disk lmdb
-reports success over an empty table. So whatever it writes to standard error is a failure, and what was built is asked.
+Its exit status proves nothing: a malformed or doubled line is a warning with status 0, and on a full disk lmdb reports
+success over an empty table. So whatever it writes to standard error is a failure, and what was built is asked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SUFFIXES: Mapping[str, str] = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "
 DUMPABLE = frozenset({"hash", "btree", "lmdb"})
 """The types whose every row postmap can tell; they are also the ones that it can change by key."""
 
-# Said by every Postfix program about a main.cf that sets a parameter twice; it says nothing of the table.
+# The warning of every Postfix program about a main.cf that sets a parameter twice; the table may be well.
 _ABOUT_MAIN_CF = re.compile(r"post\w+: warning: \S+/main\.cf, line \d+: .*")
 
 
@@ -74,7 +74,7 @@ class Postmap:
 
 
 class Asker:
-    """Asks the table of *path* by a postmap that can be started beforehand, for a `with` block.
+    """A postmap that asks the table of *path* and can be started beforehand; a `with` block ends it.
 
     Most of what postmap does is starting. With keys on its standard input it opens the table only when it has read the
     first one, so it may be started before the table is as it should be, or even there.
@@ -85,13 +85,11 @@ class Asker:
         self._running: Running | None = None
 
     def __enter__(self) -> Self:
-        """Give the asker itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End postmap, if it was started and nobody has asked it."""
         if self._running is not None:
             self._running.__exit__(kind, error, trace)
 

@@ -1,4 +1,4 @@
-"""What every publisher promises, whatever kind of map it publishes to, and which one a configuration asks for."""
+"""The publisher of a configuration, and what every publisher promises, whatever kind of map it publishes to."""
 
 from __future__ import annotations
 
@@ -17,33 +17,36 @@ Approvals = Callable[[str], Iterable[RequestRecord]]
 
 
 class Publisher(Protocol):
-    """Keeps one map in line with the registry."""
+    """Keeps one map in line with the registry.
+
+    Attributes:
+        problems: what is wrong though the map is in line, in words, by problem code.
+        conflicts: the aliases that are left out since somebody else's row holds them.
+        hosts: how far the hosts are that Postfix asks, other than the one that is written to.
+        due: when the map is to be looked at though nothing happens, on the monotonic clock; `None`: never.
+    """
 
     @property
-    def problems(self) -> Mapping[str, str]:
-        """What is wrong though the map is in line, in words, by code."""
+    def problems(self) -> Mapping[str, str]: ...
 
     @property
-    def conflicts(self) -> Sequence[Conflict]:
-        """The aliases that are left out since somebody else's row holds them."""
+    def conflicts(self) -> Sequence[Conflict]: ...
 
     @property
-    def hosts(self) -> Sequence[Host]:
-        """How far the hosts are that Postfix asks, other than the one that is written to."""
+    def hosts(self) -> Sequence[Host]: ...
 
     @property
-    def due(self) -> float | None:
-        """The moment, on the monotonic clock, when the map is to be looked at though nothing happens."""
+    def due(self) -> float | None: ...
 
     def drifted(self, *, asked: bool) -> bool:
-        """Whether the map is, or may be, another than the one that was left there; asked once in each pass.
+        """Whether the map is, or may be, another than the one that was published last; asked once in each pass.
 
         Args:
             asked: whether an administrator wants to have it looked at now.
         """
 
     def found(self) -> object:
-        """Something that compares equal as long as there is no new reason for a publish that failed to work."""
+        """What a publish depends on, as it is now: while it is equal, one that failed would fail again."""
 
     def publish(self, registry: Registry, *, forced: bool) -> Plan | None:
         """Make the map answer for *registry*; give what had to be written, or `None` where nothing had to be.
