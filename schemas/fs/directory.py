@@ -1,10 +1,10 @@
-"""The only place that opens, reads and atomically writes files of state.
+"""A directory through its descriptor: opening, reading and atomically replacing the files in it.
 
-What it guards against: a name in a directory that others may write can become, between two system calls, a symbolic
-link to a secret, a FIFO that blocks its opener, a device, a hard link to somebody else's file, or a file without end.
-So every access is relative to a directory descriptor, follows no link, never blocks, judges one inode that is held
-(not the name), opens it only if it is a plain file, and reads no more than it was told to. See `schemas.fs.pinned`;
-open(2): O_NOFOLLOW, O_PATH, O_NONBLOCK; and path_resolution(7).
+Nothing else opens, reads or writes files of state. What this guards against: a name in a directory that others may
+write can become, between two system calls, a symbolic link to a secret, a FIFO that blocks its opener, a device, a hard
+link to somebody else's file, or a file without end. So every access is relative to a directory descriptor, follows no
+link, never blocks, judges an inode that is held (not the name), opens it only if it is a plain file, and reads no more
+than a limit. See `schemas.fs.pinned`; open(2): O_NOFOLLOW, O_PATH, O_NONBLOCK; and path_resolution(7).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEX
 
 
 class Signature(NamedTuple):
-    """What tells one state of a file from another without reading it. A rename does not change it."""
+    """The version of a file, for telling that it changed without reading it. A rename does not change it."""
 
     device: int
     inode: int
@@ -39,15 +39,15 @@ class Signature(NamedTuple):
 
 
 def signature_of(status: os.stat_result) -> Signature:
-    """The signature that *status* speaks of."""
+    """The signature of the file of *status*."""
     return Signature(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def just_changed(mtime_ns: int) -> bool:
-    """Whether a file of that mtime has to be read again to be known: its signature does not tell all.
+    """Whether a file of that mtime may change once more without changing its signature.
 
-    The clock of file times ticks in steps of milliseconds. Of a file that was changed just now, one more change in
-    place may leave every part of the signature as it is.
+    The clock of file times ticks in steps of milliseconds; a change within the same tick, in place and of the same
+    size, leaves every part of the signature as it is.
     """
     return abs(time.time_ns() - mtime_ns) < _TICK_NS
 
@@ -62,7 +62,8 @@ class Directory:
 
     Args:
         path: where it is; may lead through symbolic links, since only root can place those above our directories.
-        asked: whether its file system is asked for it. One that is opened without can be listed by `scan`, not synced.
+        asked: whether its file system is asked to open it. One that is opened by O_PATH instead can be listed by
+            `scan`, and not synced.
 
     Raises:
         StateError: it is not there, is not a directory, or may not be opened.
@@ -79,17 +80,15 @@ class Directory:
             ) from error
 
     def __enter__(self) -> Self:
-        """Give the directory itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
         self.close()
 
     def close(self) -> None:
-        """Let go of the descriptor."""
+        """Close the descriptor."""
         os.close(self.fd)
 
     def display_path(self, name: str) -> str:
@@ -117,7 +116,7 @@ class Directory:
         return self.status(name) is not None
 
     def pin(self, name: str) -> Pinned:
-        """Hold whatever stands under *name* now, a link itself and not what it points at.
+        """Hold the inode that *name* is now, a link itself and not what it points at.
 
         Raises:
             FileNotFoundError: there is no such name.
@@ -142,7 +141,7 @@ class Directory:
 
     def scan(self) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
         """Its entries, in no order."""
-        # By way of /proc, for what was opened without being asked cannot be listed by itself.
+        # By way of /proc, since a descriptor of O_PATH cannot be listed.
         return os.scandir(self.fd if self._asked else f"/proc/self/fd/{self.fd}")
 
     def read(self, name: str, limit: int) -> FoundFile:
@@ -200,7 +199,7 @@ class Directory:
                 rest = memoryview(data)
                 while rest:
                     rest = rest[os.write(fd, rest) :]
-                settle(fd, mode, gid)
+                make_durable(fd, mode, gid)
                 return signature_of(os.fstat(fd))
             except OSError:
                 self.remove(temporary)
@@ -210,7 +209,7 @@ class Directory:
 
     @contextlib.contextmanager
     def _naming(self, name: str) -> Iterator[None]:
-        # What fails on a descriptor does not say of which file; whoever must make room needs to know.
+        # An error of a descriptor names no file, and whoever must make room on the disk needs to know it.
         try:
             yield
         except OSError as error:
@@ -245,13 +244,13 @@ class Directory:
         return False
 
     def sync(self) -> None:
-        """Have the kernel write down which names the directory holds."""
+        """Make the names in the directory durable."""
         with self._naming("."):
             os.fsync(self.fd)
 
 
-def settle(fd: int, mode: int, gid: int | None = None) -> None:
-    """Give the open file its group and mode, then sync it, so that a power cut cannot show it with others."""
+def make_durable(fd: int, mode: int, gid: int | None = None) -> None:
+    """Give the open file its group and mode, and sync it after that, so that no power cut shows it with others."""
     status = os.fstat(fd)
     if gid is not None and status.st_gid != gid:
         os.fchown(fd, -1, gid)

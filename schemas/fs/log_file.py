@@ -1,7 +1,7 @@
-"""A log of lines that logrotate(8) may take away at any moment: adding to it, and reading it with the older ones.
+"""A log file of lines that logrotate(8) rotates: appending, and reading it together with the rotated files.
 
-It lies in a directory that only root can change, so what is guarded against here is accident: a directory or a link in
-its place, a line that a power cut left without an end.
+It lies in a directory that only root can change, so this guards against accidents only: a directory or a link of that
+name, a line that a power cut left without an end, a file that is rotated between two calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Protocol
 
 from schemas.errors import StateError, UnsafeFileError
-from schemas.fs.directory import Directory, settle, temporary_name
+from schemas.fs.directory import Directory, make_durable, temporary_name
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # The endings that logrotate gives: a number or a date, and that of the program that compresses.
@@ -38,7 +38,7 @@ _UNPACK: dict[str, Callable[[IO[bytes]], _Readable]] = {
 
 
 class RotatedLog:
-    """The log at *path*; it is opened by that name for every use, whatever has become of the file before."""
+    """The log at *path*; each call opens it anew, since it may have been rotated."""
 
     def __init__(self, path: str) -> None:
         self.folder, self.name = os.path.split(path)
@@ -92,26 +92,24 @@ class RotatedLog:
         directory.remove(temporary)
         fd = _open(directory, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
-            _give(fd, mode, gid)
+            _make_durable(fd, mode, gid)
         finally:
             os.close(fd)
         directory.rename(temporary, self.name)
 
     def tail(self, size: int) -> bytes:
-        """The last *size* of the present file, or all of it; raises as `append`, `FileNotFoundError` included."""
+        """The last *size* bytes of the present file, or all of it; raises what `append` does, or FileNotFoundError."""
         with Directory(self.folder) as directory, os.fdopen(_open(directory, self.name, os.O_RDONLY), "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
-            return file.read(size)
+            return _tail(file, size)
 
     def tail_before(self, size: int) -> bytes:
-        """The same of the file that was rotated away last, if it is not compressed yet."""
+        """The last *size* bytes of the file that was rotated last, unless it is compressed."""
         with Directory(self.folder) as directory:
             older = [name for name in self._names(directory, 0) if name != self.name and _packing(name) is None]
             if not older:
                 return b""
             with os.fdopen(_open(directory, older[-1], os.O_RDONLY), "rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - size))
-                return file.read(size)
+                return _tail(file, size)
 
     def written_ns(self) -> int | None:
         """When a line was last added, be that file rotated away by now; `None` where there is none.
@@ -175,6 +173,11 @@ class RotatedLog:
         return [name for _, _, name in sorted(found)]
 
 
+def _tail(file: IO[bytes], size: int) -> bytes:
+    file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+    return file.read(size)
+
+
 def _packing(name: str) -> str | None:
     return next((packed for packed in _UNPACK if name.endswith(packed)), None)
 
@@ -206,8 +209,8 @@ def _open(directory: Directory, name: str, flags: int) -> int:
     return fd
 
 
-def _give(fd: int, mode: int, gid: int | None) -> None:
+def _make_durable(fd: int, mode: int, gid: int | None) -> None:
     try:
-        settle(fd, mode, gid)
+        make_durable(fd, mode, gid)
     except PermissionError:
-        settle(fd, mode)
+        make_durable(fd, mode)

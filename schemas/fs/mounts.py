@@ -1,8 +1,8 @@
-"""What is mounted where, told by the kernel alone (proc_pid_mountinfo(5), proc_pid_fdinfo(5)).
+"""Mounts, as the kernel lists them: proc_pid_mountinfo(5), proc_pid_fdinfo(5).
 
-Who serves a FUSE file system answers for it: he may never answer, and may say of any file that it is anybody's. An
-unprivileged user can mount one over each file or directory that he may write to (fusermount3(1)). So a place is not
-asked about itself before the kernel was asked what it lies on.
+A FUSE file system is served by a program of whoever mounted it, which may never answer, or say of any file that it is
+anybody's. An unprivileged user can mount one over each file or directory that they may write to (fusermount3(1)). So
+before a file system is asked about a file, the kernel is asked on which mount that lies.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def mount_of(fd: int) -> int:
     """The number of the mount that the open file *fd*, or one held by O_PATH, lies on.
 
     Raises:
-        StateError: the kernel does not tell.
+        StateError: /proc does not say.
     """
     return parse_mount_of(_proc(f"/proc/self/fdinfo/{fd}"))
 
@@ -47,7 +47,7 @@ def all_mounts() -> list[Mount]:
     """Every mount that this process can see.
 
     Raises:
-        StateError: the kernel does not tell.
+        StateError: /proc does not say.
     """
     return parse_mounts(_proc("/proc/self/mountinfo"))
 
@@ -56,7 +56,7 @@ def mounted_over(fd: int) -> frozenset[str]:
     """The names of the entries of the directory *fd* over which something is mounted.
 
     Raises:
-        StateError, OSError: the kernel does not tell.
+        StateError, OSError: /proc does not say.
     """
     mount, path = mount_of(fd), os.readlink(f"/proc/self/fd/{fd}")
     found = (os.path.split(each.point) for each in all_mounts() if each.parent == mount)
@@ -64,7 +64,7 @@ def mounted_over(fd: int) -> frozenset[str]:
 
 
 class MountChanges:
-    """Tells whether anything was mounted or unmounted, by poll(2), which costs next to nothing."""
+    """Whether anything was mounted or unmounted, by poll(2), which costs next to nothing."""
 
     def __init__(self) -> None:
         self._file = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
@@ -72,21 +72,21 @@ class MountChanges:
         self._poll.register(self._file, select.POLLPRI)
 
     def close(self) -> None:
-        """Ask no more."""
+        """Close the descriptor."""
         os.close(self._file)
 
     def any(self) -> bool:
-        """Whether there were changes since this was asked before. Read what is mounted only after that."""
+        """Whether there were changes since the last call. Read what is mounted after this, not before."""
         return bool(self._poll.poll(0))
 
 
 def parse_mounts(data: bytes) -> list[Mount]:
-    """What a mountinfo file of these bytes tells.
+    """Parse the contents of a mountinfo file.
 
     A mount point may have any byte in its name but NUL; only space, tab, line feed and backslash are escaped.
 
     Raises:
-        StateError: a line is none. What cannot be read never counts as not mounted.
+        StateError: a line cannot be understood. That never counts as not mounted.
     """
     *lines, rest = data.split(b"\n")
     if rest:
@@ -95,10 +95,10 @@ def parse_mounts(data: bytes) -> list[Mount]:
 
 
 def parse_mount_of(data: bytes) -> int:
-    """The number of the mount that a fdinfo file of these bytes tells.
+    """Parse the contents of a fdinfo file for the number of the mount.
 
     Raises:
-        StateError: it tells none.
+        StateError: it has none.
     """
     for line in data.split(b"\n"):
         if found := _MOUNT_OF.fullmatch(line):

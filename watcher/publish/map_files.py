@@ -20,7 +20,7 @@ from typing import NamedTuple
 from schemas.addresses import DESTINATION_ROW
 from schemas.config import Config
 from schemas.errors import ExpectedError, StateError, error_text
-from schemas.fs.directory import Directory, Signature, read_plain, settle, signature_of
+from schemas.fs.directory import Directory, Signature, make_durable, read_plain, signature_of
 from schemas.text import N_
 from watcher.publish.postmap import DUMPABLE, SUFFIXES, Asker, Postmap, is_plain_postmap
 
@@ -240,7 +240,7 @@ class MapFiles:
         source = aside.signature(self._name)
         fd = os.open(table, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=aside.fd)
         try:
-            settle(fd, self._mode)
+            make_durable(fd, self._mode)
             built = signature_of(os.fstat(fd))
         finally:
             os.close(fd)
