@@ -55,6 +55,7 @@ class FilePublisher:
         self._approvals = approvals
         self._files = MapFiles(config)
         self._plain = is_plain_postmap(config.postmap_command, config.map_type, config.virtual_alias_file)
+        # `None` before the first publish.
         self._published: _Published | None = None
         self._leftovers_removed = False
         self.problems: dict[str, str] = {}
@@ -142,7 +143,7 @@ class FilePublisher:
         self, published: _Published, desired: Mapping[str, str], plan: Plan, changed: Mapping[str, str]
     ) -> MapSignature:
         files = None
-        if published.files is not None and plan.keys <= SMALL_CHANGE and self._files.map_type in DUMPABLE:
+        if published.files is not None and plan.count <= SMALL_CHANGE and self._files.map_type in DUMPABLE:
             files = self._files.amend(desired, changed, plan.removed, published.files)
         return files or self._files.build(desired)
 
@@ -155,11 +156,10 @@ class FilePublisher:
             try:
                 self._put_back(published.rows)
             except (MapError, CommandError) as second:
-                message = f"{error} {second}"
                 raise MapError(
                     N_(
                         "The new map {path} gives wrong answers, and the earlier one could not be put back. {error}"
-                    ).format(path=self._files.path, error=message)
+                    ).format(path=self._files.path, error=f"{error} {second}")
                 ) from second
             raise MapError(
                 N_(

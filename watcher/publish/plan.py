@@ -29,7 +29,15 @@ class MassChangeError(ExpectedError):
 
 @dataclass(frozen=True)
 class Plan:
-    """The difference between what is published and what should be, in the order of the aliases."""
+    """The difference between what is published and what should be, in the order of the aliases.
+
+    Attributes:
+        published: how many aliases are published.
+        added: alias -> destination.
+        changed: alias -> destination before and after.
+        removed: alias -> destination before.
+        empty, count: whether nothing differs, and how many aliases differ.
+    """
 
     published: int
     added: Mapping[str, str]
@@ -38,12 +46,10 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing differs."""
         return not (self.added or self.changed or self.removed)
 
     @property
-    def keys(self) -> int:
-        """How many aliases differ."""
+    def count(self) -> int:
         return len(self.added) + len(self.changed) + len(self.removed)
 
 

@@ -30,7 +30,7 @@ def test_a_plan_leads_from_what_is_published_to_what_should_be(
     assert not set(plan.added) & set(published)
     assert plan.removed == {alias: published[alias] for alias in plan.removed}
     assert plan.empty == (published == desired)
-    assert plan.keys == len({*plan.added, *plan.changed, *plan.removed})
+    assert plan.count == len({*plan.added, *plan.changed, *plan.removed})
     assert plan.published == len(published)
     for part in (plan.added, plan.changed, plan.removed):
         assert list(part) == sorted(part)

@@ -46,6 +46,8 @@ class RowChanges:
         changed: alias -> destination before and after.
         removed: alias -> destination before.
         completed: aliases whose rows get the constants.
+        empty: whether nothing is to be written.
+        keys: the aliases that answer otherwise afterwards.
     """
 
     inserts: dict[str, str] = field(default_factory=dict)
@@ -64,7 +66,6 @@ class RowChanges:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is to be written."""
         return not (
             self.inserts or self.updates or self.updates_with_constants or self.deletes or self.lists or self.unlists
         )
@@ -75,7 +76,6 @@ class RowChanges:
 
     @property
     def keys(self) -> list[str]:
-        """The aliases that answer otherwise afterwards."""
         return [*self.added, *self.changed, *self.removed, *self.completed]
 
 

@@ -61,6 +61,7 @@ class BoundedCall(Generic[T]):
 
     Attributes:
         began: when it was called, on the monotonic clock.
+        hangs: whether it was given up and has not ended yet.
 
     Raises:
         RuntimeError: no thread can be started.
@@ -81,7 +82,6 @@ class BoundedCall(Generic[T]):
 
     @property
     def hangs(self) -> bool:
-        """Whether it was given up and has not ended yet."""
         return self._given_up and not self._ended.is_set()
 
     def result(self, seconds: float) -> T:

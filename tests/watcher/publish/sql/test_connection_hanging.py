@@ -165,7 +165,7 @@ def test_a_library_that_trips_over_what_it_is_told_ends_nothing(tmp_path: Path) 
         raise IndexError("tuple index out of range")
 
     assert raised.value.kind is Kind.UNFORESEEN
-    assert "IndexError, tuple index out of range, at test_hanging.py" in str(raised.value)
+    assert "IndexError, tuple index out of range, at test_connection_hanging.py" in str(raised.value)
 
 
 def test_a_file_for_tls_that_cannot_be_used_is_no_server_that_is_away(tmp_path: Path, silent: int) -> None:
