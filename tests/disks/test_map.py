@@ -10,7 +10,7 @@ from schemas.registry import Registry
 from watcher.publish.file_publisher import FilePublisher
 
 from ..support.disk import Disk, small_disk
-from ..watcher.publish.conftest import House, at_home, members, publisher_of, registry_of
+from ..watcher.publish.conftest import MapDirectory, map_directory_at, members, publisher_of, registry_of
 from .faults import faulty_disk
 
 ROWS = 150
@@ -42,22 +42,24 @@ CASES = [
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[House]:
+def map_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[MapDirectory]:
     """A map of the type that the test is parametrised with, in a directory of its own."""
-    with at_home(tmp_path, request.param, monkeypatch) as house:
+    with map_directory_at(tmp_path, request.param, monkeypatch) as map_directory:
         maps = tmp_path / "maps"
         maps.mkdir()
-        house.path, house.table = maps / house.path.name, maps / house.table.name
-        yield house
+        map_directory.path, map_directory.table = maps / map_directory.path.name, maps / map_directory.table.name
+        yield map_directory
 
 
-def answers(house: House) -> dict[str, str]:
+def answers(map_directory: MapDirectory) -> dict[str, str]:
     """Every row, as Postfix's own postmap finds it."""
-    if house.map_type == "texthash":
+    if map_directory.map_type == "texthash":
         # postmap waits for the end of the second in which a text was changed; it is all that Postfix reads.
-        return dict(line.split("\t") for line in house.path.read_text().splitlines())
+        return dict(line.split("\t") for line in map_directory.path.read_text().splitlines())
     keys = "".join(f"{alias}\n" for alias in OLD.rows())
-    done = house.mail.run("postmap", "-q", "-", f"{house.map_type}:{house.path}", input=keys)
+    done = map_directory.mail.run("postmap", "-q", "-", f"{map_directory.map_type}:{map_directory.path}", input=keys)
     assert (done.returncode, done.stderr) == (0, "")
     return dict(line.split("\t") for line in done.stdout.splitlines())
 
@@ -70,46 +72,48 @@ def published(publisher: FilePublisher, registry: Registry) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("house", "change", "little"), CASES, indirect=["house"])
+@pytest.mark.parametrize(("map_directory", "change", "little"), CASES, indirect=["map_directory"])
 def test_however_little_room_is_left_the_map_is_the_old_one_or_the_new_one(
-    house: House, change: str, little: str
+    map_directory: MapDirectory, change: str, little: str
 ) -> None:
     new = CHANGES[change]
-    with small_disk(house.path.parent) as disk:
-        publisher = publisher_of(house)
+    with small_disk(map_directory.path.parent) as disk:
+        publisher = publisher_of(map_directory)
         for left in range(MORE_THAN_A_MAP_TAKES):
             publisher.publish(OLD, forced=True)
-            files = {path.name for path in house.path.parent.iterdir() if path.is_file()}
+            files = {path.name for path in map_directory.path.parent.iterdir() if path.is_file()}
             LITTLE[little](disk, left)
             done = published(publisher, new)
-            assert answers(house) == (new if done else OLD).rows()
-            assert {path.name for path in house.path.parent.iterdir() if path.is_file()} == files
-            assert list(house.path.parent.glob(".*")) == []
+            assert answers(map_directory) == (new if done else OLD).rows()
+            assert {path.name for path in map_directory.path.parent.iterdir() if path.is_file()} == files
+            assert list(map_directory.path.parent.glob(".*")) == []
             disk.mend()
             if done:
                 break
         assert 0 < left < MORE_THAN_A_MAP_TAKES - 1
         publisher.publish(OLD, forced=True)
-        assert answers(house) == OLD.rows()
+        assert answers(map_directory) == OLD.rows()
 
 
 @pytest.mark.needs("postfix-hash")
-@pytest.mark.parametrize("house", ["hash"], indirect=True)
-def test_what_was_built_aside_and_cannot_be_removed_is_told_of_and_removed_the_next_time(house: House) -> None:
-    publisher = publisher_of(house)
+@pytest.mark.parametrize("map_directory", ["hash"], indirect=True)
+def test_what_was_built_aside_and_cannot_be_removed_is_told_of_and_removed_the_next_time(
+    map_directory: MapDirectory,
+) -> None:
+    publisher = publisher_of(map_directory)
     publisher.publish(OLD, forced=True)
     with faulty_disk() as disk:
         disk.arm(0, lasting=False)
         publisher.publish(CHANGES["every row"], forced=True)
         # The last thing that is done is to remove the directory.
         disk.arm(disk.calls, lasting=True)
-        with pytest.raises(ExpectedError, match=str(house.path.parent)):
+        with pytest.raises(ExpectedError, match=str(map_directory.path.parent)):
             publisher.publish(OLD, forced=True)
         assert set(disk.failed) == {"rmdir"}
         disk.arm(0, lasting=False)
-        assert len(list(house.path.parent.glob(".*"))) == 1
+        assert len(list(map_directory.path.parent.glob(".*"))) == 1
 
     publisher.publish(OLD, forced=True)
 
-    assert answers(house) == OLD.rows()
-    assert list(house.path.parent.glob(".*")) == []
+    assert answers(map_directory) == OLD.rows()
+    assert list(map_directory.path.parent.glob(".*")) == []

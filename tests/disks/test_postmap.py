@@ -10,7 +10,7 @@ from watcher.publish import commands
 from ..e2e.acts import activate, await_problem, await_well, entries, problems, publish, script, states, write_registry
 from ..support.layout import put
 from ..support.site import Site
-from ..watcher.publish.conftest import at_home, publisher_of
+from ..watcher.publish.conftest import map_directory_at, publisher_of
 from .test_map import CHANGES, OLD, answers, published
 
 pytestmark = pytest.mark.needs("strace")
@@ -60,7 +60,7 @@ def test_killed_before_any_of_its_writes_postmap_leaves_the_old_map(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, map_type: str, change: str
 ) -> None:
     kills = 0
-    with at_home(tmp_path, map_type, monkeypatch) as house:
+    with map_directory_at(tmp_path, map_type, monkeypatch) as house:
         program = Path(house.program("postmap", f'exec {REAL} "$@"'))
         publisher = publisher_of(house, postmap_command=[str(program)])
         for call in WRITES:
@@ -93,7 +93,7 @@ def test_killed_before_any_of_its_writes_postmap_leaves_the_old_map(
 def test_a_broken_disk_under_postmap_leaves_the_old_map(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, map_type: str, change: str, number: int
 ) -> None:
-    with at_home(tmp_path, map_type, monkeypatch) as house:
+    with map_directory_at(tmp_path, map_type, monkeypatch) as house:
         program = Path(house.program("postmap", f'exec {REAL} "$@"'))
         publisher = publisher_of(house, postmap_command=[str(program)])
         publisher.publish(OLD, forced=True)
@@ -116,7 +116,7 @@ def test_a_broken_disk_under_postmap_leaves_the_old_map(
 def test_a_whole_table_that_lacks_a_row_is_not_put_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, map_type: str
 ) -> None:
-    with at_home(tmp_path, map_type, monkeypatch) as house:
+    with map_directory_at(tmp_path, map_type, monkeypatch) as house:
         program = Path(house.program("postmap", f'exec {REAL} "$@"'))
         publisher = publisher_of(house, postmap_command=[str(program)])
         publisher.publish(OLD, forced=True)

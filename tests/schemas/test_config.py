@@ -9,7 +9,7 @@ from schemas.config import Config, parse_config
 from schemas.errors import ConfigError
 from schemas.sql_block import EARLIER_VALUE, Database
 
-PLACE = "/etc/runv-member-mail.json"
+PATH = "/etc/runv-member-mail.json"
 
 EXISTING = b"""{
   "enabled": true,
@@ -27,10 +27,10 @@ EXISTING = b"""{
 
 
 def parse(content: bytes | dict[str, Any]) -> Config:
-    return parse_config(content if isinstance(content, bytes) else json.dumps(content).encode(), PLACE)
+    return parse_config(content if isinstance(content, bytes) else json.dumps(content).encode(), PATH)
 
 
-def told(content: bytes | dict[str, Any]) -> str:
+def message_of(content: bytes | dict[str, Any]) -> str:
     with pytest.raises(ConfigError) as refusal:
         parse(content)
     return str(refusal.value)
@@ -119,24 +119,24 @@ def test_each_type_of_map_can_be_named(map_type: str) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_key_is_told_with_the_file_and_what_was_expected(content: dict[str, Any], trouble: str) -> None:
-    message = told(content)
-    assert message.startswith(f"{PLACE}: {trouble}")
+    message = message_of(content)
+    assert message.startswith(f"{PATH}: {trouble}")
     assert message.isprintable()
 
 
 def test_all_that_is_wrong_is_told_at_once_one_line_each_in_the_files_order() -> None:
-    message = told(
+    message = message_of(
         {"enabeld": True, "domain": "RUNV", "enabled": True, "file_mode": "777", "backend": "sendmail", "x": 1}
     )
     lines = message.split("\n")
     assert len(lines) == 5
     for line, key in zip(lines, ("enabeld", "domain", "file_mode", "backend", "x"), strict=True):
-        assert line.startswith(f"{PLACE}: ")
+        assert line.startswith(f"{PATH}: ")
         assert f"`{key}`" in line
 
 
 @pytest.mark.parametrize(
-    ("data", "what"),
+    ("data", "problem"),
     [
         (b"", "It is not JSON: "),
         (b'{"enabled": true', "It is not JSON: "),
@@ -146,8 +146,8 @@ def test_all_that_is_wrong_is_told_at_once_one_line_each_in_the_files_order() ->
         (b'{"enabled": true, "enabled": false}', "The key `enabled` stands twice."),
     ],
 )
-def test_what_is_no_json_object_is_told_so(data: bytes, what: str) -> None:
-    assert told(data).startswith(f"The config file {PLACE} was expected to be one JSON object. {what}")
+def test_what_is_no_json_object_is_told_so(data: bytes, problem: str) -> None:
+    assert message_of(data).startswith(f"The config file {PATH} was expected to be one JSON object. {problem}")
 
 
 BLOCK = {
@@ -239,11 +239,11 @@ def test_a_blank_mark_never_takes_every_row_without_one_for_ours(given: dict[str
     ],
 )  # fmt: skip
 def test_what_is_wrong_inside_of_the_block_is_told_in_words(content: dict[str, Any], trouble: str) -> None:
-    lines = told(content).split("\n")
+    lines = message_of(content).split("\n")
     assert len(lines) == 1
-    assert lines[0].startswith(f"{PLACE}: {trouble}")
+    assert lines[0].startswith(f"{PATH}: {trouble}")
 
 
 def test_everything_that_is_wrong_inside_of_the_block_is_told_at_once() -> None:
-    lines = told({"sql": {"map_file": 1, "tabel": "x", "constants": {"": 1}}, "domain": "x"}).split("\n")
+    lines = message_of({"sql": {"map_file": 1, "tabel": "x", "constants": {"": 1}}, "domain": "x"}).split("\n")
     assert len(lines) == 4

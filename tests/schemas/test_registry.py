@@ -8,7 +8,7 @@ import pytest
 from schemas.errors import RegistryError
 from schemas.registry import Registry, parse_registry
 
-PLACE = "/var/lib/runv/email-aliases.json"
+PATH = "/var/lib/runv/email-aliases.json"
 
 # As the existing server writes it.
 EXISTING = b"""{
@@ -32,7 +32,7 @@ EXISTING = b"""{
 
 
 def parse(data: bytes | dict[str, Any], known: Registry | None = None) -> Registry:
-    return parse_registry(data if isinstance(data, bytes) else json.dumps(data).encode(), "runv.club", PLACE, known)
+    return parse_registry(data if isinstance(data, bytes) else json.dumps(data).encode(), "runv.club", PATH, known)
 
 
 def entry(name: str = "pablo", **fields: Any) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_a_broken_registry_is_told_by_its_entry_with_the_next_step(data: bytes |
     with pytest.raises(RegistryError) as refusal:
         parse(data)
     assert message in str(refusal.value)
-    assert str(refusal.value).startswith(f"The registry {PLACE} cannot be used. ")
+    assert str(refusal.value).startswith(f"The registry {PATH} cannot be used. ")
     assert "Mend the file; until then the published map stays as it is and decisions wait." in str(refusal.value)
     assert str(refusal.value).isprintable()
 
@@ -177,14 +177,14 @@ def test_what_was_touched_is_known_since_the_state_before_alone() -> None:
     assert third.touched_since(second.version) == frozenset({"zoe@runv.club"})
     assert third.touched_since(first.version) is None
     assert first.touched_since(None) is None
-    elsewhere = parse_registry(b"{}", "example.net", PLACE, first)
+    elsewhere = parse_registry(b"{}", "example.net", PATH, first)
     assert elsewhere.touched_since(first.version) is None
 
 
 def test_another_alias_domain_makes_every_entry_be_examined_again() -> None:
     known = parse({"pablo": entry()})
     with pytest.raises(RegistryError, match=r"`pablo@example\.net` was expected"):
-        parse_registry(known.data, "example.net", PLACE, known)
+        parse_registry(known.data, "example.net", PATH, known)
 
 
 def test_the_hash_is_of_the_files_own_bytes() -> None:

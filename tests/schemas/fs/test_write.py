@@ -14,10 +14,10 @@ from schemas.fs.directory import Directory, signature_of, temporary_name
 
 
 @contextmanager
-def room_for(octets: int) -> Iterator[None]:
+def room_for(size: int) -> Iterator[None]:
     """As on a full disk: no file grows beyond *size*; the kernel writes the part that fits and then fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
     finally:

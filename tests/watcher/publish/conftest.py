@@ -21,7 +21,7 @@ TYPES = [pytest.param(name, marks=pytest.mark.needs(f"postfix-{name}")) for name
 """The types that have a table beside the text."""
 
 
-class House:
+class MapDirectory:
     """The directory /etc/postfix of the test, and the map in it."""
 
     def __init__(self, root: Path, map_type: str) -> None:
@@ -87,18 +87,20 @@ def many(number: int, destination: str = "x") -> dict[str, str]:
 
 
 @contextmanager
-def at_home(root: Path, map_type: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    house = House(root, map_type)
+def map_directory_at(root: Path, map_type: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[MapDirectory]:
+    map_directory = MapDirectory(root, map_type)
     with monkeypatch.context() as context:
-        context.setenv("MAIL_CONFIG", str(house.mail.directory))
-        yield house
+        context.setenv("MAIL_CONFIG", str(map_directory.mail.directory))
+        yield map_directory
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[House]:
+def map_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[MapDirectory]:
     """A hash map, or one of the type that the test is parametrised with, indirectly."""
-    with at_home(tmp_path, getattr(request, "param", "hash"), monkeypatch) as house:
-        yield house
+    with map_directory_at(tmp_path, getattr(request, "param", "hash"), monkeypatch) as map_directory:
+        yield map_directory
 
 
 def registry_of(**destinations: str) -> Registry:
@@ -114,20 +116,20 @@ def members(number: int, destination: str = "x") -> Registry:
     return registry_of(**{f"member{index:03}": destination for index in range(number)})
 
 
-def publisher_of(house: House, approvals: Any = None, **keys: Any) -> FilePublisher:
-    return FilePublisher(house.config(reload_postfix=False, **keys), approvals or (lambda username: []))
+def publisher_of(map_directory: MapDirectory, approvals: Any = None, **keys: Any) -> FilePublisher:
+    return FilePublisher(map_directory.config(reload_postfix=False, **keys), approvals or (lambda username: []))
 
 
-def signature(house: House) -> list[tuple[int, int, int]]:
-    found = [path.stat() for path in sorted({house.path, house.table}) if path.exists()]
+def signature(map_directory: MapDirectory) -> list[tuple[int, int, int]]:
+    found = [path.stat() for path in sorted({map_directory.path, map_directory.table}) if path.exists()]
     return [(status.st_ino, status.st_mtime_ns, status.st_ctime_ns) for status in found]
 
 
-def answers(house: House, *names: str) -> list[str | None]:
+def answers(map_directory: MapDirectory, *names: str) -> list[str | None]:
     """What the map answers, without the domain; of texthash Postfix waits for the text to be two seconds old."""
-    if house.map_type == "texthash":
-        rows = dict(line.split("\t") for line in house.path.read_text().splitlines())
+    if map_directory.map_type == "texthash":
+        rows = dict(line.split("\t") for line in map_directory.path.read_text().splitlines())
         found = [rows.get(f"{name}@runv.club") for name in names]
     else:
-        found = house.answers(*names)
+        found = map_directory.answers(*names)
     return [each and each.removesuffix("@example.org") for each in found]

@@ -12,7 +12,7 @@ from watcher.publish.commands import CommandError
 from watcher.publish.map_files import MapError, MapFiles, published_rows, render
 from watcher.publish.postmap import DUMPABLE
 
-from .conftest import TYPES, House, aliases, many, mode_of
+from .conftest import TYPES, MapDirectory, aliases, many, mode_of
 
 AMENDED = [param for param in TYPES if param.values[0] in DUMPABLE]
 
@@ -22,105 +22,117 @@ CHANGED = aliases(pablo="q", new="n")
 GONE = ["zoe@runv.club"]
 
 
-def files_of(house: House, program: str | None = None, **keys: object) -> MapFiles:
-    return MapFiles(house.config(**({"postmap_command": [program]} if program else {}), **keys))
+def files_of(map_directory: MapDirectory, program: str | None = None, **keys: object) -> MapFiles:
+    return MapFiles(map_directory.config(**({"postmap_command": [program]} if program else {}), **keys))
 
 
-def old_map(house: House) -> None:
-    files_of(house).build(OLD)
+def old_map(map_directory: MapDirectory) -> None:
+    files_of(map_directory).build(OLD)
 
 
-def assert_old_map_answers(house: House) -> None:
-    assert house.answers("ana", "pablo", "zoe", "new") == ["a@example.org", "p@example.org", "z@example.org", None]
-    assert house.files() == {house.path.name, house.table.name}
-    assert house.path.read_bytes() == render(OLD, "map")
+def assert_old_map_answers(map_directory: MapDirectory) -> None:
+    assert map_directory.answers("ana", "pablo", "zoe", "new") == [
+        "a@example.org",
+        "p@example.org",
+        "z@example.org",
+        None,
+    ]
+    assert map_directory.files() == {map_directory.path.name, map_directory.table.name}
+    assert map_directory.path.read_bytes() == render(OLD, "map")
 
 
-@pytest.mark.parametrize("house", TYPES, indirect=True)
+@pytest.mark.parametrize("map_directory", TYPES, indirect=True)
 @pytest.mark.parametrize("mode", ["0o644", "0o600"])
-def test_a_map_that_was_built_answers_and_nothing_else_is_left(house: House, mode: str) -> None:
+def test_a_map_that_was_built_answers_and_nothing_else_is_left(map_directory: MapDirectory, mode: str) -> None:
     previous = os.umask(0o077)
     try:
-        signature = files_of(house, file_mode=mode).build(OLD)
+        signature = files_of(map_directory, file_mode=mode).build(OLD)
     finally:
         os.umask(previous)
-    assert_old_map_answers(house)
-    assert mode_of(house.path) == mode_of(house.table) == int(mode, 8)
-    assert signature == files_of(house).signature()
+    assert_old_map_answers(map_directory)
+    assert mode_of(map_directory.path) == mode_of(map_directory.table) == int(mode, 8)
+    assert signature == files_of(map_directory).signature()
 
 
-@pytest.mark.parametrize("house", AMENDED, indirect=True)
-def test_a_map_that_was_amended_answers_and_nothing_else_is_left(house: House) -> None:
-    files = files_of(house, file_mode="0o640")
+@pytest.mark.parametrize("map_directory", AMENDED, indirect=True)
+def test_a_map_that_was_amended_answers_and_nothing_else_is_left(map_directory: MapDirectory) -> None:
+    files = files_of(map_directory, file_mode="0o640")
     known = files.build(OLD)
     signature = files.amend(NEW, CHANGED, GONE, known)
-    assert house.answers("ana", "pablo", "zoe", "new") == ["a@example.org", "q@example.org", None, "n@example.org"]
-    assert house.path.read_bytes() == render(NEW, "map")
+    assert map_directory.answers("ana", "pablo", "zoe", "new") == [
+        "a@example.org",
+        "q@example.org",
+        None,
+        "n@example.org",
+    ]
+    assert map_directory.path.read_bytes() == render(NEW, "map")
     assert signature == files.signature()
     assert files.postmap.dump(files.path) == NEW
-    assert mode_of(house.path) == mode_of(house.table) == 0o640
-    assert house.files() == {house.path.name, house.table.name}
+    assert mode_of(map_directory.path) == mode_of(map_directory.table) == 0o640
+    assert map_directory.files() == {map_directory.path.name, map_directory.table.name}
     assert signature is not None
     last = files.amend({}, {}, NEW, signature)
     assert (files.postmap.dump(files.path), last) == ({}, files.signature())
 
 
-@pytest.mark.parametrize("house", TYPES, indirect=True)
-def test_the_old_table_goes_away_and_the_new_one_is_not_older_than_its_text(house: House) -> None:
+@pytest.mark.parametrize("map_directory", TYPES, indirect=True)
+def test_the_old_table_goes_away_and_the_new_one_is_not_older_than_its_text(map_directory: MapDirectory) -> None:
     """Postfix notices a new table by the link count of the one it has open, and warns of one older than its text."""
-    files = files_of(house)
+    files = files_of(map_directory)
     known = files.build(OLD)
     with ExitStack() as opened:
-        first = opened.enter_context(house.table.open("rb"))
+        first = opened.enter_context(map_directory.table.open("rb"))
         known = files.build(NEW)
         assert os.fstat(first.fileno()).st_nlink == 0
-        assert house.path.stat().st_mtime_ns <= house.table.stat().st_mtime_ns
-        if house.map_type in DUMPABLE:
-            second = opened.enter_context(house.table.open("rb"))
+        assert map_directory.path.stat().st_mtime_ns <= map_directory.table.stat().st_mtime_ns
+        if map_directory.map_type in DUMPABLE:
+            second = opened.enter_context(map_directory.table.open("rb"))
             known = files.amend(OLD, aliases(pablo="p", zoe="z"), ["new@runv.club"], known) or known
             assert os.fstat(second.fileno()).st_nlink == 0
-            assert house.path.stat().st_mtime_ns <= house.table.stat().st_mtime_ns
+            assert map_directory.path.stat().st_mtime_ns <= map_directory.table.stat().st_mtime_ns
     assert known == files.signature()
-    assert house.table.stat().st_nlink == house.path.stat().st_nlink == 1
+    assert map_directory.table.stat().st_nlink == map_directory.path.stat().st_nlink == 1
 
 
 @pytest.mark.needs("postfix-hash")
-def test_however_long_a_build_takes_the_table_is_not_older_than_its_text(house: House) -> None:
-    slow = house.program("postmap", '$real "$@"; status=$?; case "$1" in -q) ;; *) sleep 0.02;; esac; exit $status')
-    files = files_of(house, slow)
+def test_however_long_a_build_takes_the_table_is_not_older_than_its_text(map_directory: MapDirectory) -> None:
+    slow = map_directory.program(
+        "postmap", '$real "$@"; status=$?; case "$1" in -q) ;; *) sleep 0.02;; esac; exit $status'
+    )
+    files = files_of(map_directory, slow)
     known = files.build(OLD)
-    assert house.path.stat().st_mtime_ns <= house.table.stat().st_mtime_ns
+    assert map_directory.path.stat().st_mtime_ns <= map_directory.table.stat().st_mtime_ns
     files.amend(NEW, CHANGED, GONE, known)
-    assert house.path.stat().st_mtime_ns <= house.table.stat().st_mtime_ns
+    assert map_directory.path.stat().st_mtime_ns <= map_directory.table.stat().st_mtime_ns
 
 
-@pytest.mark.parametrize("house", AMENDED, indirect=True)
-def test_a_table_that_is_not_the_one_that_is_known_is_not_amended(house: House) -> None:
-    files = files_of(house)
+@pytest.mark.parametrize("map_directory", AMENDED, indirect=True)
+def test_a_table_that_is_not_the_one_that_is_known_is_not_amended(map_directory: MapDirectory) -> None:
+    files = files_of(map_directory)
     known = files.build(OLD)
-    house.build_by_hand("eve@runv.club\teve@example.org\n")
+    map_directory.build_by_hand("eve@runv.club\teve@example.org\n")
     before = files.signature()
     assert files.amend(NEW, CHANGED, GONE, known) is None
     assert files.signature() == before
-    assert house.files() == {house.path.name, house.table.name}
+    assert map_directory.files() == {map_directory.path.name, map_directory.table.name}
 
 
 @pytest.mark.needs("postfix-hash")
 def test_what_is_changed_by_hand_while_the_table_is_copied_does_not_go_along(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    map_directory: MapDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = files_of(house)
+    files = files_of(map_directory)
     known = files.build(OLD)
     sendfile = os.sendfile
 
     def slowly(target: int, source: int, offset: int | None, count: int) -> int:
-        table = f"{house.map_type}:{house.path}"
-        assert house.mail.run("postmap", "-i", table, input="eve@runv.club\teve@example.org\n").returncode == 0
+        table = f"{map_directory.map_type}:{map_directory.path}"
+        assert map_directory.mail.run("postmap", "-i", table, input="eve@runv.club\teve@example.org\n").returncode == 0
         return sendfile(target, source, offset, count)
 
     monkeypatch.setattr(os, "sendfile", slowly)
     assert files.amend(NEW, CHANGED, GONE, known) is None
-    assert house.files() == {house.path.name, house.table.name}
+    assert map_directory.files() == {map_directory.path.name, map_directory.table.name}
 
 
 # Each asks as it should and builds otherwise; f is the source text, which stays as it is.
@@ -137,23 +149,23 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("house", TYPES, indirect=True)
+@pytest.mark.parametrize("map_directory", TYPES, indirect=True)
 @pytest.mark.parametrize("lie", [lie for lie in LIES if lie != "builds nothing"])
-def test_a_postmap_that_lies_when_it_builds_leaves_the_old_map_answering(house: House, lie: str) -> None:
-    old_map(house)
-    liar = house.program("postmap", LIES[lie])
+def test_a_postmap_that_lies_when_it_builds_leaves_the_old_map_answering(map_directory: MapDirectory, lie: str) -> None:
+    old_map(map_directory)
+    liar = map_directory.program("postmap", LIES[lie])
     with pytest.raises((MapError, CommandError)) as found:
-        files_of(house, liar).build(NEW)
+        files_of(map_directory, liar).build(NEW)
     assert str(found.value).isprintable()
-    assert_old_map_answers(house)
+    assert_old_map_answers(map_directory)
 
 
 @pytest.mark.needs("postfix-hash")
-def test_a_postmap_that_builds_nothing_leaves_the_old_map_answering(house: House) -> None:
-    old_map(house)
+def test_a_postmap_that_builds_nothing_leaves_the_old_map_answering(map_directory: MapDirectory) -> None:
+    old_map(map_directory)
     with pytest.raises((MapError, CommandError)):
-        files_of(house, house.program("postmap", LIES["builds nothing"])).build(NEW)
-    assert_old_map_answers(house)
+        files_of(map_directory, map_directory.program("postmap", LIES["builds nothing"])).build(NEW)
+    assert_old_map_answers(map_directory)
 
 
 AMENDING_LIES = {
@@ -165,119 +177,121 @@ AMENDING_LIES = {
 }
 
 
-@pytest.mark.parametrize("house", AMENDED, indirect=True)
+@pytest.mark.parametrize("map_directory", AMENDED, indirect=True)
 @pytest.mark.parametrize("lie", AMENDING_LIES)
-def test_a_postmap_that_lies_when_it_amends_leaves_the_old_map_answering(house: House, lie: str) -> None:
-    files = files_of(house, house.program("postmap", AMENDING_LIES[lie]))
+def test_a_postmap_that_lies_when_it_amends_leaves_the_old_map_answering(map_directory: MapDirectory, lie: str) -> None:
+    files = files_of(map_directory, map_directory.program("postmap", AMENDING_LIES[lie]))
     known = files.build(OLD)
     with pytest.raises((MapError, CommandError)):
         files.amend(NEW, CHANGED, GONE, known)
-    assert_old_map_answers(house)
+    assert_old_map_answers(map_directory)
     assert files.signature() == known
 
 
 @pytest.mark.needs("postfix-hash")
-def test_a_wrong_answer_is_told_with_what_was_expected(house: House) -> None:
-    liar = house.program("postmap", LIES["changes a row"])
+def test_a_wrong_answer_is_told_with_what_was_expected(map_directory: MapDirectory) -> None:
+    liar = map_directory.program("postmap", LIES["changes a row"])
     with pytest.raises(MapError, match=r"answered eve@example\.org for pablo@runv\.club, where q@example\.org was exp"):
-        files_of(house, liar).build(NEW)
-    liar = house.program("postmap", AMENDING_LIES["deletes nothing"])
-    files = files_of(house, liar)
+        files_of(map_directory, liar).build(NEW)
+    liar = map_directory.program("postmap", AMENDING_LIES["deletes nothing"])
+    files = files_of(map_directory, liar)
     with pytest.raises(MapError, match=r"answered z@example\.org for zoe@runv\.club, where nothing was expected"):
         files.amend(NEW, CHANGED, GONE, files.build(OLD))
 
 
-@pytest.mark.parametrize("house", [param for param in TYPES if param.values[0] in {"hash", "lmdb"}], indirect=True)
-def test_on_a_full_disk_the_old_map_answers(house: House) -> None:
+@pytest.mark.parametrize(
+    "map_directory", [param for param in TYPES if param.values[0] in {"hash", "lmdb"}], indirect=True
+)
+def test_on_a_full_disk_the_old_map_answers(map_directory: MapDirectory) -> None:
     """The text still fits and the table does not, of which lmdb says nothing."""
-    old_map(house)
+    old_map(map_directory)
     rows = many(700)
     room = len(render(rows, "map")) + 1000
     with room_for(room), pytest.raises(ExpectedError):
-        files_of(house).build(rows)
-    assert_old_map_answers(house)
+        files_of(map_directory).build(rows)
+    assert_old_map_answers(map_directory)
 
 
 @pytest.mark.needs("postfix-hash")
-def test_where_the_text_does_not_fit_the_old_map_answers(house: House) -> None:
-    old_map(house)
+def test_where_the_text_does_not_fit_the_old_map_answers(map_directory: MapDirectory) -> None:
+    old_map(map_directory)
     with (
         room_for(1000),
         pytest.raises(MapError, match=r"^The directory .* of the map cannot be written: File too large"),
     ):
-        files_of(house).build(many(700))
-    assert_old_map_answers(house)
+        files_of(map_directory).build(many(700))
+    assert_old_map_answers(map_directory)
 
 
 @pytest.mark.needs("postfix-hash")
 @pytest.mark.parametrize("make", [lambda path: None, Path.touch])
-def test_a_missing_directory_is_named(house: House, tmp_path: Path, make: object) -> None:
+def test_a_missing_directory_is_named(map_directory: MapDirectory, tmp_path: Path, make: object) -> None:
     assert callable(make)
     make(tmp_path / "elsewhere")
-    files = files_of(house, virtual_alias_file=str(tmp_path / "elsewhere" / "map"))
+    files = files_of(map_directory, virtual_alias_file=str(tmp_path / "elsewhere" / "map"))
     for act in (files.signature, files.tidy, lambda: files.build(OLD), lambda: files.write_text(OLD)):
         with pytest.raises(MapError, match=r"^The directory .*/elsewhere cannot be opened"):
             act()
 
 
 @pytest.mark.needs("postfix-lmdb")
-@pytest.mark.parametrize("house", ["lmdb"], indirect=True)
-def test_what_a_kill_left_half_built_is_removed(house: House) -> None:
-    old_map(house)
+@pytest.mark.parametrize("map_directory", ["lmdb"], indirect=True)
+def test_what_a_kill_left_half_built_is_removed(map_directory: MapDirectory) -> None:
+    old_map(map_directory)
     for process in ("0123abcd", "4567ef89"):
-        workshop = house.mail.directory / f".{house.path.name}.next-{process}"
+        workshop = map_directory.mail.directory / f".{map_directory.path.name}.next-{process}"
         workshop.mkdir()
         for suffix in ("", ".db", ".lmdb", ".lmdb-lock", ".cdb", ".cdb.tmp"):
-            (workshop / f"{house.path.name}{suffix}").touch()
-    files_of(house).tidy()
-    assert_old_map_answers(house)
+            (workshop / f"{map_directory.path.name}{suffix}").touch()
+    files_of(map_directory).tidy()
+    assert_old_map_answers(map_directory)
 
 
 @pytest.mark.needs("postfix-hash")
-def test_what_lies_under_the_temporary_name_is_not_followed(house: House, tmp_path: Path) -> None:
+def test_what_lies_under_the_temporary_name_is_not_followed(map_directory: MapDirectory, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("not ours")
-    workshop = house.mail.directory / f".{house.path.name}.next-0123abcd"
+    workshop = map_directory.mail.directory / f".{map_directory.path.name}.next-0123abcd"
     workshop.mkdir()
-    (workshop / house.path.name).symlink_to(tmp_path / "secret")
+    (workshop / map_directory.path.name).symlink_to(tmp_path / "secret")
     (workshop / "elsewhere").symlink_to(tmp_path)
-    files = files_of(house)
+    files = files_of(map_directory)
     files.tidy()
     files.build(OLD)
     assert (tmp_path / "secret").read_text() == "not ours"
-    assert_old_map_answers(house)
+    assert_old_map_answers(map_directory)
 
 
-@pytest.mark.parametrize("house", ["texthash"], indirect=True)
-def test_a_map_without_a_table_is_its_text(house: House) -> None:
-    signature = files_of(house, file_mode="0o640").write_text(OLD)
-    assert house.path.read_bytes() == render(OLD, "map")
-    assert house.files() == {house.path.name}
-    assert mode_of(house.path) == 0o640
-    assert signature == files_of(house).signature()
+@pytest.mark.parametrize("map_directory", ["texthash"], indirect=True)
+def test_a_map_without_a_table_is_its_text(map_directory: MapDirectory) -> None:
+    signature = files_of(map_directory, file_mode="0o640").write_text(OLD)
+    assert map_directory.path.read_bytes() == render(OLD, "map")
+    assert map_directory.files() == {map_directory.path.name}
+    assert mode_of(map_directory.path) == 0o640
+    assert signature == files_of(map_directory).signature()
     with room_for(20), pytest.raises(MapError, match="cannot be written"):
-        files_of(house).write_text(NEW)
-    assert house.path.read_bytes() == render(OLD, "map")
-    assert house.files() == {house.path.name}
+        files_of(map_directory).write_text(NEW)
+    assert map_directory.path.read_bytes() == render(OLD, "map")
+    assert map_directory.files() == {map_directory.path.name}
 
 
-@pytest.mark.parametrize("house", ["texthash"], indirect=True)
+@pytest.mark.parametrize("map_directory", ["texthash"], indirect=True)
 def test_a_text_that_comes_back_different_from_the_disk_is_not_put_in_place(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    map_directory: MapDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = files_of(house)
+    files = files_of(map_directory)
     files.write_text(OLD)
     write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data).replace(b"q", b"e")))
     with pytest.raises(MapError, match=r"was written and read back, and came back different"):
         files.write_text(NEW)
-    assert house.path.read_bytes() == render(OLD, "map")
-    assert house.files() == {house.path.name}
+    assert map_directory.path.read_bytes() == render(OLD, "map")
+    assert map_directory.files() == {map_directory.path.name}
 
 
-def test_a_table_that_somebody_else_builds_is_theirs_to_change(house: House) -> None:
-    files = files_of(house, run_postmap=False)
+def test_a_table_that_somebody_else_builds_is_theirs_to_change(map_directory: MapDirectory) -> None:
+    files = files_of(map_directory, run_postmap=False)
     signature = files.write_text(OLD)
-    house.table.write_text("built by somebody else")
+    map_directory.table.write_text("built by somebody else")
     assert files.signature() == signature
 
 
@@ -301,13 +315,15 @@ def test_a_table_that_somebody_else_builds_is_theirs_to_change(house: House) -> 
         ("", ""),
     ],
 )
-def test_nothing_but_one_alias_and_one_plain_address_gets_into_a_map(house: House, row: tuple[str, str]) -> None:
+def test_nothing_but_one_alias_and_one_plain_address_gets_into_a_map(
+    map_directory: MapDirectory, row: tuple[str, str]
+) -> None:
     rows = dict([*OLD.items(), row])
-    files = files_of(house)
+    files = files_of(map_directory)
     for act in (lambda: files.build(rows), lambda: files.write_text(rows), lambda: render(rows, "map")):
         with pytest.raises(MapError, match="not all of one alias and one plain address"):
             act()
-    assert house.files() == set()
+    assert map_directory.files() == set()
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
@@ -316,26 +332,28 @@ def test_the_same_rows_give_the_same_bytes() -> None:
     assert render(OLD, "map").splitlines() == sorted(render(OLD, "map").splitlines())
 
 
-def test_the_rows_of_a_text_are_told_whatever_else_is_in_it(house: House) -> None:
-    assert files_of(house).text_rows() is None
-    house.path.write_bytes(b"# by hand\n\npablo@runv.club\tp@example.org\n  indented\n\xff\tx\nnot a row\nlast\ty")
-    assert files_of(house).text_rows() == {
+def test_the_rows_of_a_text_are_told_whatever_else_is_in_it(map_directory: MapDirectory) -> None:
+    assert files_of(map_directory).text_rows() is None
+    map_directory.path.write_bytes(
+        b"# by hand\n\npablo@runv.club\tp@example.org\n  indented\n\xff\tx\nnot a row\nlast\ty"
+    )
+    assert files_of(map_directory).text_rows() == {
         "pablo@runv.club": "p@example.org",
         "\udcff": "x",
         "last": "y",
     }
-    house.path.unlink()
-    house.path.symlink_to("elsewhere")
+    map_directory.path.unlink()
+    map_directory.path.symlink_to("elsewhere")
     with pytest.raises(MapError, match=r"^The map .* cannot be read: .* is not a plain file\.$"):
-        files_of(house).text_rows()
+        files_of(map_directory).text_rows()
 
 
-@pytest.mark.parametrize("house", [*TYPES, "texthash"], indirect=True)
-def test_a_dry_run_sees_what_is_published(house: House) -> None:
-    assert published_rows(house.config()) == {}
-    if house.map_type == "texthash":
-        files_of(house).write_text(OLD)
+@pytest.mark.parametrize("map_directory", [*TYPES, "texthash"], indirect=True)
+def test_a_dry_run_sees_what_is_published(map_directory: MapDirectory) -> None:
+    assert published_rows(map_directory.config()) == {}
+    if map_directory.map_type == "texthash":
+        files_of(map_directory).write_text(OLD)
     else:
-        old_map(house)
-    assert published_rows(house.config()) == OLD
-    assert published_rows(house.config(run_postmap=False)) == OLD
+        old_map(map_directory)
+    assert published_rows(map_directory.config()) == OLD
+    assert published_rows(map_directory.config(run_postmap=False)) == OLD
