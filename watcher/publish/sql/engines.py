@@ -73,7 +73,7 @@ class Driver(Protocol):
         """The table's engine, where it is one without transactions."""
 
 
-def named(connection: sa.Connection, table: sa.TableClause, columns: Iterable[str]) -> str:
+def quoted_columns(connection: sa.Connection, table: sa.TableClause, columns: Iterable[str]) -> str:
     """*table* and its *columns* for an INSERT that the library is given without parameters.
 
     With parameters each percent sign would have to be doubled, which SQLAlchemy has done by then.

@@ -14,7 +14,7 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT, CR, ER
 
 from schemas.errors import error_text
-from watcher.publish.sql.engines import CONNECT_SECONDS, RawRows, named
+from watcher.publish.sql.engines import CONNECT_SECONDS, RawRows, quoted_columns
 from watcher.publish.sql.errors import Kind
 from watcher.publish.sql.map_file import SqlHost, SqlMap, SqlMapError, Tls
 from watcher.publish.sql.option_file import host_of, options_of
@@ -169,7 +169,7 @@ class MariaDB:
     ) -> None:
         # Written out here: the library takes longer for parameters than the server for all the rest.
         raw: Any = connection.connection.driver_connection
-        into = named(connection, table, [*columns, *constants])
+        into = quoted_columns(connection, table, [*columns, *constants])
         more = "".join(f", {raw.escape(value)}" for value in constants.values())
         values = [f"({_literal(raw, alias)}, {_literal(raw, goto)}{more})" for alias, goto in rows.items()]
         with raw.cursor() as cursor:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from psycopg.abc import Buffer
 from psycopg.types.string import TextLoader
 
-from watcher.publish.sql.engines import CONNECT_SECONDS, RawRows, named
+from watcher.publish.sql.engines import CONNECT_SECONDS, RawRows, quoted_columns
 from watcher.publish.sql.errors import Kind
 from watcher.publish.sql.map_file import SqlHost, SqlMap
 from watcher.publish.sql.tables import untyped
@@ -179,7 +179,7 @@ def _copy(
     columns: Sequence[str],
     constants: Mapping[str, Any],
 ) -> None:
-    into = named(connection, table, [*columns, *constants])
+    into = quoted_columns(connection, table, [*columns, *constants])
     more = "".join(f"\t{_escaped(value)}" for value in constants.values())
     lines = [f"{_escaped(alias)}\t{_escaped(goto)}{more}\n" for alias, goto in rows.items()]
     raw: Any = connection.connection.driver_connection

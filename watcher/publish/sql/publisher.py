@@ -7,7 +7,6 @@ problem in the status and not the end of the watcher.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,8 +30,6 @@ SHARE = 20
 """After a look at all rows there is none for so many times its duration, unless an administrator asks."""
 _NAMED = 3
 """So many conflicts a problem names."""
-
-log = logging.getLogger("runv.publish")
 
 
 class SqlPublisher:

@@ -18,16 +18,15 @@ from watcher.publish.sql.tables import text_of
 from watcher.timers import Retry
 
 MOST = 64
-"""So many of the aliases that were changed last are asked for."""
-
+"""So many of the aliases that were changed last are asked for, of the map and of each host."""
 GRACE_SECONDS = 5.0
 """A replica that is behind for no longer is nothing to act on."""
 ASK_SECONDS = 2.0
 """How long a replica may take to answer."""
 ROUND_SECONDS = 5.0
-"""How long a pass asks them: those for whom no time is left come first in the next round."""
+"""How long a pass asks the replicas; those for which no time is left come first in the next pass."""
 LONGEST_SECONDS = 4.0
-"""One that answers, and is behind, is asked again no later than that."""
+"""A replica that answers, and is behind, is asked again no later than that."""
 _PORTS = {"pgsql": 5432, "mysql": 3306, "sqlite": 0}
 
 
@@ -51,7 +50,11 @@ class _Replica:
 
 
 class Replicas:
-    """Asks the hosts of the map of *database* that are not the one that was written to; *path* is the map's file."""
+    """The hosts of the map of *database* that are not the one that was written to; *path* is the map's file.
+
+    Attributes:
+        hosts: each of them, for the status.
+    """
 
     def __init__(self, database: Database, path: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database

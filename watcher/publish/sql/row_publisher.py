@@ -155,7 +155,7 @@ class RowPublisher:
     def _warn_of_other_domains(self, session: Session, domain: str) -> None:
         if self._other_domains_checked or session.tables.ownership is not None:
             return
-        count, first = session.connection.execute(session.tables.elsewhere(domain)).one()
+        count, first = session.connection.execute(session.tables.of_other_domains(domain)).one()
         self._other_domains_checked = True
         if count:
             log.warning(

@@ -190,7 +190,7 @@ def _assign_odd(
     for begin in range(0, len(addresses), AT_ONCE):
         for first in range(0, len(keys), AT_ONCE):
             chunk = keys[first : first + AT_ONCE]
-            for address, index in connection.execute(tables.which(addresses[begin : begin + AT_ONCE], chunk)):
+            for address, index in connection.execute(tables.equal_keys(addresses[begin : begin + AT_ONCE], chunk)):
                 if index is not None:
                     belongs[text_of(address) or ""] = chunk[int(index)]
     for (address, goto), mark in odd:

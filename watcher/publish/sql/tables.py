@@ -202,8 +202,8 @@ class Tables:
         return marked
 
     @cached_property
-    def found(self) -> sa.Select[Any]:
-        """Address, destination and what a row is to us: see `OTHERS`, `OURS` and `INCOMPLETE`."""
+    def _all_rows(self) -> sa.Select[Any]:
+        """Address, destination and whose a row is: `OTHERS`, `OURS` or `INCOMPLETE`."""
         with_constants = [
             self.rows.c[name] == untyped(as_parameter(value, self._kind))
             for name, value in self.target.constants.items()
@@ -218,12 +218,12 @@ class Tables:
 
     def of_addresses(self, addresses: Iterable[str]) -> sa.Select[Any]:
         """The rows of *addresses*."""
-        return self.found.where(among(self.address, addresses))
+        return self._all_rows.where(among(self.address, addresses))
 
     @cached_property
     def of_one(self) -> sa.Select[Any]:
         """The rows of the address that is given as `key`; made once, since making it takes longer than asking."""
-        return self.found.where(self.address == sa.bindparam("key", type_=UNTYPED))
+        return self._all_rows.where(self.address == sa.bindparam("key", type_=UNTYPED))
 
     @cached_property
     def insertion(self) -> sa.Insert:
@@ -237,14 +237,14 @@ class Tables:
 
     def of_domain(self, domain: str) -> sa.Select[Any]:
         """The rows of *domain*, and maybe a few of others."""
-        return self.found.where(self._in_domain(domain))
+        return self._all_rows.where(self._in_domain(domain))
 
-    def elsewhere(self, domain: str) -> sa.Select[Any]:
+    def of_other_domains(self, domain: str) -> sa.Select[Any]:
         """How many rows bear our mark and are not of *domain*, and the first of them."""
         first = self._driver.text(sa.func.min(self.address))
         return sa.select(sa.func.count(), first).where(self.marked(), sa.not_(self._in_domain(domain)))
 
-    def which(self, addresses: Iterable[str], keys: Sequence[str]) -> sa.Select[Any]:
+    def equal_keys(self, addresses: Iterable[str], keys: Sequence[str]) -> sa.Select[Any]:
         """To which of *keys*, by its index, each of *addresses* is equal for the database."""
         equal = sa.case(*((self.address == untyped(key), sa.literal_column(str(n))) for n, key in enumerate(keys)))
         return sa.select(self._text(self.address, "a"), equal.label("k")).where(among(self.address, addresses))
