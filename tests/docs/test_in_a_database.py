@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from watcher.publish.sql.engines import driver_of
+from watcher.publish.sql.database import driver_of
 from watcher.publish.sql.map_file import SqlType
 from watcher.publish.sql.tables import OwnershipTable
 from watcher.publish.sql.target import Target

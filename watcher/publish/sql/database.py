@@ -18,8 +18,8 @@ from schemas.errors import ExpectedError
 from schemas.sql_block import Database as SqlBlock
 from watcher.publish.sql.changes import ConcurrentChangeError, RowChanges, apply
 from watcher.publish.sql.connection import Deadline, HostConnection, HungCalls
-from watcher.publish.sql.engines import Driver, driver_of
-from watcher.publish.sql.errors import DatabaseError, Kind
+from watcher.publish.sql.engines import Driver
+from watcher.publish.sql.errors import DatabaseError, Kind, LibraryMissingError
 from watcher.publish.sql.map_file import MapFile, SqlHost, SqlMap, SqlType
 from watcher.publish.sql.remedies import Remedies
 from watcher.publish.sql.tables import Tables
@@ -222,6 +222,29 @@ class Database:
         if self._opening is None:
             raise RuntimeError("a connection is opened within a session alone")
         return self._opening.connect(self.driver)
+
+
+def driver_of(kind: SqlType, path: str) -> Driver:
+    """The driver of *kind*, for the map file *path*.
+
+    Raises:
+        LibraryMissingError: its library is not installed.
+    """
+    try:
+        if kind == "pgsql":
+            from watcher.publish.sql.postgresql import PostgreSQL  # noqa: PLC0415
+
+            return PostgreSQL()
+        if kind == "mysql":
+            from watcher.publish.sql.mariadb import MariaDB  # noqa: PLC0415
+
+            return MariaDB()
+    except ImportError as error:
+        library, package = {"pgsql": ("psycopg", "python3-psycopg"), "mysql": ("PyMySQL", "python3-pymysql")}[kind]
+        raise LibraryMissingError(library, package, path) from error
+    from watcher.publish.sql.sqlite import SQLite  # noqa: PLC0415
+
+    return SQLite()
 
 
 def _original(error: SQLAlchemyError) -> BaseException:

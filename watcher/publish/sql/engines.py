@@ -1,4 +1,4 @@
-"""What differs between the databases, and the library of each, imported when it is needed."""
+"""What differs between the databases: the promises of a driver, one for each kind, and what all of them share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from watcher.publish.sql.errors import Kind, LibraryMissingError
-from watcher.publish.sql.map_file import SqlHost, SqlMap, SqlType
+from watcher.publish.sql.errors import Kind
+from watcher.publish.sql.map_file import SqlHost, SqlMap
 
 CONNECT_SECONDS = 5.0
 """How long a server may take to let us in."""
@@ -81,26 +81,3 @@ def quoted_columns(connection: sa.Connection, table: sa.TableClause, columns: It
     quote = connection.dialect.identifier_preparer
     names = ", ".join(map(quote.quote, columns))
     return f"{quote.format_table(table)} ({names})".replace("%%", "%")
-
-
-def driver_of(kind: SqlType, path: str) -> Driver:
-    """The driver of *kind*, for the map file *path*.
-
-    Raises:
-        LibraryMissingError: its library is not installed.
-    """
-    try:
-        if kind == "pgsql":
-            from watcher.publish.sql.postgresql import PostgreSQL  # noqa: PLC0415
-
-            return PostgreSQL()
-        if kind == "mysql":
-            from watcher.publish.sql.mariadb import MariaDB  # noqa: PLC0415
-
-            return MariaDB()
-    except ImportError as error:
-        library, package = {"pgsql": ("psycopg", "python3-psycopg"), "mysql": ("PyMySQL", "python3-pymysql")}[kind]
-        raise LibraryMissingError(library, package, path) from error
-    from watcher.publish.sql.sqlite import SQLite  # noqa: PLC0415
-
-    return SQLite()
