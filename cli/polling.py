@@ -1,4 +1,4 @@
-"""Waiting for the watcher's answer, which is a file that appears or goes."""
+"""Polling for the watcher's answer, which is a file that appears or goes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
-VERDICT_SECONDS = 3.0
-"""How long a member waits to hear what became of a file."""
+OUTCOME_SECONDS = 3.0
+"""How long a member's command waits for the record of a file that it submitted."""
 MARKER_SECONDS = 10.0
-"""How long an administrator waits for a decision to be applied."""
+"""How long an administrator's command waits for a decision to be applied."""
 
 FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.05

@@ -42,7 +42,7 @@ from schemas.times import now
 
 if TYPE_CHECKING:
     from watcher.publish.plan import MassChange, Plan
-from cli.messages import _, ngettext
+from cli.messages import _, ngettext, translated
 
 _CHANGE = _("{present} -> {destination}")
 
@@ -116,7 +116,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
 
     echo_error(
         format_message(
-            _(MASS_CHANGE),
+            translated(MASS_CHANGE),
             published=guard.published,
             removed=guard.removed,
             changed=guard.changed,

@@ -111,7 +111,7 @@ class QueueClient:
 
     def await_outcome(self, submission: Submission) -> Outcome | None:
         """Wait until the watcher has dealt with *submission*; `None` where it has not in time."""
-        return polling.wait_for(lambda: self._outcome(submission), polling.VERDICT_SECONDS)
+        return polling.wait_for(lambda: self._outcome(submission), polling.OUTCOME_SECONDS)
 
     def _outcome(self, submission: Submission) -> Outcome | None:
         record = self.find(submission.identifier)
@@ -325,7 +325,7 @@ def _follow(
                     "there was no answer within {seconds} seconds. `runv-email-alias status` tells "
                     "how it stands."
                 ),
-                seconds=f"{polling.VERDICT_SECONDS:g}",
+                seconds=f"{polling.OUTCOME_SECONDS:g}",
             )
         )
         return ExitStatus.LATER

@@ -264,7 +264,7 @@ def server(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is awaited for longer than a moment."""
-    monkeypatch.setattr(polling, "VERDICT_SECONDS", 0.02)
+    monkeypatch.setattr(polling, "OUTCOME_SECONDS", 0.02)
     monkeypatch.setattr(polling, "MARKER_SECONDS", 0.02)
 
 
