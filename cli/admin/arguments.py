@@ -64,8 +64,8 @@ def check_since(context: click.Context, parameter: click.Parameter, given: str |
         raise click.BadParameter(
             format_message(
                 _(
-                    "{given} is no time. Give an age such as 30m, 12h or 7d, `today`, `yesterday`, "
-                    "or a date as 2026-05-19T20:55."
+                    "{given} is no time. Give an age such as 30m, 12h or 7d, `today`, `yesterday`, or a date as "
+                    "2026-05-19T20:55."
                 ),
                 given=given,
             ),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from cli import polling
-from cli.identity import operator
-from cli.markers import (
-    DecisionsDirectory,
+from cli.admin.outcomes import (
     SubmittedDecision,
     await_applied,
+    echo_not_applied,
+    echo_not_awaited,
     echo_publish_state,
-    open_decisions,
-    open_records,
-    reading,
-    sort_out,
-    unless_awaited,
     worst,
 )
+from cli.admin.records import open_records, reading_records
+from cli.decisions_directory import DecisionsDirectory, open_decisions
+from cli.identity import operator
 from cli.messages import _
 from cli.output import echo, echo_error, format_message, safe_text, timestamp
 from cli.server.status import PublishState, conflict_of, find_publish_state, read_registry
@@ -32,7 +31,7 @@ from schemas.times import now
 
 
 def approve(settings: Settings, users: Sequence[str], *, sync_mail: bool, wait: bool) -> int:
-    """Approve the waiting request of each of *users*; the trouble of one does not keep the others."""
+    """Approve the waiting request of each of *users*; one that cannot be approved keeps back no other."""
     statuses: list[int] = []
     submitted_decisions: list[SubmittedDecision] = []
     with open_decisions(settings) as directory, open_records(settings) as records:
@@ -60,25 +59,25 @@ def _approval(
     )
     when = timestamp(record.created_at)
     echo(format_message(shown, alias=record.alias, destination=destination, when=when, present=present))
-    return SubmittedDecision(user, record.alias, destination, directory.write(_about("approve", record)))
+    return SubmittedDecision(user, record.alias, destination, directory.write(_decision("approve", record)))
 
 
 def reject(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
     """Reject the waiting request of *user*."""
     with open_decisions(settings) as directory, open_records(settings) as records:
         record = _waiting_request(settings, records, user)
-        marker = directory.write(_about("reject", record, reason))
+        marker = directory.write(_decision("reject", record, reason))
         submitted = SubmittedDecision(user, record.alias, record.destination or "", marker)
-        status_at_once = unless_awaited(settings, wait=wait)
+        status_at_once = echo_not_awaited(settings, wait=wait)
         if status_at_once is not None:
             return status_at_once
         status, applied = await_applied(settings, directory, [submitted])
-    for done in applied:
+    for rejected in applied:
         echo(
             format_message(
                 _("Rejected: {alias} -> {destination}. {username} reads the reason with `runv-email-alias status`."),
-                alias=done.alias,
-                destination=done.destination,
+                alias=rejected.alias,
+                destination=rejected.destination,
                 username=user,
             )
         )
@@ -103,10 +102,10 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
             created_at=now(),
         )
         alias = alias_of(user, settings.domain)
-        # The watcher tells of conflicts of active aliases alone.
+        # Asked before: the status has conflicts of active aliases only.
         conflict = conflict_of(settings, alias)
         submitted = SubmittedDecision(user, alias, entry.destination, directory.write(decision))
-        status_at_once = unless_awaited(settings, wait=wait)
+        status_at_once = echo_not_awaited(settings, wait=wait)
         if status_at_once is not None:
             return status_at_once
         status, applied = await_applied(settings, directory, [submitted])
@@ -118,9 +117,8 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
         echo_error(
             format_message(
                 _(
-                    "Revoked, but the row in the database that is not of this program's making was "
-                    "left alone: it sends mail to {alias} to {held}. Delete it if that is to end, "
-                    "too."
+                    "Revoked, but the row in the database that is not of this program's making was left alone: it "
+                    "sends mail to {alias} to {held}. Delete it if that is to end, too."
                 ),
                 alias=submitted.alias,
                 held=held,
@@ -138,9 +136,9 @@ def revoke(settings: Settings, user: str, reason: str, *, wait: bool) -> int:
     return worst([status, echo_publish_state(settings, publish_state)])
 
 
-def _about(kind: str, record: RequestRecord, reason: str | None = None) -> Decision:
+def _decision(kind: Literal["approve", "reject"], record: RequestRecord, reason: str | None = None) -> Decision:
     return Decision(
-        decision="approve" if kind == "approve" else "reject",
+        decision=kind,
         username=record.username,
         request_id=record.request_id,
         destination=record.destination,
@@ -152,7 +150,7 @@ def _about(kind: str, record: RequestRecord, reason: str | None = None) -> Decis
 
 def _waiting_request(settings: Settings, records: RecordFolders, user: str) -> RequestRecord:
     _refuse_bad_name(user)
-    with reading(settings):
+    with reading_records(settings):
         record = next(records.newest_first("pending", user), None)
     if record is not None and record.username == user:
         return record
@@ -181,8 +179,8 @@ def _refuse_bad_name(user: str) -> None:
         raise StateError(
             format_message(
                 _(
-                    "{username}: nobody with an alias can have this name. Look it up with: "
-                    "runv-admin-email-alias pending"
+                    "{username}: nobody with an alias can have this name. Look it up with: runv-admin-email-alias "
+                    "pending"
                 ),
                 username=user,
             )
@@ -190,11 +188,11 @@ def _refuse_bad_name(user: str) -> None:
 
 
 def _active_destination(settings: Settings, record: RequestRecord) -> str | None:
-    entry = _entry(settings, record.username)
+    entry = _entry_if_readable(settings, record.username)
     return entry.destination if entry and entry.active and entry.uid in {None, record.uid} else None
 
 
-def _entry(settings: Settings, username: str) -> Entry | None:
+def _entry_if_readable(settings: Settings, username: str) -> Entry | None:
     try:
         return read_registry(settings).entry(username)
     except RegistryError:
@@ -209,14 +207,14 @@ def _follow_approvals(
     sync_mail: bool,
     wait: bool,
 ) -> int:
-    status_at_once = unless_awaited(settings, wait=wait)
+    status_at_once = echo_not_awaited(settings, wait=wait)
     if status_at_once is not None:
         return status_at_once
     if not sync_mail:
         left = {
             submitted.marker for submitted in submitted_decisions if not _registered(settings, directory, submitted)
         }
-        status, applied = sort_out(settings, directory, submitted_decisions, left)
+        status, applied = echo_not_applied(settings, directory, submitted_decisions, left)
         for submitted in applied:
             echo(
                 format_message(
@@ -230,7 +228,7 @@ def _follow_approvals(
     if not applied:
         return status
     publish_state = find_publish_state(settings)
-    statuses = [status, *(_tell_approved(publish_state, submitted) for submitted in applied)]
+    statuses = [status, *(_echo_approved(publish_state, submitted) for submitted in applied)]
     rest = publish_state.after_telling_of([submitted.alias for submitted in applied])
     return worst([*statuses, echo_publish_state(settings, rest)])
 
@@ -241,14 +239,14 @@ def _registered(settings: Settings, directory: DecisionsDirectory, submitted: Su
     def look() -> bool | None:
         if not directory.is_waiting(submitted.marker):
             return True
-        entry = _entry(settings, submitted.username)
+        entry = _entry_if_readable(settings, submitted.username)
         found = entry and entry.active and entry.destination == submitted.destination and entry.updated_by == identifier
         return True if found else None
 
     return polling.wait_for(look, polling.MARKER_SECONDS) is True
 
 
-def _tell_approved(publish_state: PublishState, submitted: SubmittedDecision) -> int:
+def _echo_approved(publish_state: PublishState, submitted: SubmittedDecision) -> int:
     if publish_state.state != "live" or publish_state.registry is None:
         echo(
             format_message(
@@ -261,9 +259,8 @@ def _tell_approved(publish_state: PublishState, submitted: SubmittedDecision) ->
         echo_error(
             format_message(
                 _(
-                    "The approval was applied, but the registry does not have {alias} -> "
-                    "{destination} any more: something has changed it since. See: "
-                    "runv-admin-email-alias list"
+                    "The approval was applied, but the registry does not have {alias} -> {destination} any more: "
+                    "something has changed it since. See: runv-admin-email-alias list"
                 ),
                 alias=submitted.alias,
                 destination=submitted.destination,
@@ -274,15 +271,14 @@ def _tell_approved(publish_state: PublishState, submitted: SubmittedDecision) ->
         held = safe_text(", ".join(conflict.held))
         sentence = (
             _(
-                "Approved, and mail to {alias} goes to {destination} already, but by a row in "
-                "the database that is not of this program's making and would stay when the "
-                "alias is revoked. Delete that row, then run: runv-admin-email-alias sync"
+                "Approved, and mail to {alias} goes to {destination} already, but by a row in the database that is not "
+                "of this program's making and would stay when the alias is revoked. Delete that row, then run: "
+                "runv-admin-email-alias sync"
             )
             if conflict.same
             else _(
-                "Approved, but mail to {alias} does not go to {destination}: a row in the "
-                "database that is not of this program's making sends it to {held}. Delete that "
-                "row, then run: runv-admin-email-alias sync"
+                "Approved, but mail to {alias} does not go to {destination}: a row in the database that is not of this "
+                "program's making sends it to {held}. Delete that row, then run: runv-admin-email-alias sync"
             )
         )
         echo_error(format_message(sentence, alias=submitted.alias, destination=submitted.destination, held=held))

@@ -22,7 +22,7 @@ three may be null:
 
 from __future__ import annotations
 
-from cli.markers import open_records, reading
+from cli.admin.records import open_records, reading_records
 from cli.messages import _
 from cli.output import (
     NOTHING,
@@ -99,7 +99,7 @@ def pending(settings: Settings, *, as_json: bool) -> int:
 def _waiting(settings: Settings) -> tuple[list[RequestRecord], list[SafeText]]:
     found: list[RequestRecord] = []
     troubles: list[SafeText] = []
-    with open_records(settings) as folders, reading(settings):
+    with open_records(settings) as folders, reading_records(settings):
         for identifier in folders.ids("pending"):
             try:
                 record = folders.load("pending", identifier)

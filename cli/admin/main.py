@@ -1,6 +1,7 @@
-"""`runv-admin-email-alias`: the administrator's command line. What each command does is in rooms of its own.
+"""`runv-admin-email-alias`: the administrator's command line, with its help texts.
 
-Everything heavy is imported inside the commands: `--help` and shell completion should be there at once.
+What each command does is in a module of its own, imported inside the command: `--help` and shell completion should be
+there at once.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import click
 
 from cli.admin.arguments import active_users, check_reason, check_since, waiting_users
 from cli.app import CONTEXT, run, version_option
+from cli.messages import _
 from cli.output import format_message
+from schemas.program import ADMIN_PROGRAM
 
 if TYPE_CHECKING:
     from cli.server.database import NamedMap
     from schemas.config import Settings
-from cli.messages import _
-from schemas.program import ADMIN_PROGRAM
 
 _json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON instead of columns and sentences."))
 _no_wait = click.option(
@@ -47,12 +48,6 @@ Examples:
 @version_option(ADMIN_PROGRAM)
 def admin_command() -> None:
     """Gather the commands."""
-
-
-def _settings(path: str | None = None) -> Settings:
-    from schemas.config import load_settings  # noqa: PLC0415
-
-    return load_settings(path)
 
 
 @admin_command.command(help=_("List the requests that wait for a decision, oldest first."))
@@ -158,17 +153,14 @@ Examples:
 @_json
 def sync(dry_run: bool, config: str | None, force: bool, no_wait: bool, as_json: bool) -> int:
     """Bring the map into line."""
-    with_dry_run = {"--json": as_json}
-    without = {"--force": force, "--no-wait": no_wait}
-    refused = without if dry_run else with_dry_run
-    for option, given in refused.items():
-        if given:
-            sentence = (
-                _("{option} does not go with --dry-run, which changes nothing.")
-                if dry_run
-                else _("{option} goes with --dry-run only.")
-            )
-            raise click.UsageError(format_message(sentence, option=option), click.get_current_context())
+    unfit = {"--force": force, "--no-wait": no_wait} if dry_run else {"--json": as_json}
+    for option in (option for option, given in unfit.items() if given):
+        sentence = (
+            _("{option} does not go with --dry-run, which changes nothing.")
+            if dry_run
+            else _("{option} goes with --dry-run only.")
+        )
+        raise click.UsageError(format_message(sentence, option=option), click.get_current_context())
     from cli.admin import sync  # noqa: PLC0415
 
     if dry_run:
@@ -207,9 +199,8 @@ Examples:
     metavar="TIME",
     callback=check_since,
     help=_(
-        "Only what happened since TIME: an age such as 30m, 12h, 7d or 2w; `today` or "
-        "`yesterday`; or a date, with or without a time, in UTC: 2026-05-19, "
-        "2026-05-19T20:55."
+        "Only what happened since TIME: an age such as 30m, 12h, 7d or 2w; `today` or `yesterday`; or a date, with or "
+        "without a time, in UTC: 2026-05-19, 2026-05-19T20:55."
     ),
 )
 @_json
@@ -256,15 +247,6 @@ def discover(map_file: str | None, as_json: bool) -> int:
     return discover_map(_named_map(map_file), load_settings(may_be_absent=True), as_json=as_json)
 
 
-def _named_map(given: str) -> NamedMap:
-    from cli.server.database import UnknownMapError, named_map  # noqa: PLC0415
-
-    try:
-        return named_map(given)
-    except UnknownMapError as error:
-        raise click.UsageError(str(error), click.get_current_context()) from error
-
-
 @admin_command.command(
     help=_("""\
 Look whether everything is as it has to be, and show the command that mends what is not.
@@ -279,9 +261,9 @@ Example:
 @_json
 def doctor(as_json: bool) -> int:
     """Look whether all is well."""
-    from cli.doctor import run as examination  # noqa: PLC0415
+    from cli.doctor.run import doctor  # noqa: PLC0415
 
-    return examination.doctor(_settings(), as_json=as_json)
+    return doctor(_settings(), as_json=as_json)
 
 
 @admin_command.command(
@@ -332,7 +314,7 @@ def setup(
 
     if group is not None and (refused := refusal(group)) is not None:
         raise click.UsageError(refused, click.get_current_context())
-    # A config that is missing is no trouble here: what has to be in it is written.
+    # The config may be missing: what has to be in it is written.
     return command.setup(
         load_settings(may_be_absent=True),
         dry_run=dry_run,
@@ -342,6 +324,21 @@ def setup(
         ask=not yes,
         named=None if map_file is None else _named_map(map_file),
     )
+
+
+def _settings(path: str | None = None) -> Settings:
+    from schemas.config import load_settings  # noqa: PLC0415
+
+    return load_settings(path)
+
+
+def _named_map(given: str) -> NamedMap:
+    from cli.server.database import UnknownMapError, named_map  # noqa: PLC0415
+
+    try:
+        return named_map(given)
+    except UnknownMapError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

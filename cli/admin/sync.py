@@ -21,16 +21,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cli.admin.outcomes import echo_behind, echo_kept, echo_not_awaited, echo_problems, echo_publish_state
+from cli.admin.records import open_records, reading_records
+from cli.decisions_directory import open_decisions
 from cli.identity import operator
-from cli.markers import (
-    echo_kept,
-    echo_problems,
-    echo_publish_state,
-    open_decisions,
-    open_records,
-    reading,
-    unless_awaited,
-)
 from cli.output import SafeText, echo, echo_error, echo_json, echo_lines, format_message, table
 from cli.server.orphans import Orphans, find_orphans
 from cli.server.status import find_publish_state, read_published, read_registry
@@ -55,7 +49,7 @@ def sync(settings: Settings, *, force: bool, wait: bool) -> int:
         seen = read_registry(settings).whole().sha256 if force else None
         decision = Decision(decision="sync", operator=operator(), created_at=now(), force=force, registry_sha256=seen)
         name = directory.write(decision)
-        status_at_once = unless_awaited(settings, wait=wait)
+        status_at_once = echo_not_awaited(settings, wait=wait)
         if status_at_once is not None:
             return status_at_once
         if directory.await_gone([name]):
@@ -75,8 +69,7 @@ def sync(settings: Settings, *, force: bool, wait: bool) -> int:
         )
         return ExitStatus.FAILED
     if publish_state.unseen:
-        for problem in publish_state.unseen:
-            echo_error(format_message(_("The mail server's map does not follow: {what}"), what=problem))
+        echo_behind(publish_state.unseen)
         return ExitStatus.FAILED
     if publish_state.state == "live":
         sentence = (
@@ -100,14 +93,14 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
     registry = found.registry
     published = read_published(settings, registry.rows())
     plan = make_plan(published.rows, published.without_conflicts(registry.rows()))
-    with open_records(settings) as records, reading(settings):
+    with open_records(settings) as records, reading_records(settings):
         guard = mass_change(plan, registry, records.by_owner("approved"))
     if as_json:
         echo_json(_plain(settings, plan, guard, found) | {"conflicts": msgspec.to_builtins(published.conflicts)})
     else:
-        _tell_plan(settings, plan, len(published.conflicts))
-        _tell_conflicts(published.conflicts)
-        _tell_orphans(found)
+        _echo_plan(settings, plan, len(published.conflicts))
+        _echo_conflicts(published.conflicts)
+        _echo_orphans(found)
     for trouble in found.troubles:
         echo_error(trouble)
     if guard is None:
@@ -126,7 +119,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
     return ExitStatus.FAILED
 
 
-def _tell_conflicts(conflicts: Sequence[Conflict]) -> None:
+def _echo_conflicts(conflicts: Sequence[Conflict]) -> None:
     if conflicts:
         echo(_("Left out, since rows of somebody else hold these aliases (where they go -> where they should go):"))
         rows = [
@@ -136,7 +129,7 @@ def _tell_conflicts(conflicts: Sequence[Conflict]) -> None:
         echo_lines(table((), rows, {}))
 
 
-def _tell_orphans(found: Orphans) -> None:
+def _echo_orphans(found: Orphans) -> None:
     if found.switch_off:
         held = found.held is not None
         echo(
@@ -147,13 +140,13 @@ def _tell_orphans(found: Orphans) -> None:
         echo_lines(table((), [[orphan.alias, orphan.reason] for orphan in found.switch_off], {}))
 
 
-def _tell_plan(settings: Settings, plan: Plan, left_out: int) -> None:
+def _echo_plan(settings: Settings, plan: Plan, left_out: int) -> None:
     if not settings.config.enabled:
         echo(
             format_message(
                 _(
-                    "Publishing is switched off (`enabled` is false in {config}); this is what "
-                    "switching it on would do."
+                    "Publishing is switched off (`enabled` is false in {config}); this is what switching it on would "
+                    "do."
                 ),
                 config=settings.path,
             )

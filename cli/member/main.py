@@ -1,6 +1,7 @@
-"""`runv-email-alias`: the member's command line. What each command does is in rooms of its own, imported when needed.
+"""`runv-email-alias`: the member's command line, with its help texts.
 
-Everything heavy is imported inside the commands: `--help` and shell completion should be there at once.
+What each command does is in a module of its own, imported inside the command: `--help` and shell completion should be
+there at once.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.app import CONTEXT, run, version_option
+from cli.messages import _
 from cli.output import echo_error, format_message
-from schemas.program import ExitStatus
+from schemas.program import MEMBER_PROGRAM, ExitStatus
 
 if TYPE_CHECKING:
     from cli.identity import Member
-from cli.messages import _
-from schemas.program import MEMBER_PROGRAM
 
-_NO_WAIT_HELP = _("Do not wait for the answer: hand it in and return at once.")
+_no_wait = click.option("--no-wait", is_flag=True, help=_("Do not wait for the answer: hand it in and return at once."))
 
 
 @click.group(
@@ -55,7 +55,7 @@ Example:
 """)
 )
 @click.argument("destination", metavar="DEST")
-@click.option("--no-wait", is_flag=True, help=_NO_WAIT_HELP)
+@_no_wait
 def request(destination: str, no_wait: bool) -> int:
     """Ask for the alias or another destination."""
     from cli.member import requests  # noqa: PLC0415
@@ -81,7 +81,7 @@ Examples:
     is_flag=True,
     help=_("Switch your active alias off. No approval is needed; mail to it is no longer accepted then."),
 )
-@click.option("--no-wait", is_flag=True, help=_NO_WAIT_HELP)
+@_no_wait
 def cancel(active: bool, no_wait: bool) -> int:
     """Withdraw, or switch off."""
     from cli.member import requests  # noqa: PLC0415
@@ -122,8 +122,8 @@ def _member() -> Member | None:
         echo_error(
             format_message(
                 _(
-                    "Your user id {uid} has no account name on this server, so it cannot have an "
-                    "alias. Tell an administrator."
+                    "Your user id {uid} has no account name on this server, so it cannot have an alias. Tell an "
+                    "administrator."
                 ),
                 uid=os.getuid(),
             )

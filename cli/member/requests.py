@@ -94,9 +94,8 @@ class QueueClient:
                 raise StateError(
                     format_message(
                         _(
-                            "Somebody changed the file in {directory} while it was being written, so "
-                            "nothing was handed in. Try again, and tell an administrator if it happens "
-                            "again."
+                            "Somebody changed the file in {directory} while it was being written, so nothing was "
+                            "handed in. Try again, and tell an administrator if it happens again."
                         ),
                         directory=self.queue.path,
                     )
@@ -155,17 +154,16 @@ def _member_access(path: str, group: str) -> contextlib.AbstractContextManager[N
         path,
         denied=format_message(
             _(
-                "You may not use the directory {directory}: only members of the group {group} "
-                "may. Log in again if you have just been added to the group; otherwise ask an "
-                "administrator to add you."
+                "You may not use the directory {directory}: only members of the group {group} may. Log in again if you "
+                "have just been added to the group; otherwise ask an administrator to add you."
             ),
             directory=path,
             group=group,
         ),
         missing=format_message(
             _(
-                "The directory {directory} is not there, so the alias service is not set up on "
-                "this server. Tell an administrator."
+                "The directory {directory} is not there, so the alias service is not set up on this server. Tell an "
+                "administrator."
             ),
             directory=path,
         ),
@@ -186,8 +184,8 @@ def request(settings: Settings, member: Member, destination: str, *, wait: bool)
             echo_error(
                 format_message(
                     _(
-                        "You already have a request for {destination} waiting since {since}, and there "
-                        "can be one at a time. Withdraw it first: runv-email-alias cancel"
+                        "You already have a request for {destination} waiting since {since}, and there can be one at a "
+                        "time. Withdraw it first: runv-email-alias cancel"
                     ),
                     destination=pending.destination,
                     since=timestamp(pending.created_at),
@@ -210,8 +208,8 @@ def request(settings: Settings, member: Member, destination: str, *, wait: bool)
             echo(
                 format_message(
                     _(
-                        "Mail to {alias} goes on to {present}; the destination changes only after an "
-                        "administrator approves."
+                        "Mail to {alias} goes on to {present}; the destination changes only after an administrator "
+                        "approves."
                     ),
                     alias=alias,
                     present=present,
@@ -240,8 +238,8 @@ def _withdraw(settings: Settings, member: Member, *, wait: bool) -> int:
             known = _present_destination(settings, member)
             sentence = (
                 _(
-                    "You have no request waiting, so there is nothing to withdraw. To switch "
-                    "{alias} off: runv-email-alias cancel --active"
+                    "You have no request waiting, so there is nothing to withdraw. To switch {alias} off: "
+                    "runv-email-alias cancel --active"
                 )
                 if known
                 else _("You have no request waiting, so there is nothing to withdraw.")
@@ -265,8 +263,8 @@ def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
             _("{alias} is switched off; the mail server stops accepting mail for it within moments.")
             if conflict_of(settings, alias) is None
             else _(
-                "{alias} is switched off, but something else on the server holds the address "
-                "and may go on taking mail for it. Ask an administrator."
+                "{alias} is switched off, but something else on the server holds the address and may go on taking mail "
+                "for it. Ask an administrator."
             )
         )
         submission = client.submit(QueueFile(action="cancel", scope="active"))
@@ -308,8 +306,8 @@ def _follow(
     if is_down(client.settings):
         echo_error(
             _(
-                "It is kept in the queue and will be taken in when the watcher starts, which is "
-                "not running now. `runv-email-alias status` tells how it stands."
+                "It is kept in the queue and will be taken in when the watcher starts, which is not running now. "
+                "`runv-email-alias status` tells how it stands."
             )
         )
         return ExitStatus.LATER
@@ -321,9 +319,8 @@ def _follow(
         echo_error(
             format_message(
                 _(
-                    "It is kept in the queue and will be taken in when the watcher gets to it; "
-                    "there was no answer within {seconds} seconds. `runv-email-alias status` tells "
-                    "how it stands."
+                    "It is kept in the queue and will be taken in when the watcher gets to it; there was no answer "
+                    "within {seconds} seconds. `runv-email-alias status` tells how it stands."
                 ),
                 seconds=f"{polling.OUTCOME_SECONDS:g}",
             )
@@ -333,9 +330,8 @@ def _follow(
         echo_error(
             format_message(
                 _(
-                    "The file {file} is gone from the queue and there is no record of it: somebody "
-                    "removed it before it was taken in. Try again, and tell an administrator if it "
-                    "happens again."
+                    "The file {file} is gone from the queue and there is no record of it: somebody removed it before "
+                    "it was taken in. Try again, and tell an administrator if it happens again."
                 ),
                 file=client.queue.display_path(submission.name),
             )
@@ -350,8 +346,8 @@ def _tell_request(outcome: RequestRecord) -> int:
         echo(
             format_message(
                 _(
-                    "Your request for {alias} -> {destination} now waits for an administrator; "
-                    "`runv-email-alias status` tells how it stands."
+                    "Your request for {alias} -> {destination} now waits for an administrator; `runv-email-alias "
+                    "status` tells how it stands."
                 ),
                 **known,
             )
@@ -390,8 +386,8 @@ def _tell_switched_off(settings: Settings, sentence: str, outcome: RequestRecord
         return _tell_refusal(outcome, _CANCEL_REFUSED)
     if not map_follows(settings):
         sentence = _(
-            "{alias} is switched off, but the mail server does not follow at the moment, "
-            "and may go on taking mail for it until an administrator has put that right."
+            "{alias} is switched off, but the mail server does not follow at the moment, and may go on taking mail for "
+            "it until an administrator has put that right."
         )
     echo(format_message(sentence, alias=outcome.alias))
     return ExitStatus.DONE

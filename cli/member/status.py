@@ -42,8 +42,8 @@ _OFF = {
     "revoked": _("An administrator switched {alias} off on {when}: {reason}"),
     "cancelled": _("You switched {alias} off on {when}."),
     "orphaned": _(
-        "{alias} was switched off on {when}: {reason} If you want it again, ask again: "
-        "runv-email-alias request you@example.org"
+        "{alias} was switched off on {when}: {reason} If you want it again, ask again: runv-email-alias request "
+        "you@example.org"
     ),
 }
 _ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")
@@ -149,8 +149,8 @@ def _sentences(standing: Standing) -> Iterator[str]:
     if active:
         sentence = (
             _(
-                "{alias} -> {destination} is approved, since {since}, but does not work yet: "
-                "something on the server is in its way. The administrators are told of it."
+                "{alias} -> {destination} is approved, since {since}, but does not work yet: something on the server "
+                "is in its way. The administrators are told of it."
             )
             if standing.held_up
             else _("Mail to {alias} goes to {destination}, since {since}.")
@@ -158,8 +158,8 @@ def _sentences(standing: Standing) -> Iterator[str]:
         if not standing.publishing:
             # What the map held when that was switched off goes on working, and which that was is not told.
             sentence = _(
-                "{alias} -> {destination} is approved, since {since}, but may not work yet: an "
-                "administrator has switched publishing off on this server."
+                "{alias} -> {destination} is approved, since {since}, but may not work yet: an administrator has "
+                "switched publishing off on this server."
             )
         yield format_message(sentence, alias=alias, destination=active.destination, since=_since(active))
     elif entry:
@@ -167,8 +167,8 @@ def _sentences(standing: Standing) -> Iterator[str]:
     if pending:
         sentence = (
             _(
-                "Your request to change it to {destination} waits for an administrator, since "
-                "{since}; until it is approved, nothing changes."
+                "Your request to change it to {destination} waits for an administrator, since {since}; until it is "
+                "approved, nothing changes."
             )
             if active
             else _("Your request for {alias} -> {destination} waits for an administrator, since {since}.")

@@ -39,8 +39,8 @@ def refusal(name: str) -> SafeText | None:
     if not _NAME.fullmatch(name):
         return format_message(
             _(
-                "{group} cannot be the name of a group: a lower-case letter or `_` and up to 31 "
-                "of a-z, 0-9, `-` and `_`."
+                "{group} cannot be the name of a group: a lower-case letter or `_` and up to 31 of a-z, 0-9, `-` and "
+                "`_`."
             ),
             group=name,
         )
@@ -86,9 +86,9 @@ def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -
                 Remark(
                     format_message(
                         _(
-                            "Members with an alias are not in the group {group}, and would lose it: "
-                            "{count}, such as {names}. Add them with `usermod --append --groups {group} "
-                            "NAME`, then run this command again."
+                            "Members with an alias are not in the group {group}, and would lose it: {count}, such as "
+                            "{names}. Add them with `usermod --append --groups {group} NAME`, then run this command "
+                            "again."
                         ),
                         **fields,
                     ),

@@ -40,8 +40,8 @@ def plan(settings: Settings) -> Plan:
     if kind is not None:
         message = format_message(
             _(
-                "A file system of type {kind} is mounted over the queue {path}, so nothing in "
-                "it was touched. Unmount it."
+                "A file system of type {kind} is mounted over the queue {path}, so nothing in it was touched. Unmount "
+                "it."
             ),
             kind=kind,
             path=settings.queue,

@@ -92,8 +92,8 @@ def take(settings: Settings) -> SafeText | None:
         return None
     message = (
         _(
-            "Dealt with the requests that waited in {path}. Taken in: {pending}; refused: "
-            "{refused}; kept in {old}: {kept}."
+            "Dealt with the requests that waited in {path}. Taken in: {pending}; refused: {refused}; kept in {old}: "
+            "{kept}."
         )
         if counts["kept"]
         else _("Dealt with the requests that waited in {path}. Taken in: {pending}; refused: {refused}.")

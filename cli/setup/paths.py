@@ -138,9 +138,8 @@ def _why_no_new_registry(settings: Settings, path: str) -> SafeText | None:
         except ExpectedError as error:
             return format_message(
                 _(
-                    "The registry {path} is not there, and whether the database of {map} has "
-                    "aliases that an empty one would switch off could not be found out: {why} Mend "
-                    "that and run this command again."
+                    "The registry {path} is not there, and whether the database of {map} has aliases that an empty one "
+                    "would switch off could not be found out: {why} Mend that and run this command again."
                 ),
                 path=path,
                 map=table,
@@ -149,10 +148,9 @@ def _why_no_new_registry(settings: Settings, path: str) -> SafeText | None:
         return (
             format_message(
                 _(
-                    "The registry {path} is not there, and the database of {map} has aliases of "
-                    "its, which an empty registry would switch off. Put the registry back from a "
-                    "backup; if the aliases are to go, delete their rows and run this command "
-                    "again."
+                    "The registry {path} is not there, and the database of {map} has aliases of its, which an empty "
+                    "registry would switch off. Put the registry back from a backup; if the aliases are to go, delete "
+                    "their rows and run this command again."
                 ),
                 path=path,
                 map=table,
@@ -164,9 +162,8 @@ def _why_no_new_registry(settings: Settings, path: str) -> SafeText | None:
     return (
         format_message(
             _(
-                "The registry {path} is not there, and {map} has aliases, which an empty "
-                "registry would switch off. Put the registry back from a backup; if the aliases "
-                "are to go, empty {map} and run this command again."
+                "The registry {path} is not there, and {map} has aliases, which an empty registry would switch off. "
+                "Put the registry back from a backup; if the aliases are to go, empty {map} and run this command again."
             ),
             **fields,
         )
@@ -277,8 +274,8 @@ def _mending(spec: paths.PathSpec, settings: Settings) -> Step:
                 _("Put a new file in place of the lock {path}, which others than root could hold; it had {found}.")
                 if lock
                 else _(
-                    "Put a new file with the same contents in place of {path}, which others could "
-                    "have open; it had {found}."
+                    "Put a new file with the same contents in place of {path}, which others could have open; it had "
+                    "{found}."
                 ),
                 **fields,
             )
@@ -288,8 +285,8 @@ def _mending(spec: paths.PathSpec, settings: Settings) -> Step:
                 _("put a new file in place of the lock {path}, which others than root could hold ({found} before)")
                 if lock
                 else _(
-                    "put a new file with the same contents in place of {path}, which others could "
-                    "have open ({found} before)"
+                    "put a new file with the same contents in place of {path}, which others could have open ({found} "
+                    "before)"
                 ),
                 **fields,
             ),

@@ -15,8 +15,8 @@ import click
 import msgspec
 
 from cli import polling
+from cli.decisions_directory import open_decisions
 from cli.identity import operator
-from cli.markers import open_decisions
 from cli.messages import _, ngettext
 from cli.output import SafeText, echo, echo_error, format_message, safe_text
 from cli.server import postfix_setup, status
@@ -78,8 +78,8 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
         raise NotReadyError(
             format_message(
                 _(
-                    "The libraries for the database are not there. Run `apt-get install "
-                    "{packages}`, then this command once more."
+                    "The libraries for the database are not there. Run `apt-get install {packages}`, then this command "
+                    "once more."
                 ),
                 packages=" ".join(packages),
             )
@@ -92,9 +92,9 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
         raise NotReadyError(
             format_message(
                 _(
-                    "New rows of the table {table} need a value in {columns}, which cannot be told. "
-                    "Set `sql` in {path} to what `runv-admin-email-alias discover --map {map}` "
-                    "shows, with that value in `constants`."
+                    "New rows of the table {table} need a value in {columns}, which cannot be told. Set `sql` in "
+                    "{path} to what `runv-admin-email-alias discover --map {map}` shows, with that value in "
+                    "`constants`."
                 ),
                 table=found.database.table,
                 columns=names,
@@ -116,8 +116,8 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
         raise NotReadyError(
             format_message(
                 _(
-                    "The service does not see {path}: it sees nothing below /home, /root and "
-                    "/run/user. Put the file elsewhere, such as below /etc or /var/lib."
+                    "The service does not see {path}: it sees nothing below /home, /root and /run/user. Put the file "
+                    "elsewhere, such as below /etc or /var/lib."
                 ),
                 path=unseen,
             )
@@ -185,17 +185,16 @@ def _trouble(state: postfix_setup.PostfixState, settings: Settings) -> SafeText 
     if not state.type_known and settings.config.in_database:
         return format_message(
             _(
-                "This Postfix has no tables of type {type}. Run `apt-get install "
-                "postfix-{type}`, then this command once more; publishing was not switched on."
+                "This Postfix has no tables of type {type}. Run `apt-get install postfix-{type}`, then this command "
+                "once more; publishing was not switched on."
             ),
             type=settings.config.map_type,
         )
     if not state.type_known:
         return format_message(
             _(
-                "This Postfix has no tables of type {type} (`postconf -m` tells which). Install "
-                "the package for it, or set another `backend` in {path}; publishing was not "
-                "switched on."
+                "This Postfix has no tables of type {type} (`postconf -m` tells which). Install the package for it, or "
+                "set another `backend` in {path}; publishing was not switched on."
             ),
             type=settings.config.map_type,
             path=settings.path,
@@ -204,9 +203,8 @@ def _trouble(state: postfix_setup.PostfixState, settings: Settings) -> SafeText 
         first = state.unasked[0]
         return format_message(
             _(
-                "Whether Postfix takes mail for {domain} could not be found out, because "
-                "{pattern} in `{parameter}` could not be asked: {why} Mend that and try again; "
-                "publishing was not switched on."
+                "Whether Postfix takes mail for {domain} could not be found out, because {pattern} in `{parameter}` "
+                "could not be asked: {why} Mend that and try again; publishing was not switched on."
             ),
             domain=settings.domain,
             pattern=first.pattern,
@@ -272,8 +270,8 @@ def _carry_out(
         echo_error(
             format_message(
                 _(
-                    "The watcher is not running, so there is no map yet, and Postfix was left as it "
-                    "is. Run `systemctl start {unit}`, then this command once more."
+                    "The watcher is not running, so there is no map yet, and Postfix was left as it is. Run `systemctl "
+                    "start {unit}`, then this command once more."
                 ),
                 unit=WATCHER_UNIT,
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.markers import DecisionsDirectory
+from cli.decisions_directory import DecisionsDirectory
 from cli.server import status
 from schemas.decision import NAME, parse_decision
 from schemas.program import WATCHER_UNIT
