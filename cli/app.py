@@ -1,4 +1,4 @@
-"""How both commands run: the one place where trouble becomes a sentence and an exit status."""
+"""How both commands run: the one place where an exception becomes a sentence and an exit status."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from cli.output import echo, echo_error, format_message, safe_text
 from schemas.errors import ConfigError, ExpectedError, StateError
 from schemas.program import ExitStatus
 
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+"""What both command lines have in common."""
+
 
 @contextlib.contextmanager
 def access(path: str, *, denied: str, missing: str) -> Iterator[None]:
-    """Turn trouble with *path* into a `StateError` with a next step.
+    """Turn whatever keeps *path* from being used into a `StateError` with a next step.
 
     Args:
         path: the directory that is used inside.
@@ -37,8 +40,8 @@ def access(path: str, *, denied: str, missing: str) -> Iterator[None]:
         if isinstance(error, OSError):
             raise StateError(
                 format_message(
-                    _("{place} cannot be used ({why}). Look for a full disk, or a wrong owner or mode, and try again."),
-                    place=path,
+                    _("{path} cannot be used ({why}). Look for a full disk, or a wrong owner or mode, and try again."),
+                    path=path,
                     why=error.strerror,
                 )
             ) from error
@@ -48,10 +51,6 @@ def access(path: str, *, denied: str, missing: str) -> Iterator[None]:
 def is_missing(error: StateError) -> bool:
     """Whether *error* only says that a directory has not been made yet."""
     return isinstance(error.__cause__, FileNotFoundError)
-
-
-CONTEXT = {"help_option_names": ["-h", "--help"]}
-"""What both command lines have in common."""
 
 
 def run(command: click.Command, name: str, arguments: Sequence[str] | None) -> int:
@@ -69,10 +68,10 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None) -> i
     try:
         status = _status(command, name, arguments)
     except OSError:
-        # Standard error cannot be used either, so nobody can be told.
+        # Standard error cannot be used either, so nothing can be said.
         status = ExitStatus.FAILED
     for stream in (sys.stdout, sys.stderr):
-        _give_up_what_cannot_be_written(stream)
+        _discard_unwritable(stream)
     return status
 
 
@@ -100,14 +99,17 @@ def _status(command: click.Command, name: str, arguments: Sequence[str] | None) 
     return status if isinstance(status, int) else ExitStatus.DONE
 
 
-def _give_up_what_cannot_be_written(stream: TextIO | None) -> None:
+def _discard_unwritable(stream: TextIO | None) -> None:
+    """Flush *stream*, or let go of what it holds where that cannot be written, as on a full disk.
+
+    The interpreter would try once more at its end, complain in words of its own, and exit with 120, which is none of
+    our statuses.
+    """
     if stream is None:
         return
     try:
         stream.flush()
     except OSError:
-        # On a full disk, say. The interpreter would try once more at its end, complain in words of its own, and exit
-        # with 120, which is none of our statuses.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)

@@ -1,4 +1,4 @@
-"""Who is at the keyboard."""
+"""Who runs a command: the member by the real uid, the administrator by sudo or the login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reaches the terminal: sentences, aligned columns, JSON; nothing in it can act on the terminal.
+"""Terminal output: sentences, aligned columns, JSON; nothing in it can act on the terminal.
 
 Whatever was written by somebody else goes through `format_message`, `safe_text`, `table` or `echo_json`, and each of
 them escapes.
@@ -18,7 +18,7 @@ from cli.messages import _
 from schemas.text import printable, sentence
 
 WIDTH = 80
-"""Columns, where the terminal does not tell its own number."""
+"""Columns, where the terminal does not say how many it has."""
 NARROWEST = 40
 """Columns that are used even where the terminal has fewer: below, columns could not be read."""
 GAP = "  "
@@ -55,30 +55,25 @@ def safe_text(text: str) -> SafeText:
     return SafeText(sentence(text, _TEXT_LIMIT))
 
 
-def counted(count: int, one: str, more: str) -> SafeText:
-    """Give the sentence *one* or *more* with *count* in it."""
-    return format_message(one if count == 1 else more, count=count)
-
-
 def timestamp(text: str | None) -> str:
-    """Give the moment *text*, as files hold it, for a sentence."""
+    """Give the timestamp *text*, as files hold it, for a sentence."""
     found = _TIMESTAMP.fullmatch(text or "")
-    return _("{date} {time} UTC").format(date=found[1], time=found[2]) if found else _unusual(text)
+    return _("{date} {time} UTC").format(date=found[1], time=found[2]) if found else _as_it_is(text)
 
 
 def short_timestamp(text: str | None) -> str:
-    """Give the moment *text* for a column whose heading says UTC."""
+    """Give the timestamp *text* for a column whose heading says UTC."""
     found = _TIMESTAMP.fullmatch(text or "")
-    return f"{found[1]} {found[2]}" if found else _unusual(text)
+    return f"{found[1]} {found[2]}" if found else _as_it_is(text)
 
 
 def short_date(text: str | None) -> str:
-    """Give the day of the moment *text*, in UTC, for a narrow column."""
+    """Give the day of the timestamp *text*, in UTC, for a narrow column."""
     found = _TIMESTAMP.fullmatch(text or "")
-    return found[1] if found else _unusual(text)
+    return found[1] if found else _as_it_is(text)
 
 
-def _unusual(text: str | None) -> str:
+def _as_it_is(text: str | None) -> str:
     return text or NOTHING
 
 
@@ -88,7 +83,7 @@ def echo(text: str) -> None:
 
 
 def echo_error(text: str) -> None:
-    """Print the safe *text* on standard error, likewise."""
+    """Print the safe *text* on standard error, broken between words where that is a terminal."""
     click.echo(_for(sys.stderr, text), err=True, color=_colourful(sys.stderr))
 
 
@@ -126,9 +121,9 @@ def wrapped(text: str, indent: str = "", later: str | None = None) -> list[str]:
 
 
 def hanging_indent(head: str, text: str) -> list[str]:
-    """Give *head* and *text* behind it, which goes on below itself where a terminal has no room for it all.
+    """Give *head* and *text* behind it, which goes on below itself where a terminal is too narrow for it all.
 
-    Where there is next to none behind *head*, all of it stands below.
+    Where hardly a word fits behind *head*, all of *text* stands below.
     """
     if not _terminal(sys.stdout):
         return [(head + text).rstrip()]
@@ -140,9 +135,9 @@ def hanging_indent(head: str, text: str) -> list[str]:
 
 def width() -> int:
     """How many columns there are: those of the terminal, else 80."""
-    message = os.environ.get("COLUMNS", "")
+    wanted = os.environ.get("COLUMNS", "")
     try:
-        columns = int(message) if message.isdecimal() else os.get_terminal_size(sys.stdout.fileno()).columns
+        columns = int(wanted) if wanted.isdecimal() else os.get_terminal_size(sys.stdout.fileno()).columns
     except (ValueError, OSError):
         return WIDTH
     return max(columns, NARROWEST) if columns else WIDTH
@@ -197,28 +192,28 @@ def table(
     if not whole or _terminal(sys.stdout):
         widths = _fitted(widths)
     for row in cells:
-        pieces = [_pieces(cell, room) for cell, room in zip(row, widths, strict=True)]
+        pieces = [_pieces(cell, columns) for cell, columns in zip(row, widths, strict=True)]
         hues = [(colours or {}).get(cell) for cell in row]
         for line in zip_longest(*pieces, fillvalue=""):
-            padded = [part + " " * (room - _columns(part)) for part, room in zip(line, widths, strict=True)]
+            padded = [part + " " * (columns - _columns(part)) for part, columns in zip(line, widths, strict=True)]
             padded[-1] = line[-1]
             yield GAP.join(paint(part, hue) for part, hue in zip(padded, hues, strict=True)).rstrip()
 
 
 def _fitted(widths: list[int]) -> list[int]:
-    room = width() - len(GAP) * (len(widths) - 1)
+    available = width() - len(GAP) * (len(widths) - 1)
     fitted = list(widths)
-    while sum(fitted) > room and max(fitted) > _NARROWEST_COLUMN:
+    while sum(fitted) > available and max(fitted) > _NARROWEST_COLUMN:
         fitted[fitted.index(max(fitted))] -= 1
     return fitted
 
 
-def _pieces(cell: str, room: int) -> list[str]:
-    if _columns(cell) <= room:
+def _pieces(cell: str, columns: int) -> list[str]:
+    if _columns(cell) <= columns:
         return [cell]
     pieces = [""]
     for character in cell:
-        if _columns(pieces[-1]) + _columns(character) > room:
+        if _columns(pieces[-1]) + _columns(character) > columns:
             pieces.append("")
         pieces[-1] += character
     return pieces

@@ -1,4 +1,4 @@
-"""What the administrator's arguments may be: the check of a reason, and names for shell completion."""
+"""The administrator's arguments: checks of `--reason` and `--since`, and names for shell completion."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_reason(context: click.Context, parameter: click.Parameter, reason: str
 
 
 def check_since(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
-    """Give the moment that *given* means, as our files hold it; else a usage error that says what was expected."""
+    """Give the time that *given* means as a timestamp of our files; else a usage error that says what was expected."""
     if given is None:
         return None
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
@@ -58,7 +58,7 @@ def check_since(context: click.Context, parameter: click.Parameter, given: str |
         else:
             found = datetime.fromisoformat(given)
             found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-        # Years are written with four digits there, and what is asked for is compared as text.
+        # Timestamps are compared as text, with four digits for the year, which strftime leaves out before 1000.
         return found.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
     except (ValueError, OverflowError):
         raise click.BadParameter(
@@ -90,7 +90,7 @@ def waiting_users(context: click.Context, parameter: click.Parameter, incomplete
 
 
 def active_users(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Give the members whose alias is active, likewise."""
+    """Give the members whose alias is active, as far as the one who asks may see them."""
     from cli.server.status import read_registry  # noqa: PLC0415
     from schemas.config import load_settings  # noqa: PLC0415
     from schemas.errors import ExpectedError  # noqa: PLC0415

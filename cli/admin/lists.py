@@ -1,6 +1,6 @@
-"""`pending` and `list`: what waits, and what the registry holds.
+"""`pending` and `list`: the requests that wait, and the aliases in the registry.
 
-`pending --json` prints a list, oldest first, of objects with these keys, always all of them; a moment is
+`pending --json` prints a list, oldest first, of objects with these keys, always all of them; a timestamp is
 `YYYY-MM-DDTHH:MM:SSZ`:
 
     username, uid, alias, request_id
@@ -44,40 +44,25 @@ from schemas.program import ExitStatus
 from schemas.registry import ACTIVE, Entry
 from schemas.request import RequestRecord
 
-_PENDING_HEADINGS = (
-    _("MEMBER"),
-    _("DESTINATION"),
-    _("INSTEAD OF"),
-    _("SINCE (UTC)"),
-)
-
-_LIST_HEADINGS = (
-    _("ALIAS"),
-    _("DESTINATION"),
-    _("STATUS"),
-    _("SINCE"),
-    _("BY"),
-)
-
 _COLOURS = {ACTIVE: "green", "revoked": "red", "orphaned": "red"}
 
 
 def pending(settings: Settings, *, as_json: bool) -> int:
     """List the waiting requests; 1 where something could not be read."""
-    records, troubles = _waiting(settings)
+    records, problems = _waiting(settings)
     registry: RegistrySnapshot | None = None
     try:
         registry = read_registry(settings) if records else None
     except RegistryError as error:
-        troubles.append(safe_text(str(error)))
+        problems.append(safe_text(str(error)))
     present: dict[str, str | None] = {}
     for record in records:
         try:
             present[record.request_id] = _present(registry, record)
         except RegistryError as error:
-            troubles.append(safe_text(str(error)))
+            problems.append(safe_text(str(error)))
     if as_json:
-        echo_json([_plain_request(record, present.get(record.request_id)) for record in records])
+        echo_json([_request_object(record, present.get(record.request_id)) for record in records])
     elif records:
         rows = [
             [
@@ -88,27 +73,27 @@ def pending(settings: Settings, *, as_json: bool) -> int:
             ]
             for record in records
         ]
-        echo_lines(table(_PENDING_HEADINGS, rows))
-    elif not troubles:
+        echo_lines(table((_("MEMBER"), _("DESTINATION"), _("INSTEAD OF"), _("SINCE (UTC)")), rows))
+    elif not problems:
         echo(_("No request is waiting."))
-    for trouble in dict.fromkeys(troubles):
-        echo_error(trouble)
-    return ExitStatus.FAILED if troubles else ExitStatus.DONE
+    for problem in dict.fromkeys(problems):
+        echo_error(problem)
+    return ExitStatus.FAILED if problems else ExitStatus.DONE
 
 
 def _waiting(settings: Settings) -> tuple[list[RequestRecord], list[SafeText]]:
     found: list[RequestRecord] = []
-    troubles: list[SafeText] = []
+    problems: list[SafeText] = []
     with open_records(settings) as folders, reading_records(settings):
         for identifier in folders.ids("pending"):
             try:
                 record = folders.load("pending", identifier)
             except StateError as error:
-                troubles.append(format_message(_("{trouble} It is left out here."), trouble=safe_text(str(error))))
+                problems.append(format_message(_("{problem} It is left out here."), problem=safe_text(str(error))))
                 continue
             if record is not None:
                 found.append(record)
-    return found, troubles
+    return found, problems
 
 
 def _present(registry: RegistrySnapshot | None, record: RequestRecord) -> str | None:
@@ -116,7 +101,7 @@ def _present(registry: RegistrySnapshot | None, record: RequestRecord) -> str | 
     return entry.destination if entry and entry.active and entry.uid in {None, record.uid} else None
 
 
-def _plain_request(record: RequestRecord, present: str | None) -> dict[str, object]:
+def _request_object(record: RequestRecord, present: str | None) -> dict[str, object]:
     return {
         "username": record.username,
         "uid": record.uid,
@@ -132,7 +117,7 @@ def list_aliases(settings: Settings, *, as_json: bool) -> int:
     """List the registry's entries, the active ones first."""
     entries = sorted(read_registry(settings).whole().entries.items(), key=lambda item: (not item[1].active, item[0]))
     if as_json:
-        echo_json([_plain_entry(username, entry) for username, entry in entries])
+        echo_json([_entry_object(username, entry) for username, entry in entries])
     elif entries:
         rows = [
             [
@@ -144,13 +129,14 @@ def list_aliases(settings: Settings, *, as_json: bool) -> int:
             ]
             for _key, entry in entries
         ]
-        echo_lines(table(_LIST_HEADINGS, rows, _COLOURS))
+        headings = (_("ALIAS"), _("DESTINATION"), _("STATUS"), _("SINCE"), _("BY"))
+        echo_lines(table(headings, rows, _COLOURS))
     else:
         echo(_("The registry holds no alias."))
     return ExitStatus.DONE
 
 
-def _plain_entry(username: str, entry: Entry) -> dict[str, object]:
+def _entry_object(username: str, entry: Entry) -> dict[str, object]:
     return {
         "username": username,
         "alias": entry.alias,

@@ -1,4 +1,4 @@
-"""`log`: what happened, who decided it, and when.
+"""`log`: the audit log, as columns or JSON.
 
 `--json` prints a list, oldest first, of the lines of the audit log as schemas/audit-line.schema.json has them, without
 those that a kill has doubled.
@@ -34,7 +34,7 @@ from schemas.fs.log_file import RotatedLog
 from schemas.json_records import NotJsonError, ShapeError
 from schemas.program import ExitStatus
 
-_LOG_WHAT = {
+_EVENTS = {
     "accepted": _("asked"),
     "refused": _("refused"),
     "cancelled": _("cancelled"),
@@ -46,18 +46,8 @@ _LOG_WHAT = {
     "published": _("published"),
 }
 
-_LOG_DETAILS = {
-    "accepted": _("for {destination}"),
-    "refused": _("{reason}"),
-    "approved": _("{destination}, by {by}"),
-    "rejected": _("{destination}, by {by}: {reason}"),
-    "revoked": _("{destination}, by {by}: {reason}"),
-    "orphaned": _("the alias to {destination} was switched off: {reason}"),
-    "failed": _("a decision of {by}: {reason}"),
-}
-
-_NAME_ROOM = 12
-_WHAT_ROOM = max(map(len, _LOG_WHAT.values()))
+_NAME_WIDTH = 12
+_EVENT_WIDTH = max(map(len, _EVENTS.values()))
 
 
 def log(settings: Settings, *, user: str | None, since: str | None, as_json: bool) -> int:
@@ -66,15 +56,15 @@ def log(settings: Settings, *, user: str | None, since: str | None, as_json: boo
     Args:
         settings: where it is.
         user: only what is about this member.
-        since: only what happened at this moment or later, as the lines themselves have it.
+        since: only what happened at this time or later, a timestamp as the lines themselves have it.
         as_json: whether to print JSON.
 
     Raises:
-        StateError: the directory it lies in cannot be read. Trouble with one file of it is told of, and keeps no other
-            from being shown.
+        StateError: the directory it lies in cannot be read. A file that cannot be read is named, and the others are
+            shown.
     """
-    found = _Reading(settings.audit, since)
-    lines = (line for line in found.lines() if user is None or line.username == user)
+    reader = _LogReader(settings.audit, since)
+    lines = (line for line in reader.lines() if user is None or line.username == user)
     if as_json:
         echo_json([to_plain(line) for line in lines])
     else:
@@ -82,32 +72,39 @@ def log(settings: Settings, *, user: str | None, since: str | None, as_json: boo
         for line in lines:
             shown = True
             echo_lines(_shown(line))
-        if not shown and not found.troubles:
+        if not shown and not reader.problems:
             echo(_("The log holds nothing of that."))
-    if found.unreadable:
+    if reader.unreadable:
         # A power cut leaves one such line, for as long as its file is kept: nothing has failed.
         echo_error(
             format_message(
                 ngettext(
                     "One line of the audit log could not be understood and was left out.",
                     "{count} lines of the audit log could not be understood and were left out.",
-                    found.unreadable,
+                    reader.unreadable,
                 ),
-                count=found.unreadable,
+                count=reader.unreadable,
             )
         )
-    for trouble in found.troubles:
-        echo_error(safe_text(trouble))
-    return ExitStatus.FAILED if found.troubles else ExitStatus.DONE
+    for problem in reader.problems:
+        echo_error(safe_text(problem))
+    return ExitStatus.FAILED if reader.problems else ExitStatus.DONE
 
 
-class _Reading:
+class _LogReader:
+    """The lines of the audit log and of the files that it was rotated into, the oldest first, none of them twice.
+
+    Attributes:
+        unreadable: how many lines could not be understood.
+        problems: which files could not be read, and why; a dict for its order.
+    """
+
     def __init__(self, path: str, since: str | None) -> None:
         self._path = path
         self._log = RotatedLog(path)
         self._since = since or ""
         self.unreadable = 0
-        self.troubles: dict[str, None] = {}
+        self.problems: dict[str, None] = {}
 
     def lines(self) -> Iterator[AuditLine]:
         with self._access(self._path):
@@ -115,7 +112,7 @@ class _Reading:
         seen: set[tuple[str, str]] = set()
         for data in chain.from_iterable(map(self._read, names)):
             line = self._parsed(data)
-            if line is None or (line.key in seen):
+            if line is None or line.key in seen:
                 continue
             if line.key is not None:
                 seen.add(line.key)
@@ -127,7 +124,7 @@ class _Reading:
             with self._access(os.path.join(self._log.folder, name)):
                 yield from self._log.lines(name, LINE_LIMIT)
         except (StateError, UnsafeFileError) as error:
-            self.troubles[str(error)] = None
+            self.problems[str(error)] = None
 
     def _access(self, display_path: str) -> AbstractContextManager[None]:
         denied = format_message(
@@ -142,7 +139,7 @@ class _Reading:
     def _parsed(self, data: bytes) -> AuditLine | None:
         if not data.strip():
             return None
-        # The rest of a longer one was not read.
+        # Of a line that is longer, only the beginning was read.
         if len(data) <= LINE_LIMIT:
             with contextlib.suppress(NotJsonError, ShapeError):
                 return parse_line(data)
@@ -155,39 +152,43 @@ def _seconds(timestamp: str) -> float:
 
 
 def _shown(line: AuditLine) -> list[str]:
-    what = _LOG_WHAT[line.what]
-    name = safe_text(line.username or NOTHING)
-    head = f"{safe_text(short_timestamp(line.time))}  {what.ljust(_WHAT_ROOM)}  {name.ljust(_NAME_ROOM)}  "
+    time, event, name = safe_text(short_timestamp(line.time)), _EVENTS[line.what], safe_text(line.username or NOTHING)
+    head = f"{time}  {event.ljust(_EVENT_WIDTH)}  {name.ljust(_NAME_WIDTH)}  "
     return hanging_indent(head, _details(line))
 
 
 def _details(line: AuditLine) -> SafeText:
-    by = safe_text(line.decided_by or NOTHING)
-    reason = safe_text(line.reason or NOTHING)
-    destination = safe_text(line.destination or NOTHING)
-    if line.what == "published":
-        forced = line.decided_by != "watcher"
-        return format_message(
-            _("{aliases}: {added} added, {changed} changed, {removed} removed; forced by {by}")
-            if forced
-            else _("{aliases}: {added} added, {changed} changed, {removed} removed"),
-            aliases=format_message(ngettext("1 alias", "{count} aliases", line.aliases or 0), count=line.aliases or 0),
-            added=line.added or 0,
-            changed=line.changed or 0,
-            removed=line.removed or 0,
-            by=by,
-        )
-    if line.what == "refused" and line.count is not None:
-        return format_message(_("{count} more; the last: {reason}"), count=line.count, reason=reason)
-    if line.what == "cancelled":
-        sentence = (
-            _("the request for {destination}, by its member")
-            if line.request_id
-            else _("the alias to {destination} was switched off, by its member")
-        )
-        return format_message(
-            _("the request for {destination}: {reason}") if line.reason else sentence,
-            destination=destination,
-            reason=reason,
-        )
-    return format_message(_LOG_DETAILS[line.what], destination=destination, reason=reason, by=by)
+    match line.what:
+        case "accepted":
+            sentence = _("for {destination}")
+        case "refused":
+            sentence = _("{reason}") if line.count is None else _("{count} more; the last: {reason}")
+        case "cancelled" if line.reason:
+            sentence = _("the request for {destination}: {reason}")
+        case "cancelled" if line.request_id:
+            sentence = _("the request for {destination}, by its member")
+        case "cancelled":
+            sentence = _("the alias to {destination} was switched off, by its member")
+        case "approved":
+            sentence = _("{destination}, by {by}")
+        case "rejected" | "revoked":
+            sentence = _("{destination}, by {by}: {reason}")
+        case "orphaned":
+            sentence = _("the alias to {destination} was switched off: {reason}")
+        case "failed":
+            sentence = _("a decision of {by}: {reason}")
+        case "published" if line.decided_by == "watcher":
+            sentence = _("{aliases}: {added} added, {changed} changed, {removed} removed")
+        case "published":
+            sentence = _("{aliases}: {added} added, {changed} changed, {removed} removed; forced by {by}")
+    return format_message(
+        sentence,
+        destination=safe_text(line.destination or NOTHING),
+        reason=safe_text(line.reason or NOTHING),
+        by=safe_text(line.decided_by or NOTHING),
+        count=line.count,
+        aliases=format_message(ngettext("1 alias", "{count} aliases", line.aliases or 0), count=line.aliases or 0),
+        added=line.added or 0,
+        changed=line.changed or 0,
+        removed=line.removed or 0,
+    )

@@ -1,4 +1,4 @@
-"""`status`: how the watcher is, and what it last did.
+"""`status`: the watcher's status file, as lines or JSON.
 
 `--json` prints one object, `running` (true or false) and `status` (the status file as it is, see
 schemas/status.schema.json, or null where the watcher has left none since the machine started).
@@ -16,7 +16,7 @@ from schemas.config import Settings
 from schemas.program import ExitStatus
 from schemas.status import Host, Status, is_running, read_status
 
-_STATUS_FIELDS = {
+_LABELS = {
     "watcher": _("Watcher"),
     "version": _("Version"),
     "backend": _("Map type"),
@@ -30,7 +30,7 @@ _STATUS_FIELDS = {
     "problems": _("Problems"),
 }
 
-_SHOWN = 20
+_CONFLICTS_SHOWN = 20
 
 
 def status(settings: Settings, *, as_json: bool) -> int:
@@ -72,7 +72,7 @@ def _lines(found: Status | None, running: bool) -> Iterator[str]:
     yield from _line("problems", str(len(found.problems) or _("none")), "red" if found.problems else None)
     for problem in found.problems:
         message = format_message(
-            _("{what} (since {since})"), what=safe_text(problem.what), since=timestamp(problem.since)
+            _("{problem} (since {since})"), problem=safe_text(problem.what), since=timestamp(problem.since)
         )
         yield from wrapped(message, "  - ", "    ")
 
@@ -106,7 +106,7 @@ def _lag(host: Host) -> SafeText:
 def _conflicts(found: Status) -> Iterator[str]:
     if found.conflicts:
         yield from _line("conflicts", str(len(found.conflicts)), "red")
-    for conflict in found.conflicts[:_SHOWN]:
+    for conflict in found.conflicts[:_CONFLICTS_SHOWN]:
         message = format_message(
             _("{alias} goes to {destination}, but by a row of somebody else, which would stay when it is revoked")
             if conflict.same
@@ -116,12 +116,12 @@ def _conflicts(found: Status) -> Iterator[str]:
             held=safe_text(", ".join(conflict.held)),
         )
         yield from wrapped(message, "  - ", "    ")
-    if (more := len(found.conflicts) - _SHOWN) > 0:
+    if (more := len(found.conflicts) - _CONFLICTS_SHOWN) > 0:
         yield from wrapped(format_message(_("and {count} more; --json has them all"), count=more), "  - ", "    ")
 
 
 def _line(field: str, value: str, colour: str | None = None) -> Iterator[str]:
-    room = max(map(len, _STATUS_FIELDS.values())) + 2
-    first, *rest = wrapped(value, " " * room) or [""]
-    yield _STATUS_FIELDS[field].ljust(room) + paint(first[room:], colour)
+    column = max(map(len, _LABELS.values())) + 2
+    first, *rest = wrapped(value, " " * column) or [""]
+    yield _LABELS[field].ljust(column) + paint(first[column:], colour)
     yield from rest

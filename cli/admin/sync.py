@@ -38,16 +38,14 @@ if TYPE_CHECKING:
     from watcher.publish.plan import MassChange, Plan
 from cli.messages import _, ngettext, translated
 
-_CHANGE = _("{present} -> {destination}")
-
 _COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
 
 def sync(settings: Settings, *, force: bool, wait: bool) -> int:
     """Have the watcher bring the map into line; with *force*, though the guard would hold this registry back."""
     with open_decisions(settings) as directory:
-        seen = read_registry(settings).whole().sha256 if force else None
-        decision = Decision(decision="sync", operator=operator(), created_at=now(), force=force, registry_sha256=seen)
+        sha256 = read_registry(settings).whole().sha256 if force else None
+        decision = Decision(decision="sync", operator=operator(), created_at=now(), force=force, registry_sha256=sha256)
         name = directory.write(decision)
         status_at_once = echo_not_awaited(settings, wait=wait)
         if status_at_once is not None:
@@ -86,7 +84,7 @@ def sync(settings: Settings, *, force: bool, wait: bool) -> int:
 
 
 def dry_run(settings: Settings, *, as_json: bool) -> int:
-    """Show what a publish would change, and hold it against the same guard; changes nothing."""
+    """Show what a publish would change, and whether the guard against mass changes would hold it back."""
     from watcher.publish.plan import make_plan, mass_change  # noqa: PLC0415
 
     found = find_orphans(settings, read_registry(settings).whole())
@@ -96,13 +94,13 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
     with open_records(settings) as records, reading_records(settings):
         guard = mass_change(plan, registry, records.by_owner("approved"))
     if as_json:
-        echo_json(_plain(settings, plan, guard, found) | {"conflicts": msgspec.to_builtins(published.conflicts)})
+        echo_json(_json_object(settings, plan, guard, found) | {"conflicts": msgspec.to_builtins(published.conflicts)})
     else:
         _echo_plan(settings, plan, len(published.conflicts))
         _echo_conflicts(published.conflicts)
         _echo_orphans(found)
-    for trouble in found.troubles:
-        echo_error(trouble)
+    for problem in found.troubles:
+        echo_error(problem)
     if guard is None:
         return ExitStatus.FAILED if found.troubles else ExitStatus.DONE
     from watcher.publish.plan import MASS_CHANGE  # noqa: PLC0415
@@ -122,19 +120,15 @@ def dry_run(settings: Settings, *, as_json: bool) -> int:
 def _echo_conflicts(conflicts: Sequence[Conflict]) -> None:
     if conflicts:
         echo(_("Left out, since rows of somebody else hold these aliases (where they go -> where they should go):"))
-        rows = [
-            [each.alias, _CHANGE.format(present=", ".join(each.held), destination=each.destination)]
-            for each in conflicts
-        ]
+        rows = [[conflict.alias, _change(", ".join(conflict.held), conflict.destination)] for conflict in conflicts]
         echo_lines(table((), rows, {}))
 
 
 def _echo_orphans(found: Orphans) -> None:
     if found.switch_off:
-        held = found.held is not None
         echo(
             _("Held, though their account or its membership is gone:")
-            if held
+            if found.held is not None
             else _("Switched off, since their account or its membership is gone:")
         )
         echo_lines(table((), [[orphan.alias, orphan.reason] for orphan in found.switch_off], {}))
@@ -174,16 +168,13 @@ def _echo_plan(settings: Settings, plan: Plan, left_out: int) -> None:
 def _plan_lines(plan: Plan) -> Iterator[str]:
     rows = [
         *(["+", alias, new] for alias, new in plan.added.items()),
-        *(
-            ["~", alias, _CHANGE.format(present=present, destination=new)]
-            for alias, (present, new) in plan.changed.items()
-        ),
+        *(["~", alias, _change(present, new)] for alias, (present, new) in plan.changed.items()),
         *(["-", alias, present] for alias, present in plan.removed.items()),
     ]
     return table((), sorted(rows, key=lambda row: row[1]), _COLOURS)
 
 
-def _plain(settings: Settings, plan: Plan, guard: MassChange | None, found: Orphans) -> dict[str, object]:
+def _json_object(settings: Settings, plan: Plan, guard: MassChange | None, found: Orphans) -> dict[str, object]:
     held = found.held
     return {
         "published": plan.published,
@@ -203,6 +194,10 @@ def _plain(settings: Settings, plan: Plan, guard: MassChange | None, found: Orph
         "orphans_held": held and {"active": held.active, "orphans": held.orphans, "limit": held.limit},
         "enabled": settings.config.enabled,
     }
+
+
+def _change(present: str, destination: str) -> str:
+    return _("{present} -> {destination}").format(present=present, destination=destination)
 
 
 def _aliases(count: int) -> SafeText:

@@ -1,4 +1,4 @@
-"""`request` and `cancel`: a file submitted to the queue, and what its record says became of it."""
+"""`request` and `cancel`: a file is submitted to the queue, and its record says what became of it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ from schemas.queue_file import QueueFile
 from schemas.registry import Entry
 from schemas.request import FOLDERS, Folder, RecordFolders, RequestId, RequestRecord, request_id
 
-_CANCEL_REFUSED = _("The cancel was refused: {reason}")
-
 
 class Outcome(NamedTuple):
-    """What became of a file: its record, or `None` where it is gone and none was written."""
+    """What became of a submitted file: its record, or `None` where it is gone and none was written."""
 
     record: RequestRecord | None
 
@@ -43,11 +41,11 @@ class Submission(NamedTuple):
 
 
 class QueueClient:
-    """Where a member hands in files, and where the watcher's records of them are.
+    """A member's access to the queue, where files are submitted, and to the watcher's records of them.
 
     Args:
         settings: the paths.
-        member: who hands in.
+        member: who submits.
         queue: the open queue.
         records: the folders of the records.
     """
@@ -216,7 +214,7 @@ def request(settings: Settings, member: Member, destination: str, *, wait: bool)
                 )
             )
         submission = client.submit(QueueFile(destination=accepted))
-        return _follow(client, submission, _tell_request, wait=wait)
+        return _follow(client, submission, _echo_requested, wait=wait)
 
 
 def cancel(settings: Settings, member: Member, *, active: bool, wait: bool) -> int:
@@ -235,20 +233,20 @@ def _withdraw(settings: Settings, member: Member, *, wait: bool) -> int:
         # A request that has not been taken in yet is withdrawn too: the files are dealt with in their order.
         if pending is None and not client.queued():
             alias = alias_of(member.name, settings.domain)
-            known = _present_destination(settings, member)
+            active = _present_destination(settings, member)
             sentence = (
                 _(
                     "You have no request waiting, so there is nothing to withdraw. To switch {alias} off: "
                     "runv-email-alias cancel --active"
                 )
-                if known
+                if active
                 else _("You have no request waiting, so there is nothing to withdraw.")
             )
             echo_error(format_message(sentence, alias=alias))
             return ExitStatus.FAILED
 
         submission = client.submit(QueueFile(action="cancel"))
-        return _follow(client, submission, _tell_cancel, wait=wait)
+        return _follow(client, submission, _echo_withdrawn, wait=wait)
 
 
 def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
@@ -258,7 +256,7 @@ def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
             echo_error(format_message(_("{alias} is not active, so there is nothing to switch off."), alias=alias))
             return ExitStatus.FAILED
 
-        # The watcher tells of conflicts of active aliases alone.
+        # Asked before: the status has conflicts of active aliases only.
         sentence = (
             _("{alias} is switched off; the mail server stops accepting mail for it within moments.")
             if conflict_of(settings, alias) is None
@@ -268,7 +266,7 @@ def _switch_off(settings: Settings, member: Member, *, wait: bool) -> int:
             )
         )
         submission = client.submit(QueueFile(action="cancel", scope="active"))
-        return _follow(client, submission, partial(_tell_switched_off, settings, sentence), wait=wait)
+        return _follow(client, submission, partial(_echo_switched_off, settings, sentence), wait=wait)
 
 
 def own_entry(settings: Settings, member: Member) -> Entry | None:
@@ -296,13 +294,14 @@ def _may_be_active(settings: Settings, member: Member) -> bool:
     try:
         entry = own_entry(settings, member)
     except RegistryError:
-        return True  # Likewise.
+        return True  # The watcher waits here, too.
     return entry is not None and entry.active
 
 
 def _follow(
-    client: QueueClient, submission: Submission, tell_verdict: Callable[[RequestRecord], int], *, wait: bool
+    client: QueueClient, submission: Submission, echo_outcome: Callable[[RequestRecord], int], *, wait: bool
 ) -> int:
+    """Wait for the record of *submission* and have *echo_outcome* say what it says; give the exit status."""
     if is_down(client.settings):
         echo_error(
             _(
@@ -314,7 +313,7 @@ def _follow(
     if not wait:
         echo(_("Handed in. `runv-email-alias status` tells how it stands."))
         return ExitStatus.DONE
-    outcome: Outcome | None = client.await_outcome(submission)
+    outcome = client.await_outcome(submission)
     if outcome is None:
         echo_error(
             format_message(
@@ -337,63 +336,62 @@ def _follow(
             )
         )
         return ExitStatus.FAILED
-    return tell_verdict(outcome.record)
+    return echo_outcome(outcome.record)
 
 
-def _tell_request(outcome: RequestRecord) -> int:
-    known = {"alias": outcome.alias, "destination": outcome.destination}
-    if outcome.status == "pending":
+def _echo_requested(record: RequestRecord) -> int:
+    fields = {"alias": record.alias, "destination": record.destination}
+    if record.status == "pending":
         echo(
             format_message(
                 _(
                     "Your request for {alias} -> {destination} now waits for an administrator; `runv-email-alias "
                     "status` tells how it stands."
                 ),
-                **known,
+                **fields,
             )
         )
         return ExitStatus.DONE
-    if outcome.status == "approved":
-        echo(format_message(_("Your request for {alias} -> {destination} has been approved already."), **known))
+    if record.status == "approved":
+        echo(format_message(_("Your request for {alias} -> {destination} has been approved already."), **fields))
         return ExitStatus.DONE
-    if outcome.status == "cancelled":
-        echo_error(format_message(_("Your request for {destination} has been withdrawn meanwhile."), **known))
+    if record.status == "cancelled":
+        echo_error(format_message(_("Your request for {destination} has been withdrawn meanwhile."), **fields))
         return ExitStatus.FAILED
-    refused = outcome.status == "refused"
-    return _tell_refusal(
-        outcome,
+    sentence = (
         _("Your request was refused: {reason}")
-        if refused
-        else _("Your request for {destination} has been rejected: {reason}"),
+        if record.status == "refused"
+        else _("Your request for {destination} has been rejected: {reason}")
     )
+    return _echo_refusal(record, sentence)
 
 
-def _tell_cancel(outcome: RequestRecord) -> int:
-    if outcome.status != "cancelled":
-        return _tell_refusal(outcome, _CANCEL_REFUSED)
+def _echo_withdrawn(record: RequestRecord) -> int:
+    if record.status != "cancelled":
+        return _echo_refusal(record, _("The cancel was refused: {reason}"))
     echo(
         format_message(
             _("Your request for {alias} -> {destination} is withdrawn."),
-            alias=outcome.alias,
-            destination=outcome.destination,
+            alias=record.alias,
+            destination=record.destination,
         )
     )
     return ExitStatus.DONE
 
 
-def _tell_switched_off(settings: Settings, sentence: str, outcome: RequestRecord) -> int:
-    if outcome.status != "cancelled":
-        return _tell_refusal(outcome, _CANCEL_REFUSED)
+def _echo_switched_off(settings: Settings, sentence: str, record: RequestRecord) -> int:
+    if record.status != "cancelled":
+        return _echo_refusal(record, _("The cancel was refused: {reason}"))
     if not map_follows(settings):
         sentence = _(
             "{alias} is switched off, but the mail server does not follow at the moment, and may go on taking mail for "
             "it until an administrator has put that right."
         )
-    echo(format_message(sentence, alias=outcome.alias))
+    echo(format_message(sentence, alias=record.alias))
     return ExitStatus.DONE
 
 
-def _tell_refusal(outcome: RequestRecord, sentence: str) -> int:
-    reason = safe_text(outcome.reason or _("no reason was given."))
-    echo_error(format_message(sentence, destination=outcome.destination, reason=reason))
+def _echo_refusal(record: RequestRecord, sentence: str) -> int:
+    reason = safe_text(record.reason or _("no reason was given."))
+    echo_error(format_message(sentence, destination=record.destination, reason=reason))
     return ExitStatus.FAILED

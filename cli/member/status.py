@@ -1,6 +1,6 @@
 """`status`: how a member's alias and requests stand, in sentences or as JSON.
 
-The JSON object has these keys, always all of them; a moment is `YYYY-MM-DDTHH:MM:SSZ`:
+The JSON object has these keys, always all of them; a timestamp is `YYYY-MM-DDTHH:MM:SSZ`:
 
     username          the account
     alias             username@domain
@@ -36,22 +36,22 @@ from schemas.program import ExitStatus
 from schemas.registry import Entry
 from schemas.request import Folder, RequestRecord
 
-_NO_REASON = _("no reason was given.")
-
-_OFF = {
-    "revoked": _("An administrator switched {alias} off on {when}: {reason}"),
-    "cancelled": _("You switched {alias} off on {when}."),
-    "orphaned": _(
-        "{alias} was switched off on {when}: {reason} If you want it again, ask again: runv-email-alias request "
-        "you@example.org"
-    ),
-}
 _ENDED: tuple[Folder, ...] = ("approved", "rejected", "cancelled", "refused")
 
 
 @dataclass
 class Standing:
-    """What the files tell about one member."""
+    """What the files say of one member.
+
+    Attributes:
+        entry: the member's entry in the registry.
+        pending: the request that waits for an administrator.
+        last: the newest request or cancel that is not pending.
+        queued: how many files have not been taken in yet.
+        obstructed: whether something on the server keeps the alias from working.
+        publishing: whether the watcher publishes at all.
+        problems: what could not be read. Escaped.
+    """
 
     username: str
     alias: str
@@ -82,13 +82,13 @@ class Standing:
             return None
         if self.pending and self.pending.request_id > last.request_id:
             return None
-        # An approval by the tools that came before leaves no record: the entry's own time tells.
+        # An approval by the earlier tool has left no record, only the time in the entry.
         since = self.entry.updated_at if self.entry else None
         return None if since and (last.decided_at or last.created_at) < since else last
 
     @property
     def state(self) -> str:
-        """One word for it all, see the top of this module."""
+        """One word for it all, as the top of this module lists them."""
         if self.problems:
             return "unknown"
         if self.active:
@@ -106,7 +106,7 @@ def status(settings: Settings, member: Member, *, as_json: bool) -> int:
     """Show how *member* stands; 1 where something could not be read."""
     standing = find_standing(settings, member)
     if as_json:
-        echo_json(_plain(standing))
+        echo_json(_json_object(standing))
     else:
         for sentence in _sentences(standing):
             echo(sentence)
@@ -140,7 +140,7 @@ def find_standing(settings: Settings, member: Member) -> Standing:
 
 def _last(client: QueueClient) -> RequestRecord | None:
     found = [record for folder in _ENDED if (record := client.newest(folder))]
-    # Ids begin with the moment of the request, and of two of one moment either may count as the last.
+    # Ids begin with the time of the request, and of two of the same time either may count as the last.
     return max(found, key=lambda record: record.request_id, default=None)
 
 
@@ -156,7 +156,7 @@ def _sentences(standing: Standing) -> Iterator[str]:
             else _("Mail to {alias} goes to {destination}, since {since}.")
         )
         if not standing.publishing:
-            # What the map held when that was switched off goes on working, and which that was is not told.
+            # Whatever the map held when publishing was switched off goes on working; what that is, is not known here.
             sentence = _(
                 "{alias} -> {destination} is approved, since {since}, but may not work yet: an administrator has "
                 "switched publishing off on this server."
@@ -181,7 +181,7 @@ def _sentences(standing: Standing) -> Iterator[str]:
             if last.status == "rejected"
             else _("The last file you handed in was refused on {when}: {reason}")
         )
-        when, reason = timestamp(last.decided_at or last.created_at), safe_text(last.reason or _NO_REASON)
+        when, reason = timestamp(last.decided_at or last.created_at), _reason(last.reason)
         yield format_message(sentence, destination=last.destination, when=when, reason=reason)
     if standing.queued:
         yield format_message(
@@ -199,17 +199,30 @@ def _sentences(standing: Standing) -> Iterator[str]:
 
 
 def _inactive(alias: str, entry: Entry) -> SafeText:
-    sentence = _OFF.get(entry.status, _("{alias} is not active: the registry has it as {status}, since {when}."))
-    reason = safe_text(entry.reason or _NO_REASON)
-    return format_message(sentence, alias=alias, status=entry.status, when=_since(entry), reason=reason)
+    if entry.status == "revoked":
+        sentence = _("An administrator switched {alias} off on {when}: {reason}")
+    elif entry.status == "cancelled":
+        sentence = _("You switched {alias} off on {when}.")
+    elif entry.status == "orphaned":
+        sentence = _(
+            "{alias} was switched off on {when}: {reason} If you want it again, ask again: runv-email-alias request "
+            "you@example.org"
+        )
+    else:
+        sentence = _("{alias} is not active: the registry has it as {status}, since {when}.")
+    return format_message(sentence, alias=alias, status=entry.status, when=_since(entry), reason=_reason(entry.reason))
+
+
+def _reason(reason: str | None) -> SafeText:
+    return safe_text(reason or _("no reason was given."))
 
 
 def _since(entry: Entry) -> str:
-    # Of the destination and the status as they are now; created_at tells of the first one.
+    # Since the destination and the status are as they are now; created_at is that of the first destination.
     return timestamp(entry.updated_at or entry.created_at)
 
 
-def _plain(standing: Standing) -> dict[str, object]:
+def _json_object(standing: Standing) -> dict[str, object]:
     active, pending, last, entry = standing.active, standing.pending, standing.last, standing.entry
     return {
         "username": standing.username,
