@@ -1,4 +1,4 @@
-"""The command itself: one room after the other, each looked at only when those before it are done."""
+"""The command `setup`: one part after the other, each planned only when those before it are done."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable
 import msgspec
 
 from cli.messages import _
-from cli.output import SafeText, echo, echo_error, format_message, safe_text
+from cli.output import echo, echo_error, format_message
 from cli.server.database import NamedMap
 from cli.setup import group, migrate, paths, publishing, sandbox
-from cli.setup.steps import Plan, Progress, Remark
+from cli.setup.steps import Progress, Remark, Steps, error_sentence
 from schemas.config import Settings
-from schemas.errors import ExpectedError, error_text
+from schemas.errors import ExpectedError
 from schemas.program import ExitStatus
 
 
@@ -28,7 +28,7 @@ def setup(
     named: NamedMap | None = None,
     etc: str = "/etc",
 ) -> int:
-    """Make or mend everything, and tell what was done; give the exit status.
+    """Make or mend everything, and say what was done; give the exit status.
 
     Args:
         settings: by the config as it is; its file may be missing.
@@ -48,55 +48,49 @@ def setup(
         config = msgspec.structs.replace(settings.config, group=wanted_group)
         settings = msgspec.structs.replace(settings, config=config)
     progress = Progress(dry_run=dry_run)
-    progress.carry_out(_looked_at(lambda: group.making(settings)))
-    changes = settings.config.group != configured
-    if changes and not _follows(settings, configured, progress, add=add_existing_users):
+    progress.carry_out(_planned(lambda: group.plan_group(settings)))
+    changes_group = settings.config.group != configured
+    if changes_group and not _change_group(settings, configured, progress, add=add_existing_users):
         echo_error(
             format_message(
                 _("The members' group is still {configured}, and nothing else was done."), configured=configured
             )
         )
         return ExitStatus.DONE if dry_run else ExitStatus.FAILED
-    rooms: tuple[Callable[[], Plan], ...] = (
-        lambda: paths.plan(settings),
-        lambda: sandbox.plan(settings, etc),
-        lambda: Plan() if changes and add_existing_users else group.plan(settings, add=add_existing_users),
-        lambda: migrate.plan(settings),
-    )
-    for room in rooms:
-        progress.carry_out(_looked_at(room))
+    progress.carry_out(_planned(lambda: paths.plan(settings)))
+    progress.carry_out(_planned(lambda: sandbox.plan(settings, etc)))
+    if not (changes_group and add_existing_users):
+        progress.carry_out(_planned(lambda: group.plan_members(settings, add=add_existing_users)))
+    progress.carry_out(_planned(lambda: migrate.plan(settings)))
     status: int = ExitStatus.FAILED if progress.failed else ExitStatus.DONE
-    more = False
+    had_to_enable = False
     if enable:
         if progress.failed:
             echo_error(_("Publishing was not switched on, because of what could not be done before."))
         else:
-            status, more = publishing.enable(settings, progress, ask=ask, etc=etc, named=named)
-    if not progress.changes and not more and status == ExitStatus.DONE:
+            status, had_to_enable = publishing.enable(settings, progress, ask=ask, etc=etc, named=named)
+    if not progress.changes and not had_to_enable and status == ExitStatus.DONE:
         echo(_("Nothing to do: everything is set up."))
     elif dry_run:
         echo(_("Nothing was changed."))
     return ExitStatus.DONE if dry_run else status
 
 
-def _follows(settings: Settings, configured: str, progress: Progress, *, add: bool) -> bool:
+def _change_group(settings: Settings, configured: str, progress: Progress, *, add: bool) -> bool:
     """Have the config name another group than *configured*; say whether nothing stood in the way."""
-    # First of all: as soon as the config names it, the watcher switches off who is not in it.
+    # Members are added before the config names the group: then the watcher switches off who is not in it, at once.
     if add and not progress.failed:
-        progress.carry_out(_looked_at(lambda: group.plan(settings, add=True)))
+        progress.carry_out(_planned(lambda: group.plan_members(settings, add=True)))
     if not progress.failed:
         # In a dry run they have not been added.
-        joining = group.joining(settings) if add and progress.dry_run else frozenset()
-        progress.carry_out(_looked_at(lambda: group.naming(settings, configured, joining)))
+        joining = group.joining_members(settings) if add and progress.dry_run else frozenset()
+        progress.carry_out(_planned(lambda: group.plan_config(settings, configured, joining)))
     return not progress.failed
 
 
-def _looked_at(room: Callable[[], Plan]) -> Plan:
+def _planned(plan: Callable[[], Steps]) -> Steps:
+    """Give the steps of *plan*; where it cannot be made, a remark that says why."""
     try:
-        return room()
+        return plan()
     except (ExpectedError, OSError) as error:
-        return Plan(remarks=[Remark(_sentence(error), failed=True)])
-
-
-def _sentence(error: ExpectedError | OSError) -> SafeText:
-    return safe_text(str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}.")
+        return Steps(remarks=[Remark(error_sentence(error), failed=True)])

@@ -1,4 +1,4 @@
-"""The members' group: made, named in the configuration, and joined by the accounts of the server's other tools."""
+"""The members' group: made, named in the config, and joined by the accounts of the server's other tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cli.output import SafeText, format_message, safe_text
 from cli.server import paths
 from cli.server.users import Joining, UsersFile, accounts_of, is_member, read_users, users_path, who_joins
 from cli.setup.config import set_key
-from cli.setup.steps import Plan, Remark, Step
+from cli.setup.steps import Remark, Step, Steps
 from schemas.config import Settings
 from schemas.errors import StateError
 from schemas.program import ADMIN_PROGRAM
@@ -19,7 +19,8 @@ from watcher.publish.commands import run_well
 from watcher.registry_store import RegistryStore
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-_NAMED = 5
+_NAMES_SHOWN = 5
+_LEFT_OUT_SHOWN = 20
 
 _POWERFUL = frozenset(
     {
@@ -53,24 +54,24 @@ def refusal(name: str) -> SafeText | None:
     return None
 
 
-def making(settings: Settings) -> Plan:
-    """What makes the group that *settings* name."""
+def plan_group(settings: Settings) -> Steps:
+    """Make the group that *settings* name, where there is none."""
     group = settings.config.group
     if paths.group_id(group) is not None:
-        return Plan()
+        return Steps()
 
     def make() -> SafeText:
         run_well(["groupadd", "--system", group])
         return format_message(_("Made the group {group}."), group=group)
 
-    return Plan([Step(format_message(_("make the group {group}"), group=group), make)])
+    return Steps([Step(format_message(_("make the group {group}"), group=group), make)])
 
 
-def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -> Plan:
-    """What has the config, which says *configured*, name the group of *settings*.
+def plan_config(settings: Settings, configured: str, joining: Collection[str] = ()) -> Steps:
+    """Have the config, which says *configured*, name the group of *settings*.
 
-    It does not as long as that would cost a member the alias: the watcher switches those off whose member is in the
-    group no more, at once.
+    That is refused where it would cost a member the alias: the watcher at once switches off the aliases of those who
+    are not in the group.
 
     Args:
         settings: with the group from now on.
@@ -80,8 +81,13 @@ def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -
     group, path = settings.config.group, settings.path
     behind = [name for name in _left_behind(settings, configured) if name not in joining]
     if behind:
-        fields = {"group": group, "configured": configured, "count": len(behind), "names": ", ".join(behind[:_NAMED])}
-        return Plan(
+        fields = {
+            "group": group,
+            "configured": configured,
+            "count": len(behind),
+            "names": ", ".join(behind[:_NAMES_SHOWN]),
+        }
+        return Steps(
             remarks=[
                 Remark(
                     format_message(
@@ -101,7 +107,7 @@ def naming(settings: Settings, configured: str, joining: Collection[str] = ()) -
         set_key(path, "group", group)
         return format_message(_("Set `group` to {group} in {path}."), group=group, path=path)
 
-    return Plan([Step(format_message(_("set `group` to {group} in {path}"), group=group, path=path), name)])
+    return Steps([Step(format_message(_("set `group` to {group} in {path}"), group=group, path=path), name)])
 
 
 def _left_behind(settings: Settings, configured: str) -> list[str]:
@@ -120,18 +126,15 @@ def _left_behind(settings: Settings, configured: str) -> list[str]:
     ]
 
 
-_TOLD = 20
-
-
-def plan(settings: Settings, *, add: bool) -> Plan:
-    """Who is to be added, if anybody may be; else how many are missing."""
+def plan_members(settings: Settings, *, add: bool) -> Steps:
+    """Add the accounts of users.json to the group; without *add*, a remark how many of them are missing."""
     path = users_path(settings)
     try:
         users = read_users(path)
     except StateError as error:
-        return Plan(remarks=[Remark(safe_text(str(error)), failed=add)])
+        return Steps(remarks=[Remark(safe_text(str(error)), failed=add)])
     if users is None:
-        return Plan(
+        return Steps(
             remarks=[
                 Remark(
                     format_message(
@@ -144,25 +147,26 @@ def plan(settings: Settings, *, add: bool) -> Plan:
         )
     joining = who_joins(users.names, settings)
     if add:
-        return Plan([_joining(name, settings.config.group) for name in joining.missing], _left_out(users, joining))
-    count, fields = len(joining.missing), {"path": path, "group": settings.config.group, "program": ADMIN_PROGRAM}
+        return Steps([_join(name, settings.config.group) for name in joining.missing], _left_out(users, joining))
+    count = len(joining.missing)
     if not count:
-        return Plan()
+        return Steps()
     hint = ngettext(
         "1 account of {path} is not in the group {group}. To add it: {program} setup --add-existing-users",
         "{count} accounts of {path} are not in the group {group}. To add them: {program} setup --add-existing-users",
         count,
     )
-    return Plan(remarks=[Remark(format_message(hint, count=count, **fields))])
+    text = format_message(hint, count=count, path=path, group=settings.config.group, program=ADMIN_PROGRAM)
+    return Steps(remarks=[Remark(text)])
 
 
-def joining(settings: Settings) -> frozenset[str]:
-    """Whom `plan` adds. Raises StateError where the file cannot be read."""
+def joining_members(settings: Settings) -> frozenset[str]:
+    """Whom `plan_members` adds. Raises StateError where the file cannot be read."""
     users = read_users(users_path(settings))
     return frozenset(who_joins(users.names, settings).missing) if users else frozenset()
 
 
-def _joining(name: str, group: str) -> Step:
+def _join(name: str, group: str) -> Step:
     def join() -> SafeText:
         run_well(["usermod", "--append", "--groups", group, name])
         return format_message(
@@ -173,19 +177,19 @@ def _joining(name: str, group: str) -> Step:
 
 
 def _left_out(users: UsersFile, joining: Joining) -> list[Remark]:
-    message = [
+    remarks = [
         Remark(format_message(_("{name} was not added to the group. {why}"), name=each.name, why=each.why))
-        for each in joining.left_out[:_TOLD]
+        for each in joining.left_out[:_LEFT_OUT_SHOWN]
     ]
-    more = len(joining.left_out) - len(message)
+    more = len(joining.left_out) - len(remarks)
     if more:
-        message.append(Remark(format_message(_("{count} more were left out for such reasons."), count=more)))
+        remarks.append(Remark(format_message(_("{count} more were left out for such reasons."), count=more)))
     if users.unnamed:
-        message.append(
+        remarks.append(
             Remark(
                 format_message(
                     _("{count} items of {path} name nobody and were left out."), count=users.unnamed, path=users.path
                 )
             )
         )
-    return message
+    return remarks

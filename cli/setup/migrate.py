@@ -13,7 +13,7 @@ from cli.messages import _
 from cli.output import SafeText, format_message, safe_text
 from cli.server import paths
 from cli.setup import migrate_history, migrate_requests, old_folders
-from cli.setup.steps import Plan, Remark, Step
+from cli.setup.steps import Remark, Step, Steps
 from schemas.config import Settings
 from schemas.errors import RegistryError, StateError, error_text
 from schemas.fs.directory import Directory
@@ -28,7 +28,7 @@ from watcher.registry_store import RegistryStore
 What = Literal["moved", "known", "kept"]
 
 
-def plan(settings: Settings) -> Plan:
+def plan(settings: Settings) -> Steps:
     """What the earlier tool left; nothing where there is no queue yet.
 
     Raises:
@@ -46,9 +46,9 @@ def plan(settings: Settings) -> Plan:
             kind=kind,
             path=settings.queue,
         )
-        return Plan(remarks=[*remarks, Remark(message, failed=True)])
+        return Steps(remarks=[*remarks, Remark(message, failed=True)])
     if not os.path.isdir(settings.queue):
-        return Plan(remarks=remarks)
+        return Steps(remarks=remarks)
     with Directory(settings.queue) as queue:
         remarks += [Remark(message, failed=True) for message in old_folders.mounted(queue)]
         remarks += [Remark(message) for message in old_folders.foreign(queue)]
@@ -66,7 +66,7 @@ def plan(settings: Settings) -> Plan:
         steps.append(
             Step(format_message(_("have the watcher look at the records anew")), lambda: _tell_watcher(settings))
         )
-    return Plan(steps, remarks)
+    return Steps(steps, remarks)
 
 
 def _registry_trouble(settings: Settings) -> list[Remark]:

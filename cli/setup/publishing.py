@@ -26,7 +26,7 @@ from cli.server.sql_block import as_written, propose
 from cli.server.status import is_down, read_published
 from cli.setup import sandbox
 from cli.setup.config import set_keys
-from cli.setup.steps import Plan, Progress
+from cli.setup.steps import Progress, Steps
 from schemas.config import Config, Settings
 from schemas.decision import Decision
 from schemas.errors import ExpectedError, error_text
@@ -145,7 +145,7 @@ def enable(
     """
     try:
         configured, (settings, keys) = settings, prepare(settings, named)
-        unit = sandbox.plan(settings, etc) if keys else Plan()
+        unit = sandbox.plan(settings, etc) if keys else Steps()
     except (ExpectedError, OSError) as error:
         return _failed(format_message(_("{why} Publishing was not switched on."), why=_sentence(error))), False
     if not configured.config.enabled:
@@ -214,13 +214,13 @@ def _trouble(state: postfix_setup.PostfixState, settings: Settings) -> SafeText 
     return None
 
 
-def _show(state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan) -> None:
+def _show(state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Steps) -> None:
     echo(_("To have mail flow, this will be done:"))
     for key, value in keys.items():
         for line in _key_lines(settings.path, key, value):
             echo(format_message(_("  {line}"), line=line))
-    for step in unit.steps:
-        echo(format_message(_("  {line}"), line=step.what))
+    for step in unit.todo:
+        echo(format_message(_("  {line}"), line=step.description))
     if state.missing:
         # The value of a parameter may be long, and a line that is cut short cannot be pasted.
         echo(format_message(_("  {line}"), line=safe_text(postfix_setup.edit_line(state.missing))))
@@ -250,7 +250,7 @@ def _agreed() -> bool:
 
 
 def _carry_out(
-    state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Plan, progress: Progress
+    state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Steps, progress: Progress
 ) -> int:
     if keys:
         only_on = list(keys) == ["enabled"]

@@ -1,4 +1,4 @@
-"""What is to be done, as values: shown in a dry run, else carried out one by one."""
+"""What `setup` has to do, as values: shown in a dry run, else carried out one by one."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ class Step(NamedTuple):
     """One thing to do.
 
     Attributes:
-        what: it, as an infinitive.
+        description: what it is, as an infinitive.
         act: does it, and gives the sentence for when it is done; `None` where nothing was left to do after all. Raises
             ExpectedError or OSError where it could not be done.
     """
 
-    what: SafeText
+    description: SafeText
     act: Callable[[], SafeText | None]
 
 
 class Remark(NamedTuple):
-    """Something to be told besides; *failed* where it keeps the service from being set up."""
+    """A warning beside the steps; *failed* where it keeps the service from being set up."""
 
     text: SafeText
     failed: bool = False
 
 
-class Plan(NamedTuple):
-    """The steps of one room, in their order, and what it has to tell. It is made by looking only."""
+class Steps(NamedTuple):
+    """What one part of `setup` has to do, in its order, and its remarks. It is made by looking only."""
 
-    steps: Sequence[Step] = ()
+    todo: Sequence[Step] = ()
     remarks: Sequence[Remark] = ()
 
 
 class Progress:
-    """How far it has come.
+    """How far `setup` has come.
 
     Args:
         dry_run: whether steps are only shown.
@@ -53,14 +53,14 @@ class Progress:
         self.changes = 0
         self.failed = False
 
-    def carry_out(self, plan: Plan) -> None:
-        """Tell the remarks of *plan*, and do its steps; one that fails keeps no other from being tried."""
-        for remark in plan.remarks:
-            echo_error(format_message(_("Warning: {what}"), what=remark.text))
+    def carry_out(self, steps: Steps) -> None:
+        """Say the remarks of *steps*, and do them; one that fails keeps no other from being tried."""
+        for remark in steps.remarks:
+            echo_error(format_message(_("Warning: {remark}"), remark=remark.text))
             self.failed |= remark.failed
-        for step in plan.steps:
+        for step in steps.todo:
             if self.dry_run:
-                echo(format_message(_("Would {what}."), what=step.what))
+                echo(format_message(_("Would {step}."), step=step.description))
                 self.changes += 1
             else:
                 self._do(step)
@@ -69,9 +69,19 @@ class Progress:
         try:
             done = step.act()
         except (ExpectedError, OSError) as error:
-            echo_error(format_message(_("Could not {what}: {why}."), what=step.what, why=safe_text(error_text(error))))
+            echo_error(could_not(step.description, safe_text(error_text(error))))
             self.failed = True
         else:
             if done is not None:
                 echo(done)
                 self.changes += 1
+
+
+def could_not(step: SafeText, why: object) -> SafeText:
+    """Give the sentence that *step*, an infinitive, could not be done."""
+    return format_message(_("Could not {step}: {why}."), step=step, why=why)
+
+
+def error_sentence(error: ExpectedError | OSError) -> SafeText:
+    """Give *error* as a whole sentence."""
+    return safe_text(str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}.")

@@ -67,9 +67,9 @@ def test_another_group_is_made_and_everything_follows_it(ground: Ground) -> None
 def test_a_config_that_is_missing_is_made_from_the_defaults(ground: Ground) -> None:
     # Its paths are the host's, so only the group is looked at here, which comes first.
     ground.paths.config.unlink()
-    before = "import cli.setup.paths as tree, cli.setup.migrate as moving, cli.setup.group as members\n"
-    before += "from cli.setup.steps import Plan\n"
-    before += "tree.plan = moving.plan = members.plan = lambda *a, **k: Plan()"
+    before = "from cli.setup import group, migrate, paths\n"
+    before += "from cli.setup.steps import Steps\n"
+    before += "paths.plan = migrate.plan = group.plan_members = lambda *a, **k: Steps()"
     done = ground.run_below(wanted_group="club", before=before)
     assert (done.returncode, done.stderr) == (0, "")
     shipped = json.loads((UNITS / "runv-member-mail.json").read_bytes())

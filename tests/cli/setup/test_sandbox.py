@@ -103,8 +103,8 @@ def test_a_watcher_that_runs_is_started_anew_behind_the_other_walls(ground: Grou
     ground.site.configure(enabled=False, backend="postfix-pgsql", sql={"map_file": str(file)})
     shows = f'echo "$*" >> {ground.notes}\nif [ "$1" = show ]; then echo {watcher.process.pid}; fi\n'
     ground.program("systemctl", shows)
-    before = "import cli.server.systemd as systemd, cli.setup.sandbox as overrides\n"
-    before += "systemd.booted = lambda: True\noverrides._has_group = lambda pid, group: True"
+    before = "from cli.server import systemd; from cli.setup import sandbox\n"
+    before += "systemd.booted = lambda: True\nsandbox._has_group = lambda pid, group: True"
     done = ground.run_below(before=before)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-2:] == [
