@@ -25,20 +25,21 @@ from watcher.intake.queue_directory import foreign
 from watcher.records import MODE
 from watcher.registry_store import RegistryStore
 
-What = Literal["moved", "known", "kept"]
+Result = Literal["moved", "known", "kept"]
+"""What became of an entry: a record was made; there was one already; it was kept where only root gets."""
 
 
 def plan(settings: Settings) -> Steps:
-    """What the earlier tool left; nothing where there is no queue yet.
+    """Move over what the earlier tool left; nothing where there is no queue yet.
 
     Raises:
         StateError, OSError: the queue cannot be looked at.
     """
-    remarks = _registry_trouble(settings)
+    remarks = _registry_remarks(settings)
     # Before anything else is asked of the queue: who mounted something over it may never answer.
     kind = foreign(settings)
     if kind is not None:
-        message = format_message(
+        text = format_message(
             _(
                 "A file system of type {kind} is mounted over the queue {path}, so nothing in it was touched. Unmount "
                 "it."
@@ -46,48 +47,50 @@ def plan(settings: Settings) -> Steps:
             kind=kind,
             path=settings.queue,
         )
-        return Steps(remarks=[*remarks, Remark(message, failed=True)])
+        return Steps(remarks=[*remarks, Remark(text, failed=True)])
     if not os.path.isdir(settings.queue):
         return Steps(remarks=remarks)
     with Directory(settings.queue) as queue:
-        remarks += [Remark(message, failed=True) for message in old_folders.mounted(queue)]
-        remarks += [Remark(message) for message in old_folders.foreign(queue)]
+        remarks += [Remark(text, failed=True) for text in old_folders.mounted(queue)]
+        remarks += [Remark(text) for text in old_folders.foreign(queue)]
         found = old_folders.present(queue)
-        steps = [_moving(settings, queue, name) for name in old_folders.HISTORY if name in found]
+        steps = [_history_step(settings, queue, name) for name in old_folders.HISTORY if name in found]
         waiting = migrate_requests.count(settings, queue)
     if waiting or old_folders.WAITING in found:
-        what = format_message(
+        description = format_message(
             _("take in the requests of the earlier tool that wait in {path} ({count})"),
             path=settings.queue,
             count=waiting,
         )
-        steps.append(Step(what, lambda: migrate_requests.take(settings)))
-    if steps and _watcher(settings) is not None:
+        steps.append(Step(description, lambda: migrate_requests.take(settings)))
+    if steps and _watcher_pid(settings) is not None:
         steps.append(
-            Step(format_message(_("have the watcher look at the records anew")), lambda: _tell_watcher(settings))
+            Step(format_message(_("have the watcher look at the records anew")), lambda: _notify_watcher(settings))
         )
     return Steps(steps, remarks)
 
 
-def _registry_trouble(settings: Settings) -> list[Remark]:
+def _registry_remarks(settings: Settings) -> list[Remark]:
     if not os.path.lexists(settings.registry):
         return []
     try:
         RegistryStore(settings.registry, settings.lock, settings.domain).current()
     except RegistryError as error:
         return [
-            Remark(format_message(_("{what} `setup` leaves it as it is."), what=safe_text(str(error))), failed=True)
+            Remark(
+                format_message(_("{problem} `setup` leaves it as it is."), problem=safe_text(str(error))), failed=True
+            )
         ]
     return []
 
 
-def _moving(settings: Settings, queue: Directory, name: str) -> Step:
+def _history_step(settings: Settings, queue: Directory, name: str) -> Step:
     path = os.path.join(queue.path, name)
     try:
         with old_folders.entered(queue, name) as folder:
             count = len(folder.names())
     except (OSError, StateError):
-        count = 0  # why it cannot be opened is told when it is moved
+        count = 0  # moving it says why it cannot be opened
     return Step(
         format_message(
             _("make request records of what is in {path} ({count}), and remove that directory"), count=count, path=path
@@ -98,7 +101,7 @@ def _moving(settings: Settings, queue: Directory, name: str) -> Step:
 
 def _move_history(settings: Settings, name: str) -> SafeText:
     gid = paths.group_id(settings.config.group)
-    counts: Counter[What] = Counter()
+    counts: Counter[Result] = Counter()
     left: list[str] = []
     with ExitStack() as opened:
         queue = opened.enter_context(Directory(settings.queue))
@@ -119,24 +122,23 @@ def _move_history(settings: Settings, name: str) -> SafeText:
             except (OSError, StateError) as error:
                 left.append(error_text(error))
         if left:
-            path = folder.path
             raise StateError(
                 format_message(
                     _("{path} still holds {count} of them, one because {why}"),
                     count=len(left),
-                    path=path,
+                    path=folder.path,
                     why=safe_text(left[0]),
                 )
             )
         old_folders.remove(queue, name)
-    message = (
+    sentence = (
         _("Moved {path} over. Request records made: {moved}; there already: {known}; kept in {old}: {kept}.")
         if counts["kept"]
         else _("Moved {path} over. Request records made: {moved}; there already: {known}.")
     )
     old = os.path.join(paths.old_queue(settings), name)
     return format_message(
-        message,
+        sentence,
         path=os.path.join(settings.queue, name),
         moved=counts["moved"],
         known=counts["known"],
@@ -145,7 +147,7 @@ def _move_history(settings: Settings, name: str) -> SafeText:
     )
 
 
-def _move(settings: Settings, records: RecordFolders, folder: Directory, entry: str, gid: int | None) -> What:
+def _move(settings: Settings, records: RecordFolders, folder: Directory, entry: str, gid: int | None) -> Result:
     decided = os.path.basename(folder.path)
     record = None
     for each in ("approved", "rejected", "cancelled"):
@@ -157,28 +159,29 @@ def _move(settings: Settings, records: RecordFolders, folder: Directory, entry: 
     known = any(records.folder(each).has(record_name(record.request_id)) for each in FOLDERS)
     if not known:
         records.folder(record.status).write(record_name(record.request_id), to_json(record), MODE, gid)
-    _date(records, record)
+    _set_mtime(records, record)
     # Only now that the record is durable: after a kill in between, the same entry makes the same id.
     folder.remove(entry)
     return "known" if known else "moved"
 
 
-def _date(records: RecordFolders, record: RequestRecord) -> None:
-    # The audit log is told of records that are newer than its last line; this is history. A kill may have come before.
-    decided = migrate_history.moment_ns(record.decided_at or record.created_at)
+def _set_mtime(records: RecordFolders, record: RequestRecord) -> None:
+    # The watcher writes a line of the audit log for every record that is newer than the last one; this is history.
+    # It is set for known records as well, since a kill may have come before it.
+    decided = migrate_history.nanoseconds(record.decided_at or record.created_at)
     folder = records.folder(record.status)
     with contextlib.suppress(FileNotFoundError):
         os.utime(record_name(record.request_id), ns=(decided, decided), dir_fd=folder.fd, follow_symlinks=False)
 
 
-def _watcher(settings: Settings) -> int | None:
+def _watcher_pid(settings: Settings) -> int | None:
     status = read_status(settings.config.runtime_dir)
     return status.pid if status is not None and is_running(status) else None
 
 
-def _tell_watcher(settings: Settings) -> SafeText | None:
-    """Have the watcher take stock of the records: it knows only of those that it wrote itself since it started."""
-    pid = _watcher(settings)
+def _notify_watcher(settings: Settings) -> SafeText | None:
+    """Have the watcher read the records again: it knows only of those that it wrote itself since it started."""
+    pid = _watcher_pid(settings)
     if pid is None:
         return None
     os.kill(pid, signal.SIGHUP)

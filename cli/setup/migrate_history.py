@@ -30,7 +30,7 @@ _SECOND_NS = 1_000_000_000
 _TEXT_LIMIT = 1000
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
-_MOMENT_KEYS = ("decided_at", "{folder}_at", "updated_at")
+_TIME_KEYS = ("decided_at", "{folder}_at", "updated_at")
 _PERSON_KEYS = ("decided_by", "{folder}_by", "operator")
 _REASON_KEYS = ("reason", "rejection_reason", "reject_reason")
 
@@ -42,18 +42,18 @@ def convert(settings: Settings, decided: Decided, folder: Directory, name: str) 
         OSError: it cannot be read, which says nothing against it.
     """
     try:
-        with folder.pin(name) as held:
-            # Whoever serves what was mounted over it says what he likes.
-            if held.mount != folder.mount:
+        with folder.pin(name) as pinned:
+            # What is mounted over it can say anything, such as that it is root's.
+            if pinned.mount != folder.mount:
                 return None
-            found = held.read(SIZE_LIMIT)
-        values = parse_object(found.data) if _is_roots_alone(found.status) else None
+            found = pinned.read(SIZE_LIMIT)
+        values = parse_object(found.data) if _is_root_only(found.status) else None
     except (ExpectedError, NotJsonError, ShapeError):
         return None
     return _record(settings, decided, name, found, values) if values is not None else None
 
 
-def _is_roots_alone(status: os.stat_result) -> bool:
+def _is_root_only(status: os.stat_result) -> bool:
     return status.st_uid == paths.ROOT and not status.st_mode & 0o022
 
 
@@ -66,11 +66,11 @@ def _record(
         return None
     if not isinstance(username, str) or not USERNAME.fullmatch(username):
         return None
-    right = alias_of(username, settings.domain)
-    if not (alias is None or (isinstance(alias, str) and alias.lower() == right)) or not _is_address(destination):
+    own_alias = alias_of(username, settings.domain)
+    if not (alias is None or (isinstance(alias, str) and alias.lower() == own_alias)) or not _is_address(destination):
         return None
     uid = _uid_of(username)
-    decided_at = _moment(values, _MOMENT_KEYS, decided)
+    decided_at = _timestamp(values, _TIME_KEYS, decided)
     identifier = _moved_back(request_id(username, name, found.status, found.born_ns), decided_at)
     if uid is None or not has_record(identifier):
         return None
@@ -78,12 +78,12 @@ def _record(
         request_id=str(identifier),
         username=username,
         uid=uid,
-        alias=right,
+        alias=own_alias,
         destination=destination if isinstance(destination, str) else None,
         status=decided,
         file=printable(name),
         client_id=_text(values, ("request_id",), decided),
-        created_at=_moment(values, ("created_at",), decided) or iso(found.status.st_mtime_ns),
+        created_at=_timestamp(values, ("created_at",), decided) or iso(found.status.st_mtime_ns),
         decided_at=decided_at or iso(found.status.st_mtime_ns),
         decided_by=_text(values, _PERSON_KEYS, decided) or (username if decided == "cancelled" else None),
         reason=_text(values, _REASON_KEYS, decided),
@@ -104,17 +104,17 @@ def _uid_of(username: str) -> int | None:
 
 
 def _moved_back(identifier: RequestId, decided_at: str | None) -> RequestId:
-    """*identifier*, its moment no later than the second *decided_at*.
+    """Give *identifier* with its time no later than the second *decided_at*.
 
     A file that was copied from elsewhere has the time of the copy, and a request that waits must not look older.
     """
     if decided_at is None:
         return identifier
-    return identifier._replace(stamp=min(identifier.stamp, stamp(moment_ns(decided_at) + _SECOND_NS - 1)))
+    return identifier._replace(stamp=min(identifier.stamp, stamp(nanoseconds(decided_at) + _SECOND_NS - 1)))
 
 
-def moment_ns(text: str) -> int:
-    """The moment *text*, as files hold it, in nanoseconds since the epoch. Raises ValueError where it is none."""
+def nanoseconds(text: str) -> int:
+    """The timestamp *text*, as files hold it, in nanoseconds since the epoch. Raises ValueError where it is none."""
     return int(datetime.strptime(text, _FORMAT).replace(tzinfo=UTC).timestamp()) * _SECOND_NS
 
 
@@ -126,10 +126,10 @@ def _text(values: dict[str, object], keys: tuple[str, ...], decided: Decided) ->
     return None
 
 
-def _moment(values: dict[str, object], keys: tuple[str, ...], decided: Decided) -> str | None:
+def _timestamp(values: dict[str, object], keys: tuple[str, ...], decided: Decided) -> str | None:
     text = _text(values, keys, decided)
     try:
-        # It takes single digits too, which sort wrongly.
-        return text if text and iso(moment_ns(text)) == text else None
+        # strptime takes single digits too, which sort wrongly.
+        return text if text and iso(nanoseconds(text)) == text else None
     except ValueError:
         return None

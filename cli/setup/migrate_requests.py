@@ -1,7 +1,8 @@
-"""Requests of the earlier tool that still wait: judged as the watcher judges what is in the queue, but for their age.
+"""Requests of the earlier tool that still wait: judged as the watcher judges what is in the queue, whatever their age.
 
-A server may have waited long for this. Everything else holds: who asks is the owner of the file, which nobody else may
-have been able to write; it is one plain file; it is newer than what its owner asked before; one waits for each member.
+A server may have waited long for being moved over. Everything else holds: who asks is the owner of the file, which
+nobody else may have been able to write; it is one plain file; it is newer than what its owner asked before; one waits
+for each member.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from watcher.intake.judge import Judge, Judgement
 from watcher.intake.queue_directory import EntryRemover
 from watcher.records import RecordStore
 
-What = Literal["pending", "refused", "known", "kept", "left"]
+Result = Literal["pending", "refused", "known", "kept", "left"]
+"""What became of an entry: a record, one that there was already, kept where only root gets, or left to the watcher."""
 
 _ANY_AGE = 365 * 1000
 
@@ -44,7 +46,7 @@ def count(settings: Settings, queue: Directory) -> int:
     if old_folders.WAITING in old_folders.present(queue):
         with contextlib.suppress(OSError, StateError), old_folders.entered(queue, old_folders.WAITING) as folder:
             found = len(folder.names())
-    with _watcher_kept_out(settings) as alone:
+    with _without_watcher(settings) as alone:
         return found + (len(_of_earlier_tool(queue)) if alone else 0)
 
 
@@ -54,19 +56,19 @@ def take(settings: Settings) -> SafeText | None:
     Raises:
         ExpectedError, OSError: some could not be dealt with and stay where they are.
     """
-    counts: Counter[What] = Counter()
+    counts: Counter[Result] = Counter()
     left: list[str] = []
     with ExitStack() as opened:
         queue = opened.enter_context(Directory(settings.queue))
         # A watcher that runs takes what is in the queue by itself.
-        alone = opened.enter_context(_watcher_kept_out(settings))
+        alone = opened.enter_context(_without_watcher(settings))
         folder = None
         if old_folders.WAITING in old_folders.present(queue):
             folder = opened.enter_context(old_folders.entered(queue, old_folders.WAITING))
             old_folders.close_to_others(folder)
-        taking = _Taking(settings)
-        opened.callback(taking.records.close)
-        entries, covered = _asked(folder) if folder else ([], [])
+        taker = _RequestTaker(settings)
+        opened.callback(taker.records.close)
+        entries, covered = _uncovered_entries(folder) if folder else ([], [])
         left += [
             format_message(_("something is mounted over {path}; unmount it"), path=display_path)
             for display_path in covered
@@ -74,7 +76,7 @@ def take(settings: Settings) -> SafeText | None:
         entries += [(queue, name) for name in _of_earlier_tool(queue)] if alone else []
         for directory, name in _newest_first(entries):
             try:
-                counts[taking.take(directory, name, keep=directory is folder)] += 1
+                counts[taker.take(directory, name, keep=directory is folder)] += 1
             except (OSError, ExpectedError) as error:
                 left.append(error_text(error))
         if left:
@@ -90,7 +92,7 @@ def take(settings: Settings) -> SafeText | None:
             old_folders.remove(queue, old_folders.WAITING)
     if folder is None and not counts.keys() - {"left"}:
         return None
-    message = (
+    sentence = (
         _(
             "Dealt with the requests that waited in {path}. Taken in: {pending}; refused: {refused}; kept in {old}: "
             "{kept}."
@@ -100,7 +102,7 @@ def take(settings: Settings) -> SafeText | None:
     )
     old = os.path.join(paths.old_queue(settings), old_folders.WAITING)
     return format_message(
-        message,
+        sentence,
         path=settings.queue,
         pending=counts["pending"],
         refused=counts["refused"],
@@ -110,7 +112,7 @@ def take(settings: Settings) -> SafeText | None:
 
 
 @contextlib.contextmanager
-def _watcher_kept_out(settings: Settings) -> Iterator[bool]:
+def _without_watcher(settings: Settings) -> Iterator[bool]:
     """Whether no watcher runs; and then none can start until the block ends. The lock is the one that it takes."""
     try:
         directory = Directory(settings.decisions)
@@ -136,19 +138,19 @@ def _of_earlier_tool(queue: Directory) -> list[str]:
         if not FILE_NAME.fullmatch(name):
             continue
         try:
-            with queue.pin(name) as held:
-                if held.mount != queue.mount:
+            with queue.pin(name) as pinned:
+                if pinned.mount != queue.mount:
                     continue
-                asked = parse_queue_file(held.read(SIZE_LIMIT).data)
+                request = parse_queue_file(pinned.read(SIZE_LIMIT).data)
         except (OSError, ExpectedError, NotJsonError, ShapeError):
             continue
-        if asked.status == "pending" and asked.request_id and asked.action == "request":
+        if request.status == "pending" and request.request_id and request.action == "request":
             found.append(name)
     return found
 
 
-def _asked(folder: Directory) -> tuple[list[tuple[Directory, str]], list[str]]:
-    """Its entries; and the places of those over which something is mounted, which may never answer."""
+def _uncovered_entries(folder: Directory) -> tuple[list[tuple[Directory, str]], list[str]]:
+    """The entries of *folder*; and the paths of those over which something is mounted, which may never answer."""
     covered = mounted_over(folder.fd)
     names = folder.names()
     return [(folder, name) for name in names if name not in covered], [
@@ -157,14 +159,14 @@ def _asked(folder: Directory) -> tuple[list[tuple[Directory, str]], list[str]]:
 
 
 def _newest_first(entries: list[tuple[Directory, str]]) -> list[tuple[Directory, str]]:
-    def moment(entry: tuple[Directory, str]) -> int:
+    def mtime(entry: tuple[Directory, str]) -> int:
         status = entry[0].status(entry[1])
         return status.st_mtime_ns if status else 0
 
-    return sorted(entries, key=moment, reverse=True)
+    return sorted(entries, key=mtime, reverse=True)
 
 
-class _Taking:
+class _RequestTaker:
     """Judges waiting requests one by one and records what becomes of them.
 
     Attributes:
@@ -182,7 +184,7 @@ class _Taking:
             if record is not None and record.status == "pending":
                 self.records.pending[record.username] = record
 
-    def take(self, directory: Directory, name: str, *, keep: bool) -> What:
+    def take(self, directory: Directory, name: str, *, keep: bool) -> Result:
         """Deal with the entry *name*; what comes to no record is kept, where *keep*, else left to the watcher."""
         judgement = self._judge(directory, name)
         record = judgement.record if judgement else None

@@ -21,8 +21,6 @@ from schemas.fs.directory import Directory
 from schemas.fs.mounts import mounted_over
 from schemas.json_records import sha256
 
-_FOREIGN_FOLDER = _("The directory {path} belongs to {owner}, so it is not the earlier tool's and was left alone.")
-
 HISTORY = ("approved", "rejected", "cancelled")
 WAITING = "pending"
 
@@ -35,14 +33,15 @@ def present(queue: Directory) -> list[str]:
 
 
 def mounted(queue: Directory) -> list[SafeText]:
-    """Sentences for those over which something is mounted. They are not asked: they may never answer."""
+    """Sentences for those over which something is mounted. Nothing else is asked of them: they may never answer."""
     covered = mounted_over(queue.fd)
-    paths = [os.path.join(queue.path, name) for name in (*HISTORY, WAITING) if name in covered]
     return [
         format_message(
-            _("Something is mounted over the directory {path}, so it was not touched. Unmount it."), path=path
+            _("Something is mounted over the directory {path}, so it was not touched. Unmount it."),
+            path=os.path.join(queue.path, name),
         )
-        for path in paths
+        for name in (*HISTORY, WAITING)
+        if name in covered
     ]
 
 
@@ -53,13 +52,20 @@ def _uncovered(queue: Directory) -> list[str]:
 
 def foreign(queue: Directory) -> list[SafeText]:
     """Sentences for those that are a member's: anybody may make a directory in the queue."""
-    message = []
+    sentences = []
     for name in _uncovered(queue):
         status = queue.status(name)
         if status is not None and stat.S_ISDIR(status.st_mode) and status.st_uid != paths.ROOT:
-            path, owner = os.path.join(queue.path, name), paths.user_name(status.st_uid)
-            message.append(format_message(_FOREIGN_FOLDER, path=path, owner=owner))
-    return message
+            sentences.append(_foreign_sentence(os.path.join(queue.path, name), status))
+    return sentences
+
+
+def _foreign_sentence(path: str, status: os.stat_result) -> SafeText:
+    return format_message(
+        _("The directory {path} belongs to {owner}, so it is not the earlier tool's and was left alone."),
+        path=path,
+        owner=paths.user_name(status.st_uid),
+    )
 
 
 def _is_root_directory(status: os.stat_result | None) -> bool:
@@ -74,14 +80,14 @@ def entered(queue: Directory, name: str) -> Iterator[Directory]:
         StateError: it is not root's, or something is mounted over it.
         OSError: it is gone, or was replaced.
     """
-    with queue.pin(name) as held:
+    with queue.pin(name) as pinned:
         path = os.path.join(queue.path, name)
-        if held.mount != queue.mount:
+        if pinned.mount != queue.mount:
             raise StateError(format_message(_("something is mounted over {path}; unmount it"), path=path))
-        if not _is_root_directory(held.status):
-            raise StateError(format_message(_FOREIGN_FOLDER, path=path, owner=paths.user_name(held.status.st_uid)))
+        if not _is_root_directory(pinned.status):
+            raise StateError(_foreign_sentence(path, pinned.status))
         with queue.enter(name) as folder:
-            if os.path.samestat(os.fstat(folder.fd), held.status) and folder.mount == queue.mount:
+            if os.path.samestat(os.fstat(folder.fd), pinned.status) and folder.mount == queue.mount:
                 yield folder
                 return
     raise StateError(_("it was changed in that moment"))

@@ -1,7 +1,7 @@
 """`setup --enable`: publishing switched on, and Postfix or the database set up for it.
 
-The order matters. An smtpd that is told of a map which is not there yet answers 451 to everybody, and goes on to for a
-hundred sessions after the map has come. So the watcher makes the map first, and Postfix is told of it afterwards.
+The watcher makes the map first, and Postfix is set up to ask it afterwards: an smtpd that asks a map which is not there
+answers 451 to everybody, and goes on to for a hundred sessions after the map has come.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from cli.decisions_directory import open_decisions
 from cli.identity import operator
 from cli.messages import _, ngettext
 from cli.output import SafeText, echo, echo_error, format_message, safe_text
-from cli.server import postfix_setup, status
 from cli.server.database import NamedMap, hidden, sql_type
 from cli.server.packages import missing_packages
+from cli.server.postfix_setup import PostfixState, edit_command, edit_line, find_postfix_state
 from cli.server.sql_block import as_written, propose
-from cli.server.status import is_down, read_published
+from cli.server.status import PublishState, find_publish_state, is_down, read_published
 from cli.setup import sandbox
 from cli.setup.config import set_keys
-from cli.setup.steps import Progress, Steps
+from cli.setup.steps import Progress, Steps, could_not, error_sentence
 from schemas.config import Config, Settings
 from schemas.decision import Decision
-from schemas.errors import ExpectedError, error_text
+from schemas.errors import ExpectedError
 from schemas.program import ADMIN_PROGRAM, WATCHER_UNIT, ExitStatus
 from schemas.sql_block import Database
 from schemas.status import read_status
@@ -38,22 +38,66 @@ from watcher.publish.commands import CommandError, run_well
 from watcher.publish.postfix import Postfix, lookup
 from watcher.publish.sql.map_file import read_sql_map
 
-_ENABLE_CONFIG = _("set `enabled` to true in {path}")
-
-_NO_MAP_YET = _("see `{program} status`")
-
-_COULD_NOT = _("Could not {what}: {why}.")
+_RELOAD_SECONDS = 60.0
+_ANY_KEY = "postmaster"
 
 
 class NotReadyError(ExpectedError):
     """The database is not ready for aliases; the message says why, and the next step."""
 
 
-class Prepared(NamedTuple):
-    """How things will be.
+def enable(
+    settings: Settings, progress: Progress, *, ask: bool, etc: str, named: NamedMap | None = None
+) -> tuple[int, bool]:
+    """Switch publishing on, or show how in a dry run; give the exit status, and whether there was anything to do.
+
+    Args:
+        settings: by the config as it is.
+        progress: how far `setup` has come, and whether it is a dry run.
+        ask: whether it needs a yes.
+        etc: where the overrides of units are kept.
+        named: the map in a database to which the aliases belong from now on.
+    """
+    was_enabled = settings.config.enabled
+    try:
+        settings, keys = _prepare(settings, named)
+        unit = sandbox.plan(settings, etc) if keys else Steps()
+    except (ExpectedError, OSError) as error:
+        return _failed(format_message(_("{why} Publishing was not switched on."), why=error_sentence(error))), False
+    if not was_enabled:
+        keys = {"enabled": True} | keys
+    try:
+        state = find_postfix_state(Postfix(), settings)
+    except CommandError as error:
+        return _failed(
+            format_message(
+                _("Postfix could not be asked how it is set up: {why} Publishing was not switched on."),
+                why=safe_text(str(error)),
+            )
+        ), False
+    if (obstacle := _obstacle(state, settings)) is not None:
+        return _failed(obstacle), False
+    if not keys and not state.missing:
+        echo(
+            format_message(
+                _("Publishing is on, and Postfix asks the map and takes mail for {domain}."), domain=settings.domain
+            )
+        )
+        return ExitStatus.DONE, False
+    _echo_plan(state, settings, keys, unit)
+    if progress.dry_run:
+        return ExitStatus.DONE, True
+    if ask and not _agreed():
+        echo(_("Nothing of that was done."))
+        return ExitStatus.FAILED, False
+    return _carry_out(state, settings, keys, unit, progress), True
+
+
+class _Prepared(NamedTuple):
+    """How the configuration will be.
 
     Attributes:
-        settings: as they are then.
+        settings: by it.
         keys: what has to be set in the configuration for that, by key.
     """
 
@@ -61,7 +105,7 @@ class Prepared(NamedTuple):
     keys: dict[str, Any]
 
 
-def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
+def _prepare(settings: Settings, named: NamedMap | None) -> _Prepared:
     """Work out how the configuration has to be for the map *named*, or else for its own.
 
     The database is asked, and nothing in it is changed.
@@ -71,7 +115,7 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
     """
     config = settings.config
     if named is None and not config.in_database:
-        return Prepared(settings, {})
+        return _Prepared(settings, {})
     kind = named.kind if named else sql_type(config)
     path = named.path if named else config.map_path
     if packages := missing_packages(kind):
@@ -122,66 +166,12 @@ def prepare(settings: Settings, named: NamedMap | None) -> Prepared:
                 path=unseen,
             )
         )
-    # By the way on which rows will be written.
+    # Over the connection by which rows will be written.
     read_published(ready, {})
-    return Prepared(ready, keys)
+    return _Prepared(ready, keys)
 
 
-_RELOAD_SECONDS = 60.0
-_ANY_KEY = "postmaster"
-
-
-def enable(
-    settings: Settings, progress: Progress, *, ask: bool, etc: str, named: NamedMap | None = None
-) -> tuple[int, bool]:
-    """Do it, or show it in a dry run; give the exit status, and whether there was anything to do.
-
-    Args:
-        settings: by the config as it is.
-        progress: how far `setup` has come, and whether it is a dry run.
-        ask: whether it needs a yes.
-        etc: where the overrides of units are kept.
-        named: the map in a database to which the aliases belong from now on.
-    """
-    try:
-        configured, (settings, keys) = settings, prepare(settings, named)
-        unit = sandbox.plan(settings, etc) if keys else Steps()
-    except (ExpectedError, OSError) as error:
-        return _failed(format_message(_("{why} Publishing was not switched on."), why=_sentence(error))), False
-    if not configured.config.enabled:
-        keys = {"enabled": True} | keys
-    try:
-        state = postfix_setup.find_postfix_state(Postfix(), settings)
-    except CommandError as error:
-        return _failed(
-            format_message(
-                _("Postfix could not be asked how it is set up: {why} Publishing was not switched on."),
-                why=safe_text(str(error)),
-            )
-        ), False
-    if (trouble := _trouble(state, settings)) is not None:
-        return _failed(trouble), False
-    if not keys and not state.missing:
-        echo(
-            format_message(
-                _("Publishing is on, and Postfix asks the map and takes mail for {domain}."), domain=settings.domain
-            )
-        )
-        return ExitStatus.DONE, False
-    _show(state, settings, keys, unit)
-    if progress.dry_run:
-        return ExitStatus.DONE, True
-    if ask and not _agreed():
-        echo(_("Nothing of that was done."))
-        return ExitStatus.FAILED, False
-    return _carry_out(state, settings, keys, unit, progress), True
-
-
-def _sentence(error: ExpectedError | OSError) -> SafeText:
-    return safe_text(str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}.")
-
-
-def _trouble(state: postfix_setup.PostfixState, settings: Settings) -> SafeText | None:
+def _obstacle(state: PostfixState, settings: Settings) -> SafeText | None:
     if not state.type_known and settings.config.in_database:
         return format_message(
             _(
@@ -214,22 +204,22 @@ def _trouble(state: postfix_setup.PostfixState, settings: Settings) -> SafeText 
     return None
 
 
-def _show(state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Steps) -> None:
+def _echo_plan(state: PostfixState, settings: Settings, keys: Mapping[str, object], unit: Steps) -> None:
     echo(_("To have mail flow, this will be done:"))
     for key, value in keys.items():
         for line in _key_lines(settings.path, key, value):
-            echo(format_message(_("  {line}"), line=line))
+            echo(format_message("  {line}", line=line))
     for step in unit.todo:
-        echo(format_message(_("  {line}"), line=step.description))
+        echo(format_message("  {line}", line=step.description))
     if state.missing:
         # The value of a parameter may be long, and a line that is cut short cannot be pasted.
-        echo(format_message(_("  {line}"), line=safe_text(postfix_setup.edit_line(state.missing))))
-        echo(format_message(_("  {line}"), line=safe_text(shlex.join(settings.config.reload_command))))
+        echo(format_message("  {line}", line=safe_text(edit_line(state.missing))))
+        echo(format_message("  {line}", line=safe_text(shlex.join(settings.config.reload_command))))
 
 
 def _key_lines(path: str, key: str, value: object) -> Iterator[SafeText]:
     if key == "enabled":
-        yield format_message(_ENABLE_CONFIG, path=path)
+        yield format_message(_("set `enabled` to true in {path}"), path=path)
     elif isinstance(value, dict):
         yield format_message(_("set `{key}` in {path} to:"), key=key, path=path)
         # In ASCII, and every control character escaped.
@@ -250,7 +240,7 @@ def _agreed() -> bool:
 
 
 def _carry_out(
-    state: postfix_setup.PostfixState, settings: Settings, keys: Mapping[str, object], unit: Steps, progress: Progress
+    state: PostfixState, settings: Settings, keys: Mapping[str, object], unit: Steps, progress: Progress
 ) -> int:
     if keys:
         only_on = list(keys) == ["enabled"]
@@ -258,10 +248,8 @@ def _carry_out(
         try:
             set_keys(settings.path, keys)
         except (ExpectedError, OSError) as error:
-            what = format_message(
-                _ENABLE_CONFIG if only_on else _("set {keys} in {path}"), path=settings.path, keys=names
-            )
-            return _failed(format_message(_COULD_NOT, what=what, why=error))
+            sentence = _("set `enabled` to true in {path}") if only_on else _("set {keys} in {path}")
+            return _failed(could_not(format_message(sentence, path=settings.path, keys=names), error))
         done = _("Set `enabled` to true in {path}.") if only_on else _("Set {keys} in {path}.")
         echo(format_message(done, path=settings.path, keys=names))
         settings = msgspec.structs.replace(settings, config=msgspec.structs.replace(settings.config, enabled=True))
@@ -277,42 +265,40 @@ def _carry_out(
             )
         )
         return ExitStatus.LATER
-    publish_state = _flow_once_on(settings)
+    publish_state = _state_once_on(settings)
     if publish_state.state == "behind":
-        publish_state = _flow_after_another_try(settings)
-    # A status that tells of an earlier configuration still says that all is well.
-    if publish_state.state != "live" or polling.wait_for(lambda: _there(state.table), polling.MARKER_SECONDS) is None:
-        why = (
-            publish_state.problems[0] if publish_state.problems else format_message(_NO_MAP_YET, program=ADMIN_PROGRAM)
-        )
+        publish_state = _state_after_another_try(settings)
+    # The status may still be that of an earlier configuration, so the map itself is asked as well.
+    if publish_state.state != "live" or polling.wait_for(lambda: _answers(state.table), polling.MARKER_SECONDS) is None:
+        why = publish_state.problems[0] if publish_state.problems else _see_status()
         sentence = (
             _("The map {table} cannot be asked, or does not follow yet, so Postfix was left as it is: {why}")
             if settings.config.in_database
             else _("The map {table} has not been made, so Postfix was left as it is: {why}")
         )
         return _failed(format_message(sentence, table=state.table, why=why))
-    return _tell_postfix(state, settings) if state.missing else _say_how_it_is(settings)
+    return _set_up_postfix(state, settings) if state.missing else _echo_result(settings)
 
 
-def _flow_once_on(settings: Settings) -> status.PublishState:
+def _state_once_on(settings: Settings) -> PublishState:
     def on() -> bool | None:
         status = read_status(settings.config.runtime_dir)
         taken_up = status is not None and status.enabled and status.backend == settings.config.backend
         return True if taken_up else None
 
     polling.wait_for(on, polling.MARKER_SECONDS)
-    return status.find_publish_state(settings)
+    return find_publish_state(settings)
 
 
-def _flow_after_another_try(settings: Settings) -> status.PublishState:
-    """Have the watcher try again: what stood in its way may be mended by now, and a database tells it nothing."""
+def _state_after_another_try(settings: Settings) -> PublishState:
+    """Have the watcher try again: what kept it may be put right by now, and no change of a database wakes it."""
     decision = Decision(decision="sync", operator=operator(), created_at=now(), force=False, registry_sha256=None)
     with open_decisions(settings) as directory:
         directory.await_gone([directory.write(decision)])
-    return status.find_publish_state(settings)
+    return find_publish_state(settings)
 
 
-def _there(table: str) -> bool | None:
+def _answers(table: str) -> bool | None:
     """Whether Postfix can ask *table*; `None` for no, so that it can be waited for."""
     try:
         lookup(table, _ANY_KEY)
@@ -321,14 +307,12 @@ def _there(table: str) -> bool | None:
     return True
 
 
-def _tell_postfix(state: postfix_setup.PostfixState, settings: Settings) -> int:
-    line = safe_text(postfix_setup.edit_line(state.missing))
+def _set_up_postfix(state: PostfixState, settings: Settings) -> int:
+    line = safe_text(edit_line(state.missing))
     try:
-        run_well(postfix_setup.edit_command(state.missing))
+        run_well(edit_command(state.missing))
     except CommandError as error:
-        return _failed(
-            format_message(_COULD_NOT, what=format_message(_("run: {line}"), line=line), why=safe_text(str(error)))
-        )
+        return _failed(could_not(format_message(_("run: {line}"), line=line), safe_text(str(error))))
     echo(format_message(_("Done: {line}"), line=line))
     command = settings.config.reload_command
     try:
@@ -341,16 +325,16 @@ def _tell_postfix(state: postfix_setup.PostfixState, settings: Settings) -> int:
             )
         )
     echo(format_message(_("Done: {line}"), line=safe_text(shlex.join(command))))
-    return _say_how_it_is(settings)
+    return _echo_result(settings)
 
 
-def _say_how_it_is(settings: Settings) -> int:
-    def without_problems() -> status.PublishState | None:
-        found = status.find_publish_state(settings)
+def _echo_result(settings: Settings) -> int:
+    def without_problems() -> PublishState | None:
+        found = find_publish_state(settings)
         return found if found.state == "live" and not found.problems else None
 
-    # The watcher looks at main.cf as soon as it has changed; until then its status tells of what was.
-    publish_state = polling.wait_for(without_problems, polling.MARKER_SECONDS) or status.find_publish_state(settings)
+    # The watcher looks at main.cf as soon as it has changed; until then its status is of the time before.
+    publish_state = polling.wait_for(without_problems, polling.MARKER_SECONDS) or find_publish_state(settings)
     if publish_state.state == "live" and not publish_state.problems:
         aliases = format_message(
             ngettext("1 alias", "{count} aliases", publish_state.aliases), count=publish_state.aliases
@@ -363,11 +347,15 @@ def _say_how_it_is(settings: Settings) -> int:
             )
         )
         for reservation in publish_state.reservations.values():
-            echo_error(format_message(_("Warning: {what}"), what=reservation))
+            echo_error(format_message(_("Warning: {problem}"), problem=reservation))
         return ExitStatus.DONE
-    for problem in publish_state.problems or [format_message(_NO_MAP_YET, program=ADMIN_PROGRAM)]:
-        echo_error(format_message(_("Postfix is set up, but something stands in the way: {what}"), what=problem))
+    for problem in publish_state.problems or [_see_status()]:
+        echo_error(format_message(_("Postfix is set up, but something stands in the way: {problem}"), problem=problem))
     return ExitStatus.FAILED
+
+
+def _see_status() -> SafeText:
+    return format_message(_("see `{program} status`"), program=ADMIN_PROGRAM)
 
 
 def _failed(message: SafeText) -> int:

@@ -113,7 +113,7 @@ def test_a_map_that_was_named_just_now_is_waited_for_though_the_status_still_tel
     os.kill(watcher.process.pid, signal.SIGSTOP)
     site.configure(virtual_alias_file=str(site.paths.map.with_name("another")))
     main_cf = site.mail.path.read_bytes()
-    code = "import sys, cli.polling as waiting\nwaiting.MARKER_SECONDS = 0.2\n"
+    code = "import sys, cli.polling as polling\npolling.MARKER_SECONDS = 0.2\n"
     code += "from cli.admin.main import main\nsys.exit(main(['setup', '--enable', '--yes']))"
     done = site.run([str(site.installation.bin / "python"), "-c", code])
     os.kill(watcher.process.pid, signal.SIGCONT)
