@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import gettext
 import os
-from string import Formatter
 
 DOMAIN = "runv-email-alias"
 """The name of the catalogues: `runv-email-alias.mo`."""
@@ -66,4 +65,6 @@ def _can_stand_for(found: str, sentence: str) -> bool:
 
 def _placeholders(text: str) -> set[tuple[str | None, ...]]:
     """Each placeholder's name, format and conversion, as `str.format` has them."""
+    from string import Formatter  # noqa: PLC0415 - only readers of a catalogue wait for it
+
     return {part[1:] for part in Formatter().parse(text) if part[1] is not None}

@@ -233,8 +233,8 @@ def entry(username: str = "pablo", destination: str = "p@example.org", **fields:
 def as_nobody() -> Iterator[None]:
     """Let the kernel judge by an account that owns nothing and is in no group. Needs root."""
     # The checkout may be closed to others, and the commands import most of themselves only when they are needed.
-    for module in pkgutil.iter_modules(cli.__path__):
-        importlib.import_module(f"cli.{module.name}")
+    for module in pkgutil.walk_packages(cli.__path__, "cli."):
+        importlib.import_module(module.name)
     groups = os.getgroups()
     os.setgroups([])
     os.setegid(NOBODY)
@@ -263,7 +263,7 @@ def server(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is awaited for longer than a moment."""
+    """Nothing is awaited for longer than 20 milliseconds."""
     monkeypatch.setattr(polling, "OUTCOME_SECONDS", 0.02)
     monkeypatch.setattr(polling, "MARKER_SECONDS", 0.02)
 

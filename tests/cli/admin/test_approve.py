@@ -232,9 +232,9 @@ def test_without_a_status_the_way_to_look_is_told(server: Server, monkeypatch: p
     server.record("pending")
     awaited, await_gone = threading.Event(), DecisionsDirectory.await_gone
 
-    def begin(desk: DecisionsDirectory, names: Iterable[str]) -> set[str]:
+    def begin(directory: DecisionsDirectory, names: Iterable[str]) -> set[str]:
         awaited.set()
-        return await_gone(desk, names)
+        return await_gone(directory, names)
 
     def play(watcher: Player) -> None:
         marker = watcher.marker()
