@@ -19,7 +19,7 @@ ROOMS = {
     "cli": [
         "member admin",
         "setup doctor discover",
-        "markers",
+        "decisions_directory",
         "server",
         "app",
         "polling identity",
