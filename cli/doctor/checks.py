@@ -1,21 +1,26 @@
-"""What a check finds out: fine, doubtful or broken, in a sentence, with the command that mends it."""
+"""A check of `doctor` as data, its runner, and what it finds: fine, doubtful or broken, with a command to fix it."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from cli.messages import _
 from cli.output import SafeText, format_message, safe_text
+from cli.server.facts import FactName, Facts
 from schemas.errors import ExpectedError, error_text
 
-if TYPE_CHECKING:
-    from cli.server.facts import Facts
-from cli.messages import _
-
 Severity = Literal["ok", "warning", "problem"]
+FindFunction = Callable[[Facts], Iterator["Finding"]]
 
-_SHOWN = 3
+SETUP = "runv-admin-email-alias setup"
+ENABLE = "runv-admin-email-alias setup --enable"
+SYNC = "runv-admin-email-alias sync"
+SYNC_DRY_RUN = "runv-admin-email-alias sync --dry-run"
+DOCTOR_WITH_SUDO = "sudo runv-admin-email-alias doctor"
+
+_EXAMPLES = 3
 
 
 class Finding(NamedTuple):
@@ -24,13 +29,13 @@ class Finding(NamedTuple):
     Attributes:
         code: a stable word for programs.
         severity: `ok`; `warning`: mail flows, but something is doubtful or could not be asked; `problem`.
-        what: a whole sentence or two. Escaped.
+        message: a whole sentence or two. Escaped.
         fix: a command to paste, if there is one. Escaped. With `ok` it is advice.
     """
 
     code: str
     severity: Severity
-    what: SafeText
+    message: SafeText
     fix: str | None = None
 
 
@@ -38,29 +43,40 @@ class Check(NamedTuple):
     """One thing to look at.
 
     Attributes:
-        code: that of the verdict where it cannot be looked at.
+        code: that of the finding where it cannot be looked at.
         about: what could not be found out then, to begin a sentence with.
-        look: the look itself. It may raise ExpectedError or OSError, and give no verdict where another check has told
-            why there is nothing to look at.
+        find: looks. It may raise ExpectedError or OSError, and find nothing where another check says why there is
+            nothing to look at.
+        needs: the facts without which there is nothing to look at. Another check says so.
     """
 
     code: str
     about: str
-    look: Callable[[Facts], Iterable[Finding]]
+    find: FindFunction
+    needs: tuple[FactName, ...]
 
 
-def run_check(check: Check, facts: Facts) -> Iterator[Finding]:
-    """Give the verdicts of *check*; trouble on the way is a warning that says what could not be found out, and why."""
+def check(code: str, about: str, *, needs: tuple[FactName, ...] = ()) -> Callable[[FindFunction], Check]:
+    """Make a check of the function below it; see `Check`. `run` lists the checks of a module in their order there."""
+    return lambda find: Check(code, about, find, needs)
+
+
+def run_check(each: Check, facts: Facts) -> Iterator[Finding]:
+    """What the check *each* finds; trouble on the way is a warning that says what could not be found out, and why."""
+    if not all(facts.has(name) for name in each.needs):
+        return
     try:
-        yield from check.look(facts)
+        yield from each.find(facts)
     except (ExpectedError, OSError) as error:
-        yield Finding(
-            check.code,
-            "warning",
-            format_message(
-                _("{about} could not be found out: {why}."), about=check.about, why=safe_text(error_text(error))
-            ),
+        message = format_message(
+            _("{about} could not be found out: {why}."), about=each.about, why=safe_text(error_text(error))
         )
+        yield Finding(each.code, "warning", message)
+
+
+def severity_before_publishing(facts: Facts) -> Severity:
+    """The severity of what publishing needs: before it is switched on, the server need not be ready for it."""
+    return "problem" if facts.enabled else "warning"
 
 
 def examples(items: Iterable[object]) -> SafeText:
@@ -68,14 +84,12 @@ def examples(items: Iterable[object]) -> SafeText:
     every = list(items)
     some = SafeText(
         ", ".join(
-            item if isinstance(item, SafeText) else format_message("{item}", item=item) for item in every[:_SHOWN]
+            item if isinstance(item, SafeText) else format_message("{item}", item=item) for item in every[:_EXAMPLES]
         )
     )
-    return (
-        some
-        if len(every) <= _SHOWN
-        else format_message(_("{some} and {count} more"), some=some, count=len(every) - _SHOWN)
-    )
+    if len(every) <= _EXAMPLES:
+        return some
+    return format_message(_("{some} and {count} more"), some=some, count=len(every) - _EXAMPLES)
 
 
 def command(template: str, **values: str) -> SafeText:

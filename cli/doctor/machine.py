@@ -1,4 +1,4 @@
-"""What the kernel and the disk have left to give."""
+"""Checks of the machine: how much inotify(7) and the disks have left."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cli.doctor.checks import Check, Finding, command
+from cli.doctor.checks import DOCTOR_WITH_SUDO, Finding, check, command
 from cli.messages import _
 from cli.output import format_message
 from cli.server.facts import Facts
 
-_NEAR = 0.8
+_NEARLY_ALL = 0.8
+"""The share of inotify's limits from which on there is a warning."""
 _LEAST_SHARE = 0.01
 _LEAST_BYTES = 10 * 1024 * 1024
-_NOTHING = 64 * 1024
+_FULL_BYTES = 64 * 1024
 """With less than that, no record and no registry can be written."""
 _INSTANCES, _WATCHES = "max_user_instances", "max_user_watches"
-_ROOT = 0
 
 
 class InotifyUse(NamedTuple):
@@ -27,25 +27,23 @@ class InotifyUse(NamedTuple):
     watches: int
 
 
-def _inotify(facts: Facts) -> Iterator[Finding]:
+@check("inotify", _("Whether inotify instances and watches are left"))
+def inotify(facts: Facts) -> Iterator[Finding]:
+    """That root's programs have instances and watches left, of those that the kernel gives to one user."""
     if not facts.privileged:
-        yield Finding(
-            "inotify",
-            "warning",
-            format_message(_("How many inotify instances and watches are left can only be seen by root.")),
-            "sudo runv-admin-email-alias doctor",
-        )
+        message = format_message(_("How many inotify instances and watches are left can only be seen by root."))
+        yield Finding("inotify", "warning", message, DOCTOR_WITH_SUDO)
         return
     used = inotify_use(facts.proc)
     near = False
     for name, count in ((_INSTANCES, used.instances), (_WATCHES, used.watches)):
         limit = _limit(facts.proc, name)
-        if count >= limit * _NEAR:
+        if count >= limit * _NEARLY_ALL:
             near = True
             message = format_message(
                 _(
-                    "Root's programs use {count} of what fs.inotify.{name} allows ({limit}); "
-                    "without one of its own the watcher cannot start."
+                    "Root's programs use {count} of what fs.inotify.{name} allows ({limit}); without one of its own "
+                    "the watcher cannot start."
                 ),
                 name=name,
                 count=count,
@@ -80,7 +78,7 @@ def inotify_use(proc: str) -> InotifyUse:
     instances = watches = 0
     for pid in filter(str.isdigit, os.listdir(proc)):
         try:
-            if os.stat(os.path.join(proc, pid)).st_uid != _ROOT:
+            if os.stat(os.path.join(proc, pid)).st_uid != 0:
                 continue
             descriptors = os.listdir(os.path.join(proc, pid, "fd"))
         except OSError:  # it has ended since
@@ -97,58 +95,46 @@ def inotify_use(proc: str) -> InotifyUse:
     return InotifyUse(instances, watches)
 
 
-def _room(facts: Facts) -> Iterator[Finding]:
+@check("disk", _("Whether the disk has room"))
+def disk(facts: Facts) -> Iterator[Finding]:
+    """That the file systems of the state, the map and the status have room."""
     config = facts.settings.config
     full = False
-    seen: set[int] = set()
+    devices: set[int] = set()
     # A server of databases looks after its own disk.
     maps = [] if config.in_database else [os.path.dirname(config.virtual_alias_file)]
     for path in (config.state_dir, *maps, config.runtime_dir):
         try:
             device = os.stat(path).st_dev
-            disk = os.statvfs(path)
+            space = os.statvfs(path)
         except FileNotFoundError:
-            continue  # told by the check of the paths, where it has to be there
-        if device in seen:
+            continue  # said by the check of the paths, where it has to be there
+        if device in devices:
             continue
-        seen.add(device)
-        free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        devices.add(device)
+        free, size = space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize
         if size and (free < _LEAST_BYTES or free < size * _LEAST_SHARE):
             full = True
             message = format_message(
                 _(
-                    "The file system of {path} is nearly full: {free} KiB ({percent}) are left. "
-                    "Make room before requests and decisions have to wait."
+                    "The file system of {path} is nearly full: {free} KiB ({percent}) are left. Make room before "
+                    "requests and decisions have to wait."
                 ),
                 path=path,
                 free=free // 1024,
                 percent=f"{free / size:.1%}",
             )
-            yield Finding("disk", "problem" if free < _NOTHING else "warning", message)
-        elif disk.f_files and disk.f_favail < disk.f_files * _LEAST_SHARE:
+            yield Finding("disk", "problem" if free < _FULL_BYTES else "warning", message)
+        elif space.f_files and space.f_favail < space.f_files * _LEAST_SHARE:
             full = True
-            yield Finding(
-                "disk",
-                "warning",
-                format_message(
-                    _("The file system of {path} is nearly full: {free} inodes are left."),
-                    path=path,
-                    free=disk.f_favail,
-                ),
+            message = format_message(
+                _("The file system of {path} is nearly full: {free} inodes are left."), path=path, free=space.f_favail
             )
+            yield Finding("disk", "warning", message)
     if not full:
-        yield Finding(
-            "disk",
-            "ok",
-            format_message(
-                _("The file systems of the state, the map and the status have room.")
-                if maps
-                else _("The file systems of the state and the status have room.")
-            ),
+        message = format_message(
+            _("The file systems of the state, the map and the status have room.")
+            if maps
+            else _("The file systems of the state and the status have room.")
         )
-
-
-CHECKS = (
-    Check("inotify", _("Whether inotify instances and watches are left"), _inotify),
-    Check("disk", _("Whether the disk has room"), _room),
-)
+        yield Finding("disk", "ok", message)

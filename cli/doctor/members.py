@@ -7,47 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cli.doctor.checks import Check, Finding, command_line, examples
+from cli.doctor.checks import SETUP, SYNC_DRY_RUN, Finding, check, command_line, examples
 from cli.messages import _, ngettext
 from cli.output import format_message, safe_text
 from cli.server.facts import Facts
-from cli.server.paths import group_id
 from cli.server.users import read_users, users_path, who_joins
 from watcher.accounts import AccountFiles, Accounts
 from watcher.orphan_search import Orphan, OrphanSearch
 
-_REVOKE = ["runv-admin-email-alias", "revoke"]
+_REVOKED_AT_ONCE = 10
 
 
-def _group(facts: Facts) -> Iterator[Finding]:
-    group = facts.settings.config.group
-    gid = group_id(group)
-    if gid is None:
-        yield Finding(
-            "group",
-            "problem",
-            format_message(_("The group {group} does not exist, so nobody can be told to be a member."), group=group),
-            "runv-admin-email-alias setup",
+@check("group", _("Whether the members' group exists"))
+def group(facts: Facts) -> Iterator[Finding]:
+    """That there is a members' group."""
+    name = facts.settings.config.group
+    if facts.group is None:
+        message = format_message(
+            _("The group {group} does not exist, so nobody can be told to be a member."), group=name
         )
+        yield Finding("group", "problem", message, SETUP)
     else:
-        yield Finding(
-            "group", "ok", format_message(_("The members' group {group} exists (gid {gid})."), group=group, gid=gid)
-        )
+        message = format_message(_("The members' group {group} exists (gid {gid})."), group=name, gid=facts.group)
+        yield Finding("group", "ok", message)
 
 
-def _members(facts: Facts) -> Iterator[Finding]:
+@check("members", _("Whether every account of the server's list is a member"))
+def members(facts: Facts) -> Iterator[Finding]:
+    """That every person in the list of the server's other tools is in the members' group."""
     settings = facts.settings
     path = users_path(settings)
     listed = read_users(path)
     if listed is None:
-        yield Finding(
-            "members",
-            "ok",
-            format_message(_("There is no list of accounts {path} to hold the members' group against."), path=path),
+        message = format_message(
+            _("There is no list of accounts {path} to hold the members' group against."), path=path
         )
+        yield Finding("members", "ok", message)
         return
-    if group_id(settings.config.group) is None:
-        return  # told by the check of the group
+    if facts.group is None:
+        return  # said by the check of the group
     joining = who_joins(listed.names, settings)
     if joining.missing:
         sentence = ngettext(
@@ -64,30 +62,18 @@ def _members(facts: Facts) -> Iterator[Finding]:
         )
         yield Finding("members", "warning", message, "runv-admin-email-alias setup --add-existing-users")
     else:
-        message = format_message(
-            ngettext(
-                "Every account of the server's list that can be a member is one (1 account).",
-                "Every account of the server's list that can be a member is one ({count} accounts).",
-                joining.members,
-            ),
-            count=joining.members,
+        sentence = ngettext(
+            "Every account of the server's list that can be a member is one (1 account).",
+            "Every account of the server's list that can be a member is one ({count} accounts).",
+            joining.members,
         )
-        yield Finding("members", "ok", message)
+        yield Finding("members", "ok", format_message(sentence, count=joining.members))
 
 
-MEMBER_CHECKS = (
-    Check("group", _("Whether the members' group exists"), _group),
-    Check("members", _("Whether every account of the server's list is a member"), _members),
-)
-
-
-_REVOKED_AT_ONCE = 10
-
-
-def _orphans(facts: Facts) -> Iterator[Finding]:
+@check("orphans", _("Whether every active alias still has its member"), needs=("registry", "group"))
+def orphans(facts: Facts) -> Iterator[Finding]:
+    """That every active alias still has its member."""
     config = facts.settings.config
-    if facts.registry is None or group_id(config.group) is None:
-        return  # told by the checks of those
     search = OrphanSearch(config, Accounts(config.group), AccountFiles().read())
     found = search.orphans(facts.registry)
     if not found:
@@ -95,39 +81,29 @@ def _orphans(facts: Facts) -> Iterator[Finding]:
         return
     sure = [orphan for orphan in found if orphan.sure]
     if sure:
-        held = search.judge(facts.registry).held
-        reasons = examples([safe_text(orphan.reason.rstrip(".")) for orphan in sure])
         sentence = ngettext(
-            "An active alias has no member any more, and whoever is given that name next "
-            "would inherit the forwarding: {reasons}.",
-            "{count} active aliases have no member any more, and whoever is given such a "
-            "name next would inherit the forwarding: {reasons}.",
+            "An active alias has no member any more, and whoever is given that name next would inherit the forwarding: "
+            "{reasons}.",
+            "{count} active aliases have no member any more, and whoever is given such a name next would inherit the "
+            "forwarding: {reasons}.",
             len(sure),
         )
+        reasons = examples([safe_text(orphan.reason.rstrip(".")) for orphan in sure])
+        held = search.judge(facts.registry).held
         message = format_message(sentence, count=len(sure), reasons=reasons)
-        yield Finding(
-            "orphans", "problem", message, "runv-admin-email-alias sync --dry-run" if held else _revokes(sure)
-        )
+        yield Finding("orphans", "problem", message, SYNC_DRY_RUN if held else _revokes(sure))
     if len(sure) < len(found):
-        names = examples([orphan.username for orphan in found if not orphan.sure])
-        yield Finding(
-            "orphans",
-            "warning",
-            format_message(
-                _(
-                    "It is not sure whether these aliases still have their members: {names}. The "
-                    "account files do not know them, but another name service may, and not answer "
-                    "now."
-                ),
-                names=names,
+        message = format_message(
+            _(
+                "It is not sure whether these aliases still have their members: {names}. The account files do not know "
+                "them, but another name service may, and not answer now."
             ),
+            names=examples([orphan.username for orphan in found if not orphan.sure]),
         )
+        yield Finding("orphans", "warning", message)
 
 
 def _revokes(orphans: Sequence[Orphan]) -> str:
-    some = orphans[:_REVOKED_AT_ONCE]
-    program = _REVOKE
-    return command_line(*([*program, orphan.username, "--reason", _("Its member is no more.")] for orphan in some))
-
-
-ORPHAN_CHECKS = (Check("orphans", _("Whether every active alias still has its member"), _orphans),)
+    revoke = ["runv-admin-email-alias", "revoke"]
+    reason = ["--reason", _("Its member is no more.")]
+    return command_line(*([*revoke, orphan.username, *reason] for orphan in orphans[:_REVOKED_AT_ONCE]))

@@ -1,55 +1,53 @@
-"""Postfix: whether it has such tables, asks the map, and takes mail for the domain."""
+"""Checks of Postfix: whether it has tables of the map's type, asks the map, and takes mail for the domain."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
-from cli.doctor.aliases import severity_of
-from cli.doctor.checks import Check, Finding, Severity, command, command_line
+from cli.doctor.checks import ENABLE, Finding, Severity, check, command, command_line, severity_before_publishing
 from cli.messages import _
 from cli.output import format_message, safe_text
 from cli.server.facts import Facts
 from cli.server.postfix_setup import PostfixState, Setting, UnavailableTable, edit_command
 from cli.server.systemd import unit as find_unit
-from cli.server.virtual_aliases import PACKAGED, fix_table
+from cli.server.virtual_aliases import table_kind
 from watcher.publish.commands import CommandError
 from watcher.publish.postfix import Postfix, split
+from watcher.publish.postmap import SUFFIXES
 
-_DOMAIN_OK = {
-    "mydestination": _("Postfix takes mail for {domain}, as a domain of local accounts (mydestination)."),
-    "virtual_alias_domains": _("Postfix takes mail for {domain} (virtual_alias_domains)."),
-    "virtual_mailbox_domains": _(
-        "Postfix takes mail for {domain}, as a domain of mailboxes (virtual_mailbox_domains)."
-    ),
-    "relay_domains": _(
-        "Postfix takes mail for {domain} only to relay it (relay_domains): an address "
-        "without an alias is sent on to another server."
-    ),
-}
-
-_BERKELEY = frozenset({"hash", "btree"})
+_BERKELEY_DB = frozenset({"hash", "btree"})
+_PACKAGED = frozenset({"cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite"})
+"""Types for which Debian has a package `postfix-<type>`."""
+_ASKED_ALIKE = frozenset(
+    {"hash", "btree", "lmdb", "cdb", "texthash", "regexp", "pcre", "inline", "static", "cidr", "sdbm", "dbm", "tcp"}
+)
+"""Types that postmap(1) asks just as cleanup(8) does. Others may lead to a socket that is named from its chroot."""
 _DOWN = frozenset({"inactive", "failed", "deactivating"})
 
 
-def _there(facts: Facts) -> Iterator[Finding]:
-    if facts.postfix is None:
+@check("postfix", _("Whether Postfix is there"))
+def postfix_there(facts: Facts) -> Iterator[Finding]:
+    """That Postfix answers and runs."""
+    try:
+        postfix = facts.postfix
+    except CommandError as error:
         message = format_message(
             _("Postfix could not be asked, so nothing that depends on it was looked at. {why}"),
-            why=safe_text(str(facts.postfix_trouble)),
+            why=safe_text(str(error)),
         )
-        yield Finding("postfix", _severity(facts), message, fix_postfix())
-    elif (state := _unit_state()) in _DOWN:
-        yield Finding(
-            "postfix",
-            _severity(facts),
-            format_message(
-                _("Postfix is {state}, so no mail is taken in or forwarded, and what its programs hold waits."),
-                state=state,
-            ),
-            "systemctl start postfix",
+        yield Finding("postfix", severity_before_publishing(facts), message, fix_postfix())
+        return
+    state = _unit_state()
+    if state in _DOWN:
+        message = format_message(
+            _("Postfix is {state}, so no mail is taken in or forwarded, and what its programs hold waits."),
+            state=state,
         )
+        yield Finding("postfix", severity_before_publishing(facts), message, "systemctl start postfix")
     else:
-        yield Finding("postfix", "ok", format_message(_("Postfix {version} answers."), version=facts.postfix.version()))
+        message = format_message(_("Postfix {version} answers."), version=postfix.version())
+        yield Finding("postfix", "ok", message)
 
 
 def fix_postfix() -> str:
@@ -66,96 +64,83 @@ def _unit_state() -> str | None:
     try:
         unit = find_unit("postfix.service")
     except CommandError:
-        return None  # told by the check of the watcher's own unit
+        return None  # said by the check of the watcher's own unit
     return unit.active if unit.there else None
 
 
-def _type(facts: Facts) -> Iterator[Finding]:
-    if facts.postfix is None:
-        return
+@check("map-type", _("Whether Postfix has maps of that type"), needs=("postfix",))
+def map_type(facts: Facts) -> Iterator[Finding]:
+    """That the installed Postfix has lookup tables of the type that the configuration names."""
     kind = facts.settings.config.map_type
     known = facts.postfix.table_types()
     if kind in known:
         yield Finding("map-type", "ok", format_message(_("Postfix has maps of type {type}."), type=kind))
-    elif kind in _BERKELEY:
+    elif kind in _BERKELEY_DB:
         message = format_message(
             _(
-                "The installed Postfix has no maps of type {type}: it was built without "
-                'Berkeley DB. Set `"backend": "postfix-lmdb"` in {config}, and name the map as '
-                "lmdb in virtual_alias_maps."
+                "The installed Postfix has no maps of type {type}: it was built without Berkeley DB. Set "
+                '`"backend": "postfix-lmdb"` in {config}, and name the map as lmdb in virtual_alias_maps.'
             ),
             type=kind,
             config=facts.settings.path,
         )
-        yield Finding(
-            "map-type", _severity(facts), message, None if "lmdb" in known else "apt-get install postfix-lmdb"
-        )
+        fix = None if "lmdb" in known else "apt-get install postfix-lmdb"
+        yield Finding("map-type", severity_before_publishing(facts), message, fix)
     else:
         message = format_message(
             _("The installed Postfix has no maps of type {type}. Install it, or set another `backend` in {config}."),
             type=kind,
             config=facts.settings.path,
         )
-        fix = command("apt-get install postfix-{type}", type=kind) if kind in PACKAGED else None
-        yield Finding("map-type", _severity(facts), message, fix)
+        yield Finding("map-type", severity_before_publishing(facts), message, _install(kind))
 
 
-def _named(facts: Facts) -> Iterator[Finding]:
+def _install(kind: str) -> str | None:
+    return command("apt-get install postfix-{type}", type=kind) if kind in _PACKAGED else None
+
+
+@check("map-named", _("Whether Postfix asks the map"), needs=("postfix",))
+def map_named(facts: Facts) -> Iterator[Finding]:
+    """That virtual_alias_maps names the map, and no earlier one of ours."""
     state = facts.postfix_state
-    if state is None:
-        return
+    fix = _set(state, "virtual_alias_maps", facts)
     if state.outdated:
         message = format_message(
             _(
-                "virtual_alias_maps of Postfix still names {tables}, from before the aliases "
-                "were in a database: it answers for aliases that are revoked by now."
+                "virtual_alias_maps of Postfix still names {tables}, from before the aliases were in a database: it "
+                "answers for aliases that are revoked by now."
             ),
             tables=", ".join(state.outdated),
         )
-        yield Finding("map-named", _severity(facts), message, _lines(state, "virtual_alias_maps", facts))
-    if state.named:
-        if not state.outdated:
-            yield Finding(
-                "map-named", "ok", format_message(_("virtual_alias_maps of Postfix names {map}."), map=state.table)
-            )
-    else:
+        yield Finding("map-named", severity_before_publishing(facts), message, fix)
+    if not state.named:
         message = format_message(
             _("virtual_alias_maps of Postfix does not name {map}, so no alias is live."), map=state.table
         )
-        yield Finding("map-named", _severity(facts), message, _lines(state, "virtual_alias_maps", facts))
+        yield Finding("map-named", severity_before_publishing(facts), message, fix)
+    elif not state.outdated:
+        message = format_message(_("virtual_alias_maps of Postfix names {map}."), map=state.table)
+        yield Finding("map-named", "ok", message)
 
 
-def _domain(facts: Facts) -> Iterator[Finding]:
-    state, domain = facts.postfix_state, facts.settings.domain
-    if state is None or facts.postfix is None or facts.virtual_aliases is None:
-        return
-    for each in state.unasked:
-        # Those that are asked for aliases too are told of there.
-        if each.pattern not in facts.virtual_aliases.tables:
-            yield _unasked(each, facts, facts.postfix)
-    if state.accepted_by is None and not state.unasked:
-        message = format_message(_("Postfix takes no mail for {domain}."), domain=domain)
-        yield Finding("domain", _severity(facts), message, _lines(state, "virtual_alias_domains", facts))
-    elif state.accepted_by is not None:
-        sentence = _DOMAIN_OK[state.accepted_by]
-        severity: Severity = "warning" if state.accepted_by == "relay_domains" else "ok"
-        yield Finding("domain", severity, format_message(sentence, domain=domain))
-        if state.also:
-            message = format_message(
-                _(
-                    "Postfix takes mail for {domain} by {first} and by {others} too. A domain may "
-                    "stand in one of them only: Postfix warns at each message, and goes by the "
-                    "first for addresses without an alias."
-                ),
-                domain=domain,
-                first=state.accepted_by,
-                others=", ".join(state.also),
-            )
-            yield Finding("domain", "warning", message, _once(state, facts.postfix, facts))
+@check("domain", _("Whether Postfix takes mail for the domain"), needs=("postfix",))
+def domain(facts: Facts) -> Iterator[Finding]:
+    """That Postfix takes mail for the domain of the aliases, by one parameter alone."""
+    state, name, aliases = facts.postfix_state, facts.settings.domain, facts.virtual_aliases
+    for table in state.unasked:
+        # The check `tables` asks those of virtual_alias_maps.
+        if table.pattern not in aliases.tables:
+            yield _unavailable_table(table, facts)
+    if state.accepted_by is not None:
+        yield from _accepted(state, state.accepted_by, facts)
+    elif not state.unasked:
+        message = format_message(_("Postfix takes no mail for {domain}."), domain=name)
+        fix = _set(state, "virtual_alias_domains", facts)
+        yield Finding("domain", severity_before_publishing(facts), message, fix)
 
 
-def _unasked(unasked: UnavailableTable, facts: Facts, postfix: Postfix) -> Finding:
-    severity = severity_of(unasked.pattern, facts, postfix)
+def _unavailable_table(table: UnavailableTable, facts: Facts) -> Finding:
+    severity = table_severity(table.pattern, facts)
     message = format_message(
         _("{parameter} of Postfix names {pattern}, which cannot be asked, so Postfix puts all mail off. {why}")
         if severity == "problem"
@@ -163,42 +148,74 @@ def _unasked(unasked: UnavailableTable, facts: Facts, postfix: Postfix) -> Findi
             "Whether Postfix takes mail for {domain} could not be found out, since {parameter} names {pattern}: {why}"
         ),
         domain=facts.settings.domain,
-        parameter=unasked.parameter,
-        pattern=unasked.pattern,
-        why=unasked.why,
+        parameter=table.parameter,
+        pattern=table.pattern,
+        why=table.why,
     )
-    return Finding("domain", severity, message, fix_table(postfix, unasked.pattern))
+    return Finding("domain", severity, message, fix_table(facts.postfix, table.pattern))
 
 
-def _once(state: PostfixState, postfix: Postfix, facts: Facts) -> str | None:
+def _accepted(state: PostfixState, accepted_by: str, facts: Facts) -> Iterator[Finding]:
+    name = facts.settings.domain
+    sentences = {
+        "mydestination": _("Postfix takes mail for {domain}, as a domain of local accounts (mydestination)."),
+        "virtual_alias_domains": _("Postfix takes mail for {domain} (virtual_alias_domains)."),
+        "virtual_mailbox_domains": _(
+            "Postfix takes mail for {domain}, as a domain of mailboxes (virtual_mailbox_domains)."
+        ),
+        "relay_domains": _(
+            "Postfix takes mail for {domain} only to relay it (relay_domains): an address without an alias is sent on "
+            "to another server."
+        ),
+    }
+    severity: Severity = "warning" if accepted_by == "relay_domains" else "ok"
+    yield Finding("domain", severity, format_message(sentences[accepted_by], domain=name))
+    if state.also:
+        message = format_message(
+            _(
+                "Postfix takes mail for {domain} by {first} and by {others} too. A domain may stand in one of them "
+                "only: Postfix warns at each message, and goes by the first for addresses without an alias."
+            ),
+            domain=name,
+            first=accepted_by,
+            others=", ".join(state.also),
+        )
+        yield Finding("domain", "warning", message, _leave_first(state, facts))
+
+
+def _leave_first(state: PostfixState, facts: Facts) -> str | None:
     """The line that takes the domain out of all parameters but the first, where it stands there by its name."""
-    domain = facts.settings.domain
     settings = []
     for name in state.also:
-        patterns = list(split(postfix.value(name)))
-        others = [pattern for pattern in patterns if pattern.lower() != domain]
+        patterns = list(split(facts.postfix.value(name)))
+        others = [pattern for pattern in patterns if pattern.lower() != facts.settings.domain]
         if len(others) == len(patterns):
             return None
         settings.append(Setting(name, ", ".join(others)))
     return command_line(edit_command(settings), facts.settings.config.reload_command)
 
 
-def _severity(facts: Facts) -> Severity:
-    """Before publishing is switched on, Postfix need not be ready for it."""
-    return "problem" if facts.settings.config.enabled else "warning"
-
-
-def _lines(state: PostfixState, name: str, facts: Facts) -> str:
-    if not facts.settings.config.enabled:
+def _set(state: PostfixState, name: str, facts: Facts) -> str:
+    """The line that gives the parameter *name* the value that it lacks."""
+    if not facts.enabled:
         # It sees to the order too: there has to be a map before Postfix is told of it.
-        return "runv-admin-email-alias setup --enable"
+        return ENABLE
     settings = [setting for setting in state.missing if setting.name == name]
     return command_line(edit_command(settings), facts.settings.config.reload_command)
 
 
-CHECKS = (
-    Check("postfix", _("Whether Postfix is there"), _there),
-    Check("map-type", _("Whether Postfix has maps of that type"), _type),
-    Check("map-named", _("Whether Postfix asks the map"), _named),
-    Check("domain", _("Whether Postfix takes mail for the domain"), _domain),
-)
+def table_severity(table: str, facts: Facts) -> Severity:
+    """What it means that *table*, or a file of patterns, could not be asked: that Postfix cannot either, or nothing."""
+    kind = table_kind(table)
+    alike = table.startswith("/") or kind in _ASKED_ALIKE or kind not in facts.postfix.table_types()
+    return "problem" if alike and facts.privileged else "warning"
+
+
+def fix_table(postfix: Postfix, table: str) -> str | None:
+    """The command that makes *table*, which cannot be asked, answer; `None` where there is no telling."""
+    kind, _separator, name = table.removeprefix("proxy:").partition(":")
+    if kind not in postfix.table_types():
+        return _install(kind)
+    if SUFFIXES.get(kind) and os.path.isfile(name):
+        return command("postmap {table}", table=f"{kind}:{name}")
+    return None

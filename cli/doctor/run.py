@@ -6,14 +6,14 @@ always all of them:
     code      a stable word for programs
     verdict   ok, warning or problem
     what      what was found, in whole sentences
-    mend      the command that mends it, or null
+    mend      the command that fixes it, or null
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from cli.doctor import aliases, database, files, forwarding, machine, members, postfix, watcher
+from cli.doctor import aliases, database, files, forwarding, machine, members, postfix, undecided, watcher
 from cli.doctor.checks import Check, Finding, Severity, run_check
 from cli.messages import _, ngettext
 from cli.output import SafeText, echo_json, echo_lines, format_message, hanging_indent, paint
@@ -21,26 +21,11 @@ from cli.server.facts import Facts
 from schemas.config import Settings
 from schemas.program import ExitStatus
 
-_GRADES = {"ok": _("ok"), "warning": _("warning"), "problem": _("problem")}
+# What is printed comes in this order, and within a module in the order of its checks.
+_MODULES = (files, members, watcher, postfix, database, aliases, forwarding, machine, undecided)
+CHECKS = [each for module in _MODULES for each in vars(module).values() if isinstance(each, Check)]
 
-CHECKS: Sequence[Check] = (
-    *files.REGISTRY_CHECKS,
-    *files.PATH_CHECKS,
-    *members.MEMBER_CHECKS,
-    *members.ORPHAN_CHECKS,
-    *watcher.WATCHER_CHECKS,
-    *watcher.CONFIGURATION_CHECKS,
-    *postfix.CHECKS,
-    *database.DATABASE_CHECKS,
-    *database.SANDBOX_CHECKS,
-    *aliases.ANSWER_CHECKS,
-    *aliases.SHADOW_CHECKS,
-    *forwarding.LOOP_CHECKS,
-    *forwarding.REWRITING_CHECKS,
-    *machine.CHECKS,
-    *files.LEFTOVER_CHECKS,
-)
-
+_WORDS: dict[Severity, str] = {"ok": _("ok"), "warning": _("warning"), "problem": _("problem")}
 _COLOURS: dict[Severity, str] = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
@@ -48,8 +33,8 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
     """Look at everything; 1 where there is a problem."""
     facts = Facts(settings)
     found: list[Finding] = []
-    for check in CHECKS:
-        findings = list(run_check(check, facts))
+    for each in CHECKS:
+        findings = list(run_check(each, facts))
         found += findings
         if not as_json:
             echo_lines(line for finding in findings for line in _lines(finding))
@@ -62,12 +47,12 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
 
 
 def _as_object(finding: Finding) -> dict[str, str | None]:
-    return {"code": finding.code, "verdict": finding.severity, "what": finding.what, "mend": finding.fix}
+    return {"code": finding.code, "verdict": finding.severity, "what": finding.message, "mend": finding.fix}
 
 
 def _lines(finding: Finding) -> Iterator[str]:
-    word = _GRADES[finding.severity]
-    first, *rest = hanging_indent(_head(word), finding.what)
+    word = _WORDS[finding.severity]
+    first, *rest = hanging_indent(_head(word), finding.message)
     yield paint(word, _COLOURS[finding.severity]) + first[len(word) :]
     yield from rest
     if finding.fix is not None:
@@ -76,7 +61,7 @@ def _lines(finding: Finding) -> Iterator[str]:
 
 
 def _head(word: str) -> str:
-    return word.ljust(max(map(len, (*_GRADES.values(), _("mend"), _("advice")))) + 2)
+    return word.ljust(max(map(len, (*_WORDS.values(), _("mend"), _("advice")))) + 2)
 
 
 def _summary(problems: int, warnings: int) -> SafeText:

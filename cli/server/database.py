@@ -1,6 +1,7 @@
-"""A map in a database: which one is meant, by which ways it is reached, and what they need of sandbox and chroot.
+"""A map in a database: which one is meant, which hosts and files it leads to, and what chroot and sandbox keep from it.
 
-The unit lets it talk to this machine alone, and write to /var/lib/runv and /etc/postfix alone.
+Postfix's programs may run in a chroot, where sockets and files are not found. The watcher's unit lets it talk to this
+machine alone, and write to /var/lib/runv and /etc/postfix alone; `setup` writes a drop-in for what is needed besides.
 """
 
 from __future__ import annotations
@@ -22,6 +23,135 @@ from watcher.publish.commands import CommandError
 from watcher.publish.postfix import Postfix, split
 from watcher.publish.sql.map_file import SqlMap, SqlType, read_sql_map
 from watcher.publish.sql.option_file import host_of, options_of
+
+MARK = "# Made by `runv-admin-email-alias setup`, which keeps it in line with the database in the config.\n"
+"""The first line of the unit's drop-in."""
+ANY_ADDRESS = "any"
+"""What systemd calls every address, systemd.resource-control(5)."""
+
+_TYPES: tuple[SqlType, ...] = get_args(SqlType)
+_TYPE_NAMES: dict[SqlType, tuple[str, ...]] = {
+    "mysql": ("mysql", "mariadb"),
+    "pgsql": ("pgsql", "postgres"),
+    "sqlite": ("sqlite",),
+}
+_DBPATH = re.compile(r"^dbpath\s*=", re.MULTILINE)
+_URI = re.compile(r"^hosts\s*=.*\bpostgres(?:ql)?://", re.MULTILINE)
+_SIZE_LIMIT = 64 * 1024
+_ASKING_PROGRAMS = ("cleanup", "smtpd")
+"""The programs that ask virtual_alias_maps: cleanup(8), and smtpd(8) for who may be mailed to."""
+_HIDDEN = ("/home", "/root", "/run/user")
+"""What the unit's ProtectHome= hides."""
+_WRITABLE = ("/var/lib/runv", "/etc/postfix")
+"""What the unit lets the watcher write to."""
+
+
+class UnknownMapError(ExpectedError):
+    """What was given names no map in a database; the message says what was expected."""
+
+
+class NamedMap(NamedTuple):
+    """A map: its type and its file."""
+
+    kind: SqlType
+    path: str
+
+
+def named_map(given: str) -> NamedMap:
+    """The map that *given* means: `type:path`, or a path alone, whose type is found out.
+
+    It is what Postfix's settings call it, else what only one type has in its file, else what the file is named after.
+
+    Raises:
+        UnknownMapError: it cannot be told, or is no map in a database.
+    """
+    bare = given.removeprefix("proxy:")
+    kind, colon, path = bare.partition(":")
+    if not bare.startswith("/") and colon:
+        for known in _TYPES:
+            if kind == known:
+                return NamedMap(known, _absolute(path, given))
+        raise UnknownMapError(
+            format_message(
+                _("{given} is no map in a database. Give the type and the file, the type being one of {kinds}."),
+                given=given,
+                kinds=", ".join(_TYPES),
+            )
+        )
+    path = os.path.abspath(bare)
+    found = _type_in_postfix(path) or _type_by_contents(path) or _type_by_name(path)
+    if found is None:
+        raise UnknownMapError(
+            format_message(
+                _(
+                    "Whether {path} is a map of type mysql, pgsql or sqlite cannot be told: "
+                    "Postfix's settings do not name it, and its name does not say. Give the type "
+                    "with it, such as mysql:{path}"
+                ),
+                path=path,
+            )
+        )
+    return NamedMap(found, path)
+
+
+def _absolute(path: str, given: str) -> str:
+    if not path.startswith("/"):
+        raise UnknownMapError(
+            format_message(_("{given} names no file by its path from /. Give it as type:/path."), given=given)
+        )
+    return path
+
+
+def _type_in_postfix(path: str) -> SqlType | None:
+    try:
+        every = Postfix().all_values()
+    except CommandError:
+        return None
+    for value in every:
+        for name in split(value):
+            kind, _separator, file = name.removeprefix("proxy:").partition(":")
+            if file == path and (found := _known(kind)):
+                return found
+    return None
+
+
+def _known(kind: str) -> SqlType | None:
+    return next((known for known in _TYPES if known == kind), None)
+
+
+def _type_by_contents(path: str) -> SqlType | None:
+    try:
+        text = read_plain(os.path.realpath(path), _SIZE_LIMIT).data.decode("utf-8", "replace")
+    except (OSError, ExpectedError):
+        return None
+    if _DBPATH.search(text):
+        return "sqlite"
+    return "pgsql" if _URI.search(text) else None
+
+
+def _type_by_name(path: str) -> SqlType | None:
+    found = list(_named_after(os.path.basename(path).lower(), _TYPE_NAMES.items()))
+    return found[0] if len(found) == 1 else None
+
+
+def _named_after(name: str, words: Iterable[tuple[SqlType, tuple[str, ...]]]) -> Iterator[SqlType]:
+    return (kind for kind, each in words if any(word in name for word in each))
+
+
+def configured_maps(config: Config) -> list[SqlMap]:
+    """The files of the map that *config* names: Postfix's own, and the one for writing where there is one.
+
+    Raises:
+        SqlMapError: one of them cannot be used.
+    """
+    database, kind = config.database, sql_type(config)
+    paths = dict.fromkeys(path for path in (database.map_file, database.write_map_file) if path)
+    return [read_sql_map(path, kind) for path in paths]
+
+
+def sql_type(config: Config) -> SqlType:
+    """The type of the map of *config*, which is in a database."""
+    return "mysql" if config.map_type == "mysql" else "pgsql" if config.map_type == "pgsql" else "sqlite"
 
 
 class Reach(NamedTuple):
@@ -52,36 +182,20 @@ def reach_of(*maps: SqlMap) -> Reach:
         SqlMapError: an option file that one of them names cannot be used.
     """
     hosts = [host for each in maps for host in _hosts(each)]
-    names = frozenset(host for host in hosts if host and not _is_here(host))
+    names = frozenset(host for host in hosts if host and not _is_this_machine(host))
     return Reach(
         names=names,
         sockets="" in hosts,
-        loopback=any(host and _is_here(host) for host in hosts),
+        loopback=any(host and _is_this_machine(host) for host in hosts),
         file=next((each.dbpath for each in maps if each.dbpath), None),
     )
-
-
-def configured_maps(config: Config) -> list[SqlMap]:
-    """The files of the map that *config* names: Postfix's own, and the one for writing where there is one.
-
-    Raises:
-        SqlMapError: one of them cannot be used.
-    """
-    database, kind = config.database, sql_type(config)
-    paths = dict.fromkeys(path for path in (database.map_file, database.write_map_file) if path)
-    return [read_sql_map(path, kind) for path in paths]
-
-
-def sql_type(config: Config) -> SqlType:
-    """The type of the map of *config*, which is in a database."""
-    return "mysql" if config.map_type == "mysql" else "pgsql" if config.map_type == "pgsql" else "sqlite"
 
 
 def _hosts(sql_map: SqlMap) -> Iterator[str]:
     """Each host's name or address; empty for a socket."""
     for host in sql_map.hosts:
         if host.uri is not None:
-            yield from _of_uri(host.uri.value)
+            yield from _uri_hosts(host.uri.value)
         elif host.name is None:
             yield ""
         elif sql_map.kind == "mysql" and host.name.lower() == "localhost":
@@ -91,7 +205,7 @@ def _hosts(sql_map: SqlMap) -> Iterator[str]:
             yield host.name
 
 
-def _of_uri(uri: str) -> Iterator[str]:
+def _uri_hosts(uri: str) -> Iterator[str]:
     """The hosts of a connection string, see section 32.1.1.2 of PostgreSQL's manual."""
     path, _separator, parameters = uri.partition("://")[2].partition("?")
     given = parse_qs(parameters)
@@ -114,38 +228,34 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_here(name: str) -> bool:
+def _is_this_machine(name: str) -> bool:
     # systemd's own `localhost` is 127.0.0.0/8 and ::1: systemd.resource-control(5).
     return name.lower() == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
 
 
-def holder_of(file: str) -> str:
+def journal_directory(file: str) -> str:
     """The directory that a program has to write to that changes sqlite's *file*: its journal lies beside it."""
     return os.path.dirname(os.path.realpath(file))
 
 
-ASKING = ("cleanup", "smtpd")
-"""The programs that ask virtual_alias_maps: cleanup(8), and smtpd(8) for who may be mailed to."""
-
-
-def is_out_of_reach(postfix: Postfix, config: Config) -> bool:
+def needs_proxymap(postfix: Postfix, config: Config) -> bool:
     """Whether programs in a chroot would ask the map, and it leads to a socket or a file that is not in there.
 
     By way of proxymap(8), which Debian does not run in a chroot, they get to it. What cannot be found out is no reason
     for a detour.
     """
     try:
-        return bool(asking_from_a_chroot(postfix)) and bool(out_of_reach(config))
+        return bool(chrooted_programs(postfix)) and bool(outside_chroot(config))
     except ExpectedError:
         return False
 
 
-def asking_from_a_chroot(postfix: Postfix) -> list[str]:
+def chrooted_programs(postfix: Postfix) -> list[str]:
     """The programs that ask the map and are run in a chroot. Raises `CommandError`."""
-    return postfix.chrooted(ASKING)
+    return postfix.chrooted(_ASKING_PROGRAMS)
 
 
-def out_of_reach(config: Config) -> str | None:
+def outside_chroot(config: Config) -> str | None:
     """What of the database is not in the chroot: `socket`, `file`, or nothing. Raises `SqlMapError`.
 
     sqlite's file is open by the time that the chroot begins, but its journal and its write-ahead log are not seen from
@@ -158,118 +268,6 @@ def out_of_reach(config: Config) -> str | None:
     return "socket" if reach.sockets else None
 
 
-_KINDS: tuple[SqlType, ...] = get_args(SqlType)
-_LIMIT = 64 * 1024
-_DBPATH = re.compile(r"^dbpath\s*=", re.MULTILINE)
-_URI = re.compile(r"^hosts\s*=.*\bpostgres(?:ql)?://", re.MULTILINE)
-_NAMES: dict[SqlType, tuple[str, ...]] = {
-    "mysql": ("mysql", "mariadb"),
-    "pgsql": ("pgsql", "postgres"),
-    "sqlite": ("sqlite",),
-}
-
-
-class UnknownMapError(ExpectedError):
-    """What was given names no map in a database; the message says what was expected."""
-
-
-class NamedMap(NamedTuple):
-    """A map: its type and its file."""
-
-    kind: SqlType
-    path: str
-
-
-def named_map(given: str) -> NamedMap:
-    """The map that *given* means: `type:path`, or a path alone, whose type is found out.
-
-    It is what Postfix's settings call it, else what only one type has in its file, else what the file is named after.
-
-    Raises:
-        UnknownMapError: it cannot be told, or is no map in a database.
-    """
-    bare = given.removeprefix("proxy:")
-    kind, colon, path = bare.partition(":")
-    if not bare.startswith("/") and colon:
-        for known in _KINDS:
-            if kind == known:
-                return NamedMap(known, _from_root(path, given))
-        raise UnknownMapError(
-            format_message(
-                _("{given} is no map in a database. Give the type and the file, the type being one of {kinds}."),
-                given=given,
-                kinds=", ".join(_KINDS),
-            )
-        )
-    path = os.path.abspath(bare)
-    found = _as_postfix_names_it(path) or _by_contents(path) or _by_name(path)
-    if found is None:
-        raise UnknownMapError(
-            format_message(
-                _(
-                    "Whether {path} is a map of type mysql, pgsql or sqlite cannot be told: "
-                    "Postfix's settings do not name it, and its name does not say. Give the type "
-                    "with it, such as mysql:{path}"
-                ),
-                path=path,
-            )
-        )
-    return NamedMap(found, path)
-
-
-def _from_root(path: str, given: str) -> str:
-    if not path.startswith("/"):
-        raise UnknownMapError(
-            format_message(_("{given} names no file by its path from /. Give it as type:/path."), given=given)
-        )
-    return path
-
-
-def _as_postfix_names_it(path: str) -> SqlType | None:
-    try:
-        every = Postfix().all_values()
-    except CommandError:
-        return None
-    for value in every:
-        for name in split(value):
-            kind, _separator, file = name.removeprefix("proxy:").partition(":")
-            if file == path and (found := _known(kind)):
-                return found
-    return None
-
-
-def _known(kind: str) -> SqlType | None:
-    return next((known for known in _KINDS if known == kind), None)
-
-
-def _by_contents(path: str) -> SqlType | None:
-    try:
-        text = read_plain(os.path.realpath(path), _LIMIT).data.decode("utf-8", "replace")
-    except (OSError, ExpectedError):
-        return None
-    if _DBPATH.search(text):
-        return "sqlite"
-    return "pgsql" if _URI.search(text) else None
-
-
-def _by_name(path: str) -> SqlType | None:
-    found = list(_named_after(os.path.basename(path).lower(), _NAMES.items()))
-    return found[0] if len(found) == 1 else None
-
-
-def _named_after(name: str, words: Iterable[tuple[SqlType, tuple[str, ...]]]) -> Iterator[SqlType]:
-    return (kind for kind, each in words if any(word in name for word in each))
-
-
-MARK = "# Made by `runv-admin-email-alias setup`, which keeps it in line with the database in the config.\n"
-ANY = "any"
-
-_HIDDEN = ("/home", "/root", "/run/user")
-"""What the unit's ProtectHome= hides."""
-_WRITABLE = ("/var/lib/runv", "/etc/postfix")
-_BY_NAME = "# A host is given by its name, whose address may become another, and has to be asked of a name server.\n"
-
-
 class SandboxNeeds(NamedTuple):
     """What has to be open besides: *addresses*, of which `any` is all, and *directories*."""
 
@@ -277,17 +275,17 @@ class SandboxNeeds(NamedTuple):
     directories: tuple[str, ...]
 
 
-def needed(config: Config) -> SandboxNeeds:
+def sandbox_needs(config: Config) -> SandboxNeeds:
     """What has to be open besides for the database of *config*. Raises `SqlMapError`."""
     if not config.in_database:
         return SandboxNeeds((), ())
     reach = reach_of(*configured_maps(config))
-    addresses = (ANY,) if reach.addresses is None else tuple(sorted(reach.addresses))
-    directory = holder_of(reach.file) if reach.file else None
+    addresses = (ANY_ADDRESS,) if reach.addresses is None else tuple(sorted(reach.addresses))
+    directory = journal_directory(reach.file) if reach.file else None
     return SandboxNeeds(addresses, (directory,) if directory and not is_below(directory, _WRITABLE) else ())
 
 
-def hidden(config: Config) -> str | None:
+def hidden_file(config: Config) -> str | None:
     """A file of the way to the database that the unit hides from the watcher, come what may. Raises `SqlMapError`."""
     if not config.in_database:
         return None
@@ -302,12 +300,14 @@ def is_below(path: str, directories: Iterable[str]) -> bool:
 
 def drop_in(config: Config) -> str | None:
     """The text of the unit's drop-in, systemd.unit(5); `None` where none is needed. Raises `SqlMapError`."""
-    addresses, directories = needed(config)
+    addresses, directories = sandbox_needs(config)
     if not addresses and not directories:
         return None
     lines = [MARK, "[Service]\n"]
-    if ANY in addresses:
-        lines.append(_BY_NAME)
+    if ANY_ADDRESS in addresses:
+        lines.append(
+            "# A host is given by its name, whose address may become another, and has to be asked of a name server.\n"
+        )
     if addresses:
         lines.append(f"IPAddressAllow={' '.join(addresses)}\n")
     lines += (f"ReadWritePaths={quoted(directory)}\n" for directory in directories)

@@ -1,6 +1,6 @@
-"""Which directories and files there are, how they have to be, and in what they differ from that.
+"""The directories and files of the service: owner, group and mode of each, and in what it differs from that.
 
-`docs/files-protocol.md` has the same as a table. Nothing here changes anything: `cli.setup` mends, `cli.doctor` tells.
+`docs/files-protocol.md` has the same as a table. Nothing here changes anything: `cli.setup` fixes, `cli.doctor` judges.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class PathSpec(NamedTuple):
 
 
 class PathFault(NamedTuple):
-    """One thing in which a place is not as it has to be.
+    """One thing in which a path is not as it has to be.
 
     Attributes:
-        place: the place.
+        spec: the path.
         kind: `missing`; `link`: it is a symbolic link; `kind`: it is something else than it has to be, or a file with
             more than one name; `mode`, `owner`, `group`: it differs in that; `no-group`: the group that it has to have
             does not exist; `unasked`: it could not be looked at.
@@ -64,7 +64,7 @@ class PathFault(NamedTuple):
             escaped.
     """
 
-    place: PathSpec
+    spec: PathSpec
     kind: PathFaultKind
     found: str
 
@@ -92,16 +92,16 @@ def path_specs(settings: Settings) -> list[PathSpec]:
         PathSpec("runtime", config.runtime_dir, "directory", (0o755,)),
         PathSpec("status", os.path.join(config.runtime_dir, "status.json"), "file", (0o644,), needed=False),
         PathSpec("config", settings.path, "file", (0o644,), needed=False),
-        *_map_places(settings),
+        *_map_specs(settings),
     ]
 
 
 def old_queue(settings: Settings) -> str:
-    """Where moving an existing server over keeps what it could not take; root's alone."""
+    """Where migration keeps what it could not take; root's alone."""
     return os.path.join(settings.config.state_dir, "email-alias-old-queue")
 
 
-def _map_places(settings: Settings) -> list[PathSpec]:
+def _map_specs(settings: Settings) -> list[PathSpec]:
     config = settings.config
     # The file that leads to a database is Postfix's own, and its owner and mode are the administrator's choice.
     if config.in_database:
@@ -124,12 +124,12 @@ def _log_group() -> str:
 
 
 def all_faults(settings: Settings) -> list[PathFault]:
-    """The faults of every place, in the order of `places`."""
+    """The faults of every path, in the order of `path_specs`."""
     return [fault for spec in path_specs(settings) for fault in faults(spec)]
 
 
 def faults(spec: PathSpec) -> list[PathFault]:
-    """In what *path* differs from how it has to be; nothing where it is as it should be, or may be missing and is."""
+    """In what the path of *spec* differs from that; nothing where it is as it should be, or may be missing and is."""
     try:
         kind = _mounted(spec.path) if spec.name == "queue" else None
         if kind is not None:
@@ -145,14 +145,14 @@ def faults(spec: PathSpec) -> list[PathFault]:
 
 
 def _mounted(path: str) -> str | None:
-    # The kernel is asked and not the place itself: what a member mounts over the queue may never answer.
+    # The kernel is asked and not the path itself: what a member mounts over the queue may never answer.
     folder, name = os.path.split(os.path.normpath(path))
     point = os.path.join(os.path.realpath(folder), name)
     return next((each.kind for each in all_mounts() if each.point == point and members_may_mount(each.kind)), None)
 
 
 def judge(spec: PathSpec, status: os.stat_result) -> list[PathFault]:
-    """The faults of *path*, whose own status is *status*: that of a link itself, not of what it points at."""
+    """The faults of the path of *spec*, whose status is *status*: that of a link itself, not of what it points at."""
     if stat.S_ISLNK(status.st_mode):
         return [PathFault(spec, "link", "a symbolic link")]
     right = stat.S_ISDIR if spec.kind == "directory" else stat.S_ISREG

@@ -128,9 +128,9 @@ def _to_be_asked(postfix: Postfix, settings: Settings) -> str:
     table = our_table(settings)
     if not settings.config.in_database:
         return table
-    from cli.server.database import is_out_of_reach  # noqa: PLC0415
+    from cli.server.database import needs_proxymap  # noqa: PLC0415
 
-    return f"proxy:{table}" if is_out_of_reach(postfix, settings.config) else table
+    return f"proxy:{table}" if needs_proxymap(postfix, settings.config) else table
 
 
 def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[list[DomainClass], list[UnavailableTable]]:

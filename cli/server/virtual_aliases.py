@@ -1,20 +1,16 @@
-"""Lookup tables of Postfix, asked for thousands of addresses at once: one postmap(1) for each table, not for each."""
+"""Where Postfix sends an address by virtual_alias_maps, and which domains it keeps for itself."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from cli.doctor.checks import command
 from schemas.errors import ExpectedError
 from schemas.fs.directory import read_plain
 from watcher.publish.commands import CommandError
 from watcher.publish.postfix import Postfix, lookups
-from watcher.publish.postmap import SUFFIXES
 
 _WHOLE_ADDRESSES_ONLY = frozenset({"regexp", "pcre"})
-PACKAGED = frozenset({"cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sqlite"})
-"""Types for which Debian has a package `postfix-<type>`."""
 _NAME_LIMIT = 4096
 _OWN_DOMAINS = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
 
@@ -71,7 +67,7 @@ class VirtualAliases:
 
     def _bare(self, address: str) -> str | None:
         """*address* without its extension, where it has one: recipient_delimiter in postconf(5)."""
-        local, _, domain = address.rpartition("@")
+        local, _separator, domain = address.rpartition("@")
         ends = [at for at in map(local.find, self._delimiters) if at > 0]
         return f"{local[: min(ends)]}@{domain}" if ends else None
 
@@ -80,7 +76,7 @@ class VirtualAliases:
         return self._local_part(bare) if bare else None
 
     def _local_part(self, address: str) -> str | None:
-        local, _, domain = address.rpartition("@")
+        local, _separator, domain = address.rpartition("@")
         return local if domain in self._local else None
 
     def _complete(self, target: str, address: str) -> str:
@@ -114,16 +110,6 @@ def _origin(postfix: Postfix) -> str:
 def table_kind(table: str) -> str:
     """The type of *table*, or of the one behind it where it is asked by way of proxymap(8)."""
     return table.removeprefix("proxy:").partition(":")[0]
-
-
-def fix_table(postfix: Postfix, table: str) -> str | None:
-    """The command that makes *table*, which cannot be asked, answer; `None` where there is no telling."""
-    kind, _, name = table.removeprefix("proxy:").partition(":")
-    if kind not in postfix.table_types():
-        return command("apt-get install postfix-{type}", type=kind) if kind in PACKAGED else None
-    if SUFFIXES.get(kind) and os.path.isfile(name):
-        return command("postmap {table}", table=f"{kind}:{name}")
-    return None
 
 
 def own_domains(postfix: Postfix, domains: Iterable[str], silent: Collection[str] = ()) -> dict[str, str]:

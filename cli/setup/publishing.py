@@ -19,7 +19,7 @@ from cli.decisions_directory import open_decisions
 from cli.identity import operator
 from cli.messages import _, ngettext
 from cli.output import SafeText, echo, echo_error, format_message, safe_text
-from cli.server.database import NamedMap, hidden, sql_type
+from cli.server.database import NamedMap, hidden_file, sql_type
 from cli.server.packages import missing_packages
 from cli.server.postfix_setup import PostfixState, edit_command, edit_line, find_postfix_state
 from cli.server.sql_block import as_written, propose
@@ -156,7 +156,7 @@ def _prepare(settings: Settings, named: NamedMap | None) -> _Prepared:
         keys["mysql_map_file"] = path
     changed = msgspec.convert(msgspec.to_builtins(config) | keys, Config)
     ready = msgspec.structs.replace(settings, config=changed)
-    if (unseen := hidden(ready.config)) is not None:
+    if (unseen := hidden_file(ready.config)) is not None:
         raise NotReadyError(
             format_message(
                 _(

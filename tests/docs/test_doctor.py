@@ -12,11 +12,7 @@ def codes() -> set[str]:
     found = set()
     for path in (ROOT / "cli" / "doctor").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and getattr(node.func, "id", "") in {"Check", "Finding", "_findings"}
-                and node.args
-            ):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"check", "Finding"} and node.args:
                 first = node.args[0]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     found.add(first.value)

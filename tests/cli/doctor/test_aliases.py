@@ -1,6 +1,6 @@
 import shutil
 
-from cli.doctor.forwarding import follow, loops
+from cli.doctor.forwarding import find_circles, follow
 from tests.cli.doctor.conftest import Clinic
 from tests.support.layout import put
 from tests.support.mailconfig import PATH
@@ -180,5 +180,5 @@ def test_long_ways_are_followed_so_far_and_no_further() -> None:
 
     graph = follow({"a@x": "0@x"}, next_one, deepest=5)
     assert asked == [[f"{number}@x"] for number in range(5)]
-    assert loops(["a@x"], graph) == {}
-    assert loops(["a"], {"a": ["b", "c"], "b": ["d"], "c": ["d", "a"], "d": ["d"]}) == {"a": ["a", "c", "a"]}
+    assert find_circles(["a@x"], graph) == {}
+    assert find_circles(["a"], {"a": ["b", "c"], "b": ["d"], "c": ["d", "a"], "d": ["d"]}) == {"a": ["a", "c", "a"]}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cli.doctor.checks import Finding, run_check
-from cli.doctor.files import PATH_CHECKS
+from cli.doctor.files import unit_file
 from cli.output import safe_text
 from cli.server.facts import Facts
 from schemas.config import load_settings
@@ -94,9 +94,8 @@ def test_the_stronger_mode_of_the_queue_is_advice(clinic: Clinic) -> None:
 def test_a_unit_that_others_may_write_to_is_a_problem(clinic: Clinic, tmp_path: Path) -> None:
     settings = load_settings(str(clinic.site.paths.config))
     directories = (str(tmp_path / "absent"), str(tmp_path))
-    check = PATH_CHECKS[-1]
     facts = Facts(settings, unit_directories=directories)
-    assert list(run_check(check, facts)) == []
+    assert list(run_check(unit_file, facts)) == []
     unit = tmp_path / "runv-email-alias-watcher.service"
     unit.write_text("[Service]\n")
     unit.chmod(0o664)
@@ -105,10 +104,10 @@ def test_a_unit_that_others_may_write_to_is_a_problem(clinic: Clinic, tmp_path: 
         "watcher's next start. See that nothing was changed in it."
     )
     mend = f"chown root:root {unit} && chmod 0644 {unit}"
-    assert list(run_check(check, facts)) == [Finding("unit-file", "problem", safe_text(message), mend)]
+    assert list(run_check(unit_file, facts)) == [Finding("unit-file", "problem", safe_text(message), mend)]
     clinic.paste(mend)
     fine = safe_text(f"The unit {unit} can be changed by root alone.")
-    assert list(run_check(check, facts)) == [Finding("unit-file", "ok", fine)]
+    assert list(run_check(unit_file, facts)) == [Finding("unit-file", "ok", fine)]
 
 
 def test_a_drop_in_that_others_may_write_to_is_as_bad(clinic: Clinic, tmp_path: Path) -> None:
@@ -119,10 +118,10 @@ def test_a_drop_in_that_others_may_write_to_is_as_bad(clinic: Clinic, tmp_path: 
     drop_in.write_text("[Service]\nNice=5\n")
     (directory / "off.conf").symlink_to("/dev/null")
     facts = Facts(load_settings(str(clinic.site.paths.config)), unit_directories=(str(tmp_path),))
-    assert [each.severity for each in run_check(PATH_CHECKS[-1], facts)] == ["ok"]
+    assert [each.severity for each in run_check(unit_file, facts)] == ["ok"]
     drop_in.chmod(0o666)
     directory.chmod(0o775)
-    found = list(run_check(PATH_CHECKS[-1], facts))
+    found = list(run_check(unit_file, facts))
     assert [(each.severity, each.fix) for each in found] == [
         ("problem", f"chown root:root {directory} && chmod 0755 {directory}"),
         ("problem", f"chown root:root {drop_in} && chmod 0644 {drop_in}"),
@@ -130,7 +129,7 @@ def test_a_drop_in_that_others_may_write_to_is_as_bad(clinic: Clinic, tmp_path: 
     for each in found:
         assert each.fix is not None
         clinic.paste(each.fix)
-    assert [each.severity for each in run_check(PATH_CHECKS[-1], facts)] == ["ok"]
+    assert [each.severity for each in run_check(unit_file, facts)] == ["ok"]
 
 
 def test_a_directory_in_which_others_could_put_another_map_is_a_problem(clinic: Clinic) -> None:
@@ -155,7 +154,7 @@ def test_of_a_masked_unit_no_mode_is_mended_since_that_would_be_the_mode_of_dev_
     (tmp_path / "second/runv-email-alias-watcher.service").write_text("[Service]\n")
     settings = load_settings(str(clinic.site.paths.config))
     facts = Facts(settings, unit_directories=(str(tmp_path / "first"), str(tmp_path / "second")))
-    assert list(run_check(PATH_CHECKS[-1], facts)) == []
+    assert list(run_check(unit_file, facts)) == []
 
 
 @pytest.mark.needs("root")

@@ -6,12 +6,11 @@ import pytest
 
 from cli.doctor import machine
 from cli.doctor.checks import Check, Finding, run_check
+from cli.doctor.machine import disk, inotify
 from cli.output import safe_text
 from cli.server.facts import Facts
 from schemas.config import Settings, load_settings
 from tests.support.layout import Layout
-
-INOTIFY, DISK = machine.CHECKS
 
 
 @pytest.fixture
@@ -48,14 +47,14 @@ def test_inotify_is_told_of_when_it_is_nearly_used_up(settings: Settings, tmp_pa
     plenty, scarce = tmp_path / "plenty", tmp_path / "scarce"
     processes(plenty, instances=7, watches=14, limits=(10, 1000))
     fine = safe_text("Root's programs use 7 of 10 inotify instances.")
-    assert look(INOTIFY, Facts(settings, proc=str(plenty))) == [Finding("inotify", "ok", fine)]
+    assert look(inotify, Facts(settings, proc=str(plenty))) == [Finding("inotify", "ok", fine)]
     processes(scarce, instances=8, watches=80, limits=(10, 100))
     message = (
         "Root's programs use {} of what fs.inotify.{} allows ({}); without one of its own the watcher cannot start."
     )
     file = "/etc/sysctl.d/60-runv-email-alias.conf"
     mend = f"echo fs.inotify.{{}}={{}} >{file} && sysctl -p {file}"
-    assert look(INOTIFY, Facts(settings, proc=str(scarce))) == [
+    assert look(inotify, Facts(settings, proc=str(scarce))) == [
         Finding(
             "inotify",
             "warning",
@@ -89,13 +88,13 @@ def test_the_real_kernel_is_counted(tmp_path: Path) -> None:
 
 
 def test_without_proc_it_is_a_warning_that_says_why(settings: Settings, tmp_path: Path) -> None:
-    (found,) = look(INOTIFY, Facts(settings, proc=str(tmp_path / "absent")))
+    (found,) = look(inotify, Facts(settings, proc=str(tmp_path / "absent")))
     assert found.severity == "warning"
 
 
 def test_a_disk_that_is_nearly_full_is_told_of(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     state = settings.config.state_dir
-    assert look(DISK, Facts(settings))[0].code == "disk"
+    assert look(disk, Facts(settings))[0].code == "disk"
     # A file system of the test's own would take a mount; what is judged here are the kernel's numbers alone.
     message = (
         f"The file system of {state} is nearly full: {{}} are left. Make room before requests and decisions have to "
@@ -104,11 +103,11 @@ def test_a_disk_that_is_nearly_full_is_told_of(settings: Settings, monkeypatch: 
     for blocks, free, left in ((10_000_000, 90_000, "360000 KiB (0.9%)"), (20_000, 2_000, "8000 KiB (10.0%)")):
         numbers = (4096, 4096, blocks, free, free, 1000, 500, 500, 0, 255)
         monkeypatch.setattr("cli.doctor.machine.os.statvfs", lambda _, numbers=numbers: os.statvfs_result(numbers))
-        assert look(DISK, Facts(settings)) == [Finding("disk", "warning", safe_text(message.format(left)))]
+        assert look(disk, Facts(settings)) == [Finding("disk", "warning", safe_text(message.format(left)))]
     numbers = (4096, 4096, 20_000, 15, 15, 1000, 500, 500, 0, 255)
     monkeypatch.setattr("cli.doctor.machine.os.statvfs", lambda _: os.statvfs_result(numbers))
-    assert look(DISK, Facts(settings))[0].severity == "problem"
+    assert look(disk, Facts(settings))[0].severity == "problem"
     inodes = (4096, 4096, 100000, 90000, 90000, 1000, 5, 5, 0, 255)
     monkeypatch.setattr("cli.doctor.machine.os.statvfs", lambda _: os.statvfs_result(inodes))
     message = f"The file system of {state} is nearly full: 5 inodes are left."
-    assert look(DISK, Facts(settings)) == [Finding("disk", "warning", safe_text(message))]
+    assert look(disk, Facts(settings)) == [Finding("disk", "warning", safe_text(message))]

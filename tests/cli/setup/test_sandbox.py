@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.server.database import drop_in, hidden
+from cli.server.database import drop_in, hidden_file
 from schemas.config import Config, parse_config
 
 from .conftest import Ground
@@ -52,7 +52,7 @@ def test_what_the_unit_keeps_it_from_and_nothing_else_is_opened(
     ],
 )
 def test_what_no_drop_in_opens_is_found(tmp_path: Path, dbpath: str, found: str | None) -> None:
-    assert hidden(config(tmp_path, "sqlite", f"dbpath = {dbpath}\n")) == found
+    assert hidden_file(config(tmp_path, "sqlite", f"dbpath = {dbpath}\n")) == found
 
 
 def test_both_files_count(tmp_path: Path) -> None:

@@ -217,9 +217,10 @@ def test_a_socket_is_out_of_reach_of_a_chroot_and_a_host_elsewhere_of_the_unit(
     database.write_map(stage.map_file, MARKED.query, hosts="10.255.255.1")
     clinic.programs.make("systemctl", "printf 'IPAddressDeny=0.0.0.0/0\\nIPAddressAllow=127.0.0.0/8\\n'")
     stage.configure(sql={**stage.config["sql"], "write_map_file": str(stage.map_file)})
-    code = "import json, msgspec\nfrom cli.doctor import walls\nfrom cli.server.facts import Context\n"
-    code += "from schemas.config import load_settings\ncontext = Context(load_settings())\n"
-    code += "print(json.dumps([list(each) for each in walls._unit(context)]))"
+    code = "import json\nfrom cli.doctor.checks import run_check\nfrom cli.doctor.database import sandbox\n"
+    code += "from cli.server.facts import Facts\n"
+    code += "from schemas.config import load_settings\nfacts = Facts(load_settings())\n"
+    code += "print(json.dumps([list(each) for each in run_check(sandbox, facts)]))"
     found = stage.run([str(stage.installation.bin / "python"), "-c", code], env=clinic.path())
     ((code_, verdict, message, mend),) = json.loads(found.stdout)
     assert (code_, verdict, mend) == ("walls", "problem", "runv-admin-email-alias setup")
