@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from cli.discover.inventory import Inventory, Ours, PostfixStack, Service, take
+from cli.discover.inventory import Inventory, Ours, PostfixStack, Service, take_inventory
 from cli.discover.mail_files import MailFile
 from cli.messages import _
 from cli.output import NOTHING, echo_json, echo_lines, format_message, hanging_indent, safe_text, spaced, table, wrapped
@@ -23,29 +23,18 @@ _KINDS = {
     "hidden": _("not to be seen"),
 }
 
-_FILE_HEADINGS = (
-    _("FILE"),
-    _("WHAT"),
-    _("MODE"),
-    _("OWNER"),
-    _("OCTETS"),
-)
-
-_NOT_INSTALLED = _("not installed")
-
-_PACKAGE_HEADINGS = (
-    _("PACKAGE"),
-    _("VERSION"),
-)
-
-_SERVICE_HEADINGS = (
-    _("SERVICE"),
-    _("NOW"),
-    _("AT BOOT"),
-)
-
 _COLOURS = {"active": "green", "failed": "red"}
 _SUFFIX = ".service"
+
+
+def discover(*, as_json: bool) -> int:
+    """Show what there is on this machine; always 0, since an inventory has nothing to fail at."""
+    inventory = take_inventory()
+    if as_json:
+        echo_json(msgspec.to_builtins(inventory))
+    else:
+        echo_lines(columns(inventory))
+    return ExitStatus.DONE
 
 
 def columns(inventory: Inventory) -> Iterator[str]:
@@ -54,7 +43,7 @@ def columns(inventory: Inventory) -> Iterator[str]:
         _packages(inventory),
         _services(inventory.services),
         _postfix(inventory.postfix),
-        table(_FILE_HEADINGS, map(_file, inventory.files), whole=True),
+        _files(inventory.files),
         _ours(inventory.ours),
         _not_asked(inventory),
     )
@@ -63,19 +52,19 @@ def columns(inventory: Inventory) -> Iterator[str]:
 
 def _packages(inventory: Inventory) -> Iterator[str]:
     if inventory.packages:
-        rows = [[each.name, each.version or _NOT_INSTALLED] for each in inventory.packages]
-        yield from table(_PACKAGE_HEADINGS, rows)
+        rows = [[each.name, each.version or _("not installed")] for each in inventory.packages]
+        yield from table([_("PACKAGE"), _("VERSION")], rows)
 
 
 def _services(services: list[Service]) -> Iterator[str]:
     if services:
-        yield from table(_SERVICE_HEADINGS, map(_service, services), _COLOURS)
+        yield from table([_("SERVICE"), _("NOW"), _("AT BOOT")], map(_service, services), _COLOURS)
 
 
 def _service(service: Service) -> list[str]:
     name = service.name.removesuffix(_SUFFIX)
     if service.load == "not-found":
-        return [name, _NOT_INSTALLED, NOTHING]
+        return [name, _("not installed"), NOTHING]
     return [name, service.active, service.enabled or NOTHING]
 
 
@@ -88,6 +77,11 @@ def _postfix(postfix: PostfixStack) -> Iterator[str]:
         rows.append((_("map types"), " ".join(postfix.table_types)))
     yield _("POSTFIX")
     yield from _fields(rows)
+
+
+def _files(files: list[MailFile]) -> Iterator[str]:
+    headings = [_("FILE"), _("WHAT"), _("MODE"), _("OWNER"), _("OCTETS")]
+    return table(headings, map(_file, files), whole=True)
 
 
 def _file(file: MailFile) -> list[str]:
@@ -129,13 +123,3 @@ def _not_asked(inventory: Inventory) -> Iterator[str]:
         yield from wrapped(
             format_message(_("{what}: {why}"), what=safe_text(each.what), why=safe_text(each.why)), "  - ", "    "
         )
-
-
-def discover(*, as_json: bool) -> int:
-    """Show what there is on this machine; always 0, since an inventory has nothing to fail at."""
-    inventory = take()
-    if as_json:
-        echo_json(msgspec.to_builtins(inventory))
-    else:
-        echo_lines(columns(inventory))
-    return ExitStatus.DONE

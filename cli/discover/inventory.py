@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 import msgspec
 
@@ -41,7 +40,7 @@ PACKAGES = (
     "mysql-server",
     "postgresql",
 )
-"""Those that are told of whether or not they are installed."""
+"""Those that are listed whether or not they are installed."""
 _MORE_PACKAGES = ("postfix*", "dovecot-*", "roundcube-*", "clamav-*", "postgresql-[0-9]*", "runv-email-alias")
 SERVICES = ("postfix", "dovecot", "rspamd", "apache2", "nginx", "postsrsd", "runv-email-alias-watcher")
 """Likewise."""
@@ -111,9 +110,52 @@ class PostfixStack(msgspec.Struct, frozen=True, kw_only=True):
     table_types: list[str]
 
 
-class _Told(NamedTuple):
-    parameters: dict[str, Parameter]
-    table_types: list[str]
+class Ours(msgspec.Struct, frozen=True, kw_only=True):
+    """What is set up; all but the first two are `None` where the configuration cannot be used.
+
+    Attributes:
+        version: of the program that says so.
+        config: the configuration file, which may be absent: then the defaults hold.
+        enabled: whether anything is published.
+        backend: as in the configuration.
+        map: as Postfix names it.
+        domain: of the aliases.
+        registry: the registry's path.
+        active_aliases: how many aliases are active; `None` also where the registry cannot be read.
+        watcher_running: whether the watcher is; `None` also where its status cannot be read.
+    """
+
+    version: str
+    config: str
+    enabled: bool | None = None
+    backend: str | None = None
+    map: str | None = None
+    domain: str | None = None
+    registry: str | None = None
+    active_aliases: int | None = None
+    watcher_running: bool | None = None
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is. A part of it that could not be asked is empty, and `not_asked` says why."""
+
+    packages: list[Package]
+    services: list[Service]
+    postfix: PostfixStack
+    files: list[MailFile]
+    ours: Ours
+    not_asked: list[Unavailable]
+
+
+def take_inventory() -> Inventory:
+    """Take stock of this machine; it never fails, since what cannot be asked is in `not_asked`."""
+    not_asked: list[Unavailable] = []
+    packages = installed_packages(not_asked)
+    units = services(not_asked)
+    postfix = postfix_stack(not_asked)
+    ours = ourselves(not_asked)
+    files = mail_files(postfix.config_directory, our_files(ours), not_asked)
+    return Inventory(packages=packages, services=units, postfix=postfix, files=files, ours=ours, not_asked=not_asked)
 
 
 def installed_packages(not_asked: list[Unavailable]) -> list[Package]:
@@ -148,7 +190,7 @@ def postfix_stack(not_asked: list[Unavailable]) -> PostfixStack:
     """What Postfix says of itself."""
     postfix, path = Postfix(), main_cf()
 
-    def settings() -> _Told:
+    def ask() -> tuple[dict[str, Parameter], list[str]]:
         # Without it postconf ends with an error that names all that was asked for.
         if _is_missing(path):
             raise CommandError(format_message(_("Postfix has no configuration: {path} is not there."), path=path))
@@ -156,17 +198,16 @@ def postfix_stack(not_asked: list[Unavailable]) -> PostfixStack:
         expanded = postfix.values(PARAMETERS, expanded=True)
         given = postfix.set_in_main_cf(PARAMETERS)
         parameters = {name: Parameter(values[name], expanded.get(name, ""), name in given) for name in values}
-        return _Told(parameters, sorted(postfix.table_types()))
+        return parameters, sorted(postfix.table_types())
 
-    message = _Told({}, [])
+    parameters: dict[str, Parameter] = {}
+    types: list[str] = []
     version = unless_unavailable(_("Postfix"), postfix.version, None, not_asked)
     if version is not None:
-        message = unless_unavailable(_("Postfix's parameters and map types"), settings, message, not_asked)
+        what = _("Postfix's parameters and map types")
+        parameters, types = unless_unavailable(what, ask, (parameters, types), not_asked)
     return PostfixStack(
-        version=version,
-        config_directory=os.path.dirname(path),
-        parameters=message.parameters,
-        table_types=message.table_types,
+        version=version, config_directory=os.path.dirname(path), parameters=parameters, table_types=types
     )
 
 
@@ -176,32 +217,6 @@ def _is_missing(path: str) -> bool:
     except OSError as error:
         return isinstance(error, FileNotFoundError)
     return False
-
-
-class Ours(msgspec.Struct, frozen=True, kw_only=True):
-    """What is set up; all but the first two are `None` where the configuration cannot be used.
-
-    Attributes:
-        version: of the program that says so.
-        config: the configuration file, which may be absent: then the defaults hold.
-        enabled: whether anything is published.
-        backend: as in the configuration.
-        map: as Postfix names it.
-        domain: of the aliases.
-        registry: the registry's path.
-        active_aliases: how many aliases are active; `None` also where the registry cannot be read.
-        watcher_running: whether the watcher is; `None` also where its status cannot be read.
-    """
-
-    version: str
-    config: str
-    enabled: bool | None = None
-    backend: str | None = None
-    map: str | None = None
-    domain: str | None = None
-    registry: str | None = None
-    active_aliases: int | None = None
-    watcher_running: bool | None = None
 
 
 def ourselves(not_asked: list[Unavailable]) -> Ours:
@@ -236,25 +251,3 @@ def our_files(ours: Ours) -> list[str]:
         return files
     kind, _separator, path = ours.map.partition(":")
     return [*files, path, *([path + SUFFIXES[kind]] if SUFFIXES.get(kind) else [])]
-
-
-class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is. A part of it that could not be asked is empty, and `not_asked` tells of it."""
-
-    packages: list[Package]
-    services: list[Service]
-    postfix: PostfixStack
-    files: list[MailFile]
-    ours: Ours
-    not_asked: list[Unavailable]
-
-
-def take() -> Inventory:
-    """Take stock of this machine; it never fails, since what cannot be asked is told of."""
-    not_asked: list[Unavailable] = []
-    packages = installed_packages(not_asked)
-    units = services(not_asked)
-    postfix = postfix_stack(not_asked)
-    ours = ourselves(not_asked)
-    files = mail_files(postfix.config_directory, our_files(ours), not_asked)
-    return Inventory(packages=packages, services=units, postfix=postfix, files=files, ours=ours, not_asked=not_asked)

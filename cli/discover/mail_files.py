@@ -1,7 +1,6 @@
-"""The files of a mail server: which there are. Their contents are nobody's business here, and some hold passwords.
+"""The files of a mail server: which there are, and who may read them. Some hold passwords, so none is opened.
 
-A file is looked at by lstat(2) alone. It is not opened: not even one that could be is read, and a FIFO or a device in
-its place can do nothing.
+A file is looked at by lstat(2) alone, so a FIFO or a device in its place can do nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ _FIXED: tuple[tuple[Part, str], ...] = (
     ("roundcube", "/var/www/roundcube"),
 )
 _MAILGUN = "/etc/runv-email.json"
-"""How the server sends its own mail. Whoever reads it has the password of that."""
+"""How the server sends its own mail; it holds a password."""
 _NAMED = "mailgun"
 
 

@@ -1,32 +1,18 @@
 """`discover --map FILE`: what a map in a database points at, and the block of the configuration for it.
 
-`--json` prints one object with the keys of `MapView`, always all of them.
+`--json` prints one object with the keys of `MapDescription`, always all of them.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
-
-from cli.output import format_message
-from cli.server.database import NamedMap
-from cli.server.packages import missing_packages
-from cli.server.paths import group_name, user_name
-from cli.server.sql_block import as_written, is_needed, propose, with_target
-from schemas.config import Config, Settings
-from schemas.errors import ExpectedError
-from schemas.sql_block import Database, Value
-from watcher.publish.sql.map_file import SqlMap, SqlMapError, read_sql_map
-
-if TYPE_CHECKING:
-    from watcher.publish.sql.inspect import TableView
-import json
-from collections.abc import Iterable, Iterator
 
 from cli.messages import _
 from cli.output import (
@@ -35,26 +21,31 @@ from cli.output import (
     echo_error,
     echo_json,
     echo_lines,
+    format_message,
     hanging_indent,
     safe_text,
     spaced,
     table,
     wrapped,
 )
+from cli.server.database import NamedMap
+from cli.server.packages import missing_packages
+from cli.server.paths import group_name, user_name
+from cli.server.sql_block import as_written, is_needed, propose, with_target
+from schemas.config import Config, Settings
+from schemas.errors import ExpectedError
 from schemas.program import ExitStatus
+from schemas.sql_block import Database, Value
+from watcher.publish.sql.map_file import SqlMap, SqlMapError, read_sql_map
 
-_COLUMN_HEADINGS = (
-    _("COLUMN"),
-    _("TYPE"),
-    _("EMPTY"),
-    _("DEFAULT"),
-    _("REFERS TO"),
-)
+if TYPE_CHECKING:
+    from watcher.publish.sql.inspect import TableView
 
-_SPELLING = re.compile(r" (?:CHARACTER SET|CHARSET|COLLATE) .*", re.DOTALL)
-"""The rest of a text's type, in which nothing is of use here."""
 SECRET = ("pass", "pwd", "secret", "token", "crypt", "hash", "salt", "key", "otp", "auth", "private")
 """What columns with such a word in their name hold is not shown, nor their default."""
+_CHARACTER_SET = re.compile(r" (?:CHARACTER SET|CHARSET|COLLATE) .*", re.DOTALL)
+"""The rest of a text column's type, in which nothing is of use here."""
+_VALUE_LIMIT = 60
 
 
 class MapFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +96,7 @@ class MapColumn(msgspec.Struct, frozen=True, kw_only=True):
     refers_to: str | None
 
 
-class MapView(msgspec.Struct, frozen=True, kw_only=True):
+class MapDescription(msgspec.Struct, frozen=True, kw_only=True):
     """What was found; empty or `None` is what could not be.
 
     Attributes:
@@ -137,36 +128,50 @@ class MapView(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str | None = None
 
 
-def view_map(named: NamedMap, settings: Settings) -> MapView:
+def discover_map(named: NamedMap, settings: Settings, *, as_json: bool) -> int:
+    """Show it; 1 where something could not be found."""
+    found = describe_map(named, settings)
+    if as_json:
+        echo_json(msgspec.to_builtins(found))
+    else:
+        echo_lines(map_columns(found))
+    if found.trouble is None:
+        return ExitStatus.DONE
+    if not as_json:
+        echo_error(safe_text(found.trouble))
+    return ExitStatus.FAILED
+
+
+def describe_map(named: NamedMap, settings: Settings) -> MapDescription:
     """Look at the map *named*; it never fails, since what stands in the way is told of."""
-    view = MapView(map=f"{named.kind}:{named.path}")
+    description = MapDescription(map=f"{named.kind}:{named.path}")
     try:
         sql_map = read_sql_map(named.path, named.kind)
-        view = msgspec.structs.replace(view, file=_map_file(sql_map))
+        description = msgspec.structs.replace(description, file=_map_file(sql_map))
     except (SqlMapError, OSError) as error:
-        return msgspec.structs.replace(view, trouble=str(error))
+        return msgspec.structs.replace(description, trouble=str(error))
     name = "sql" if settings.config.mysql is None else "mysql"
     given = _given(settings.config, named.path)
     try:
         given = with_target(given, sql_map, settings.domain)
-        view = _with_block(view, named, name, given)
+        description = _with_block(description, named, name, given)
         if packages := missing_packages(named.kind):
             trouble = format_message(
                 _("The libraries for the database are not there, so it was not asked. Run: apt-get install {packages}"),
                 packages=" ".join(packages),
             )
-            return msgspec.structs.replace(view, trouble=trouble)
-        found = propose(given, sql_map, settings.domain)
+            return msgspec.structs.replace(description, trouble=trouble)
+        proposal = propose(given, sql_map, settings.domain)
     except ExpectedError as error:
-        return msgspec.structs.replace(view, trouble=str(error))
+        return msgspec.structs.replace(description, trouble=str(error))
     shown = {given.address_column, given.goto_column}
-    hidden = {column.name for column in found.table.columns if is_secret(column.name)} - shown
+    hidden = {column.name for column in proposal.table.columns if is_secret(column.name)} - shown
     return msgspec.structs.replace(
-        _with_block(view, named, name, found.database),
-        columns=_columns(found.table, hidden),
-        total=found.table.count,
-        rows=_counted_rows(found.table, hidden),
-        open=[column.name for column in found.open],
+        _with_block(description, named, name, proposal.database),
+        columns=_columns(proposal.table, hidden),
+        total=proposal.table.count,
+        rows=_shown_rows(proposal.table, hidden),
+        open=[column.name for column in proposal.open],
     )
 
 
@@ -192,9 +197,9 @@ def _map_file(sql_map: SqlMap) -> MapFile:
     )
 
 
-def _with_block(view: MapView, named: NamedMap, name: str, database: Database) -> MapView:
+def _with_block(found: MapDescription, named: NamedMap, name: str, database: Database) -> MapDescription:
     return msgspec.structs.replace(
-        view,
+        found,
         table=database.table,
         address_column=database.address_column,
         goto_column=database.goto_column,
@@ -208,7 +213,7 @@ def _columns(table: TableView, hidden: Container[str]) -> list[MapColumn]:
     return [
         MapColumn(
             name=column.name,
-            type=_SPELLING.sub("", column.kind),
+            type=_CHARACTER_SET.sub("", column.kind),
             nullable=column.nullable,
             default=column.default and (_("(not shown)") if column.name in hidden else column.default),
             needed=is_needed(column),
@@ -218,7 +223,7 @@ def _columns(table: TableView, hidden: Container[str]) -> list[MapColumn]:
     ]
 
 
-def _counted_rows(table: TableView, hidden: Container[str]) -> list[dict[str, str | None]]:
+def _shown_rows(table: TableView, hidden: Container[str]) -> list[dict[str, str | None]]:
     names = [column.name for column in table.columns]
     return [
         {name: _("(not shown)") if name in hidden else value for name, value in zip(names, row, strict=True)}
@@ -231,31 +236,22 @@ def is_secret(name: str) -> bool:
     return any(word in name.lower() for word in SECRET)
 
 
-_VALUE_LIMIT = 60
-
-
-def map_columns(view: MapView) -> Iterator[str]:
+def map_columns(found: MapDescription) -> Iterator[str]:
     """Lay *state* out, but for its trouble."""
-    return spaced([_file(view), _table(view), _rows(view), _open(view), _block(view)])
+    return spaced([_file_lines(found), _table_lines(found), _row_lines(found), _open_lines(found), _block_lines(found)])
 
 
-def _file(view: MapView) -> Iterator[str]:
-    rows: list[tuple[str, str]] = [(_("map"), view.map)]
-    if view.file is not None:
-        rows += _file_fields(view.file)
+def _file_lines(found: MapDescription) -> Iterator[str]:
+    rows: list[tuple[str, str]] = [(_("map"), found.map)]
+    if found.file is not None:
+        rows += _file_fields(found.file)
     yield _("MAP IN A DATABASE")
     yield from _fields(rows)
-    if view.file is not None and view.file.open_to_others and view.file.has_password:
-        yield from wrapped(
-            format_message(
-                _(
-                    "Every account can read that file, and the password in it. Give it the mode "
-                    "0640 and the group postfix."
-                )
-            ),
-            "  - ",
-            "    ",
+    if found.file is not None and found.file.open_to_others and found.file.has_password:
+        message = format_message(
+            _("Every account can read that file, and the password in it. Give it the mode 0640 and the group postfix.")
         )
+        yield from wrapped(message, "  - ", "    ")
 
 
 def _file_fields(file: MapFile) -> Iterator[tuple[str, str]]:
@@ -269,22 +265,22 @@ def _file_fields(file: MapFile) -> Iterator[tuple[str, str]]:
     yield _("query"), file.query or NOTHING
 
 
-def _table(view: MapView) -> Iterator[str]:
-    if view.table is None:
+def _table_lines(found: MapDescription) -> Iterator[str]:
+    if found.table is None:
         return
     yield _("TABLE")
     fields = [
-        (_("table"), view.table),
-        (_("addresses"), view.address_column or NOTHING),
-        (_("destinations"), view.goto_column or NOTHING),
+        (_("table"), found.table),
+        (_("addresses"), found.address_column or NOTHING),
+        (_("destinations"), found.goto_column or NOTHING),
     ]
-    if view.total is not None:
-        fields.append((_("rows"), str(view.total)))
+    if found.total is not None:
+        fields.append((_("rows"), str(found.total)))
     yield from _fields(fields)
-    if view.columns:
+    if found.columns:
         yield ""
         yield from table(
-            _COLUMN_HEADINGS,
+            [_("COLUMN"), _("TYPE"), _("EMPTY"), _("DEFAULT"), _("REFERS TO")],
             (
                 [
                     column.name,
@@ -293,16 +289,16 @@ def _table(view: MapView) -> Iterator[str]:
                     column.default if column.default is not None else NOTHING,
                     column.refers_to or NOTHING,
                 ]
-                for column in view.columns
+                for column in found.columns
             ),
         )
 
 
-def _rows(view: MapView) -> Iterator[str]:
-    if view.rows:
-        names = list(view.rows[0])
+def _row_lines(found: MapDescription) -> Iterator[str]:
+    if found.rows:
+        names = list(found.rows[0])
         yield _("SOME ROWS")
-        for row in view.rows:
+        for row in found.rows:
             shown = "  ".join(f"{name}={_short(row[name])}" for name in names)
             yield from hanging_indent("  ", safe_text(shown))
 
@@ -313,9 +309,9 @@ def _short(value: str | None) -> str:
     return value if len(value) <= _VALUE_LIMIT else f"{value[:_VALUE_LIMIT]}..."
 
 
-def _open(view: MapView) -> Iterator[str]:
-    if view.open:
-        names = ", ".join(view.open)
+def _open_lines(found: MapDescription) -> Iterator[str]:
+    if found.open:
+        names = ", ".join(found.open)
         yield from wrapped(
             format_message(
                 _("New rows need a value in these columns too; give it in `constants`: {columns}."), columns=names
@@ -323,11 +319,11 @@ def _open(view: MapView) -> Iterator[str]:
         )
 
 
-def _block(view: MapView) -> Iterator[str]:
-    if view.block is not None:
+def _block_lines(found: MapDescription) -> Iterator[str]:
+    if found.block is not None:
         yield _("FOR THE CONFIGURATION")
         # In ASCII, and every control character escaped: it is there to be pasted.
-        yield from json.dumps(view.block, indent=2).splitlines()
+        yield from json.dumps(found.block, indent=2).splitlines()
 
 
 def _fields(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -335,17 +331,3 @@ def _fields(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     room = max(len(name) for name, _text in given) + 2
     for name, value in given:
         yield from hanging_indent(SafeText(name.ljust(room)), safe_text(value))
-
-
-def discover_map(named: NamedMap, settings: Settings, *, as_json: bool) -> int:
-    """Show it; 1 where something could not be found."""
-    view = view_map(named, settings)
-    if as_json:
-        echo_json(msgspec.to_builtins(view))
-    else:
-        echo_lines(map_columns(view))
-    if view.trouble is None:
-        return ExitStatus.DONE
-    if not as_json:
-        echo_error(safe_text(view.trouble))
-    return ExitStatus.FAILED

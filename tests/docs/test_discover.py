@@ -4,7 +4,7 @@ import msgspec
 
 from cli.discover.inventory import Inventory, Ours, Package, Parameter, PostfixStack, Service
 from cli.discover.mail_files import MailFile
-from cli.discover.map import MapColumn, MapFile, MapView
+from cli.discover.map import MapColumn, MapDescription, MapFile
 from cli.server.facts import Unavailable
 
 from .markdown import code, read, section, tables
@@ -37,7 +37,7 @@ def test_the_files_protocol_explains_every_key_of_the_inventory() -> None:
 def test_the_files_protocol_explains_every_key_of_a_map() -> None:
     printed = section(read("docs/files-protocol.md"), "What the commands print as JSON")
     (message,) = [rows for rows in tables(printed) if code(rows[0][0]) == ["map"]]
-    assert [name for key, _ in message for name in code(key)] == fields(MapView)
+    assert [name for key, _ in message for name in code(key)] == fields(MapDescription)
     inside = {code(key)[0]: code(value) for key, value in message}
     assert set(fields(MapFile)) <= set(inside["file"])
     assert set(fields(MapColumn)) <= set(inside["columns"])
