@@ -1,4 +1,4 @@
-"""Which active aliases have no member any more, for whoever only wants to look."""
+"""Active aliases that have no member any more, and what the watcher would do about them: nothing is changed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Orphans:
-    """What the watcher would do about them now.
+    """What the watcher would do about orphans now.
 
     Attributes:
         registry: the registry as it would be then.
         switch_off: those that it would switch off, or that are `held`.
         held: why it would not do so unasked.
-        report: those that it would only tell of.
-        troubles: what it would tell of. Escaped.
+        report: those that it would only report.
+        troubles: the sentences of its problem, if it would have one. Escaped.
     """
 
     registry: Registry
@@ -57,11 +57,11 @@ def find_orphans(settings: Settings, registry: Registry) -> Orphans:
     draft = Draft(registry, settings.registry)
     for orphan in () if found.held else found.switch_off:
         draft.set(orphan.username, switched_off("orphaned", "orphan", orphan.reason))
-    message = [found.held.what] if found.held else []
+    troubles = [found.held.what] if found.held else []
     if found.problem is not None:
-        message.append(found.problem)
+        troubles.append(found.problem)
     after = draft.finish() if draft.changed else registry
-    return Orphans(after, found.switch_off, found.held, found.report, [safe_text(what) for what in message])
+    return Orphans(after, found.switch_off, found.held, found.report, [safe_text(trouble) for trouble in troubles])
 
 
 def _held_by_watcher(settings: Settings) -> bool:

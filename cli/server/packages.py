@@ -27,7 +27,7 @@ def installed(patterns: Sequence[str]) -> dict[str, str]:
     return {name: version for status, name, version in rows if status[1:2] in _INSTALLED}
 
 
-_NEEDED: Mapping[SqlType, tuple[str, ...]] = {
+_LIBRARIES: Mapping[SqlType, tuple[str, ...]] = {
     "mysql": ("sqlalchemy", "pymysql"),
     "pgsql": ("sqlalchemy", "psycopg"),
     "sqlite": ("sqlalchemy",),
@@ -36,7 +36,7 @@ _NEEDED: Mapping[SqlType, tuple[str, ...]] = {
 
 def missing_packages(kind: SqlType) -> list[str]:
     """The packages of Debian that a map of type *kind* needs and that cannot be used here."""
-    return [f"python3-{name}" for name in _NEEDED[kind] if not _usable(name)]
+    return [f"python3-{name}" for name in _LIBRARIES[kind] if not _usable(name)]
 
 
 def _usable(name: str) -> bool:

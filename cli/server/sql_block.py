@@ -1,4 +1,4 @@
-"""The block of the configuration for a map in a database: what its query leaves open is filled in from the table."""
+"""The block of the configuration for a map in a database: worked out from the query in the map's file and the table."""
 
 from __future__ import annotations
 
@@ -15,42 +15,11 @@ from watcher.publish.sql.target import Target, target_of
 if TYPE_CHECKING:
     from watcher.publish.sql.inspect import Column, TableView
 
-
 SECONDS = 10.0
-_NAMES = ("name", "domain", "domain_name")
-"""How the column is called that says which domain a row stands for."""
-
-
-def value_for_domain(sql_map: SqlMap, given: Database, refers_to: str, domain: str) -> Value | None:
-    """What stands in `table.column`, *refers_to*, where that table tells of *domain*; `None` where it does not.
-
-    Args:
-        sql_map: the way to the database.
-        given: the block of the configuration, whose table refers to it.
-        refers_to: what a foreign key refers to.
-        domain: of our aliases.
-
-    Raises:
-        ExpectedError: the database stands in the way.
-    """
-    import sqlalchemy as sa  # noqa: PLC0415 - the database libraries are not there where nobody needs them
-
-    from watcher.publish.sql.database import Database as Connected  # noqa: PLC0415
-
-    name, _, column = refers_to.rpartition(".")
-    schema = (given.table or "").rpartition(".")[0] or None
-    with Connected(sql_map.kind, given).session(SECONDS, writing=False, by=sql_map) as session:
-        there = [each["name"] for each in sa.inspect(session.connection).get_columns(name, schema=schema)]
-        table = sa.table(name, *map(sa.column, there), schema=schema)
-        for named in (each for each in _NAMES if each in there):
-            query = sa.select(table.c[column]).where(table.c[named] == domain).limit(2)
-            found = session.connection.execute(query).scalars().all()
-            if len(found) == 1 and isinstance(found[0], str | int):
-                return found[0]
-    return None
-
-
+"""How long the database may take to answer."""
 _DOMAIN = "%d"
+_DOMAIN_COLUMNS = ("name", "domain", "domain_name")
+"""What a column is called that says which domain a row stands for."""
 _NUMBERS = ("INT", "NUMERIC", "DECIMAL", "BOOL", "BIT", "SERIAL")
 
 
@@ -88,7 +57,7 @@ def propose(given: Database, sql_map: SqlMap, domain: str) -> Proposal:
         warnings.simplefilter("ignore")
         table = describe(sql_map, target_of(filled, sql_map))
     used = {filled.address_column, filled.goto_column, filled.managed_column, *filled.constants}
-    # Whoever has written the whole block means it so, but for what no row could do without.
+    # Where the whole block is written, only what no new row could do without is added.
     constants: dict[str, Value] = dict(given.constants if complete else filled.constants)
     left: list[Column] = []
     for column in table.columns:
@@ -119,7 +88,7 @@ def with_target(given: Database, sql_map: SqlMap, domain: str) -> Database:
     try:
         target = target_of(given, sql_map)
     except SqlMapError:
-        constants = _of_the_domain(sql_map, domain)
+        constants = _domain_constants(sql_map, domain)
         if not constants:
             raise
         given = msgspec.structs.replace(given, constants=constants | given.constants)
@@ -127,18 +96,18 @@ def with_target(given: Database, sql_map: SqlMap, domain: str) -> Database:
     return msgspec.structs.replace(
         given,
         map_file=sql_map.path,
-        table=_name(target),
+        table=_table_name(target),
         address_column=target.address_column,
         goto_column=target.goto_column,
         constants=target.constants,
     )
 
 
-def _name(target: Target) -> str:
+def _table_name(target: Target) -> str:
     return f"{target.schema}.{target.table}" if target.schema else target.table
 
 
-def _of_the_domain(sql_map: SqlMap, domain: str) -> dict[str, Value]:
+def _domain_constants(sql_map: SqlMap, domain: str) -> dict[str, Value]:
     """The columns in which the query wants the address's domain."""
     try:
         parts = parse_query(sql_map.query or "", sql_map.kind).parts
@@ -154,6 +123,35 @@ def _value_for(column: Column, domain: str) -> Value | None:
         return domain
     if name in {"active", "enabled", "is_active"} and is_needed(column):
         return 1 if is_number else "1"
+    return None
+
+
+def value_for_domain(sql_map: SqlMap, given: Database, refers_to: str, domain: str) -> Value | None:
+    """What stands in `table.column`, *refers_to*, where that table has *domain*; `None` where it does not.
+
+    Args:
+        sql_map: the way to the database.
+        given: the block of the configuration, whose table refers to it.
+        refers_to: what a foreign key refers to.
+        domain: of our aliases.
+
+    Raises:
+        ExpectedError: the database stands in the way.
+    """
+    import sqlalchemy as sa  # noqa: PLC0415 - the database libraries are not there where nobody needs them
+
+    from watcher.publish.sql.database import Database as Connected  # noqa: PLC0415
+
+    name, _separator, column = refers_to.rpartition(".")
+    schema = (given.table or "").rpartition(".")[0] or None
+    with Connected(sql_map.kind, given).session(SECONDS, writing=False, by=sql_map) as session:
+        there = [each["name"] for each in sa.inspect(session.connection).get_columns(name, schema=schema)]
+        table = sa.table(name, *map(sa.column, there), schema=schema)
+        for named in (each for each in _DOMAIN_COLUMNS if each in there):
+            query = sa.select(table.c[column]).where(table.c[named] == domain).limit(2)
+            found = session.connection.execute(query).scalars().all()
+            if len(found) == 1 and isinstance(found[0], str | int):
+                return found[0]
     return None
 
 

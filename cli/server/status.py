@@ -1,4 +1,4 @@
-"""What stands at the moment: the registry, what is published, and whether the map follows a decision."""
+"""The registry, the published map, and what the watcher's status says of whether the one follows the other."""
 
 from __future__ import annotations
 
@@ -21,12 +21,22 @@ from schemas.program import WATCHER_UNIT
 from schemas.registry import SIZE_LIMIT, Entry, Registry, parse_registry
 from schemas.status import Conflict, Problem, Status, is_running, read_status
 
+PUBLISH_CODES = "publish"
+"""What the codes of problems begin with that keep the map from following the registry."""
+_STUCK_CODES = frozenset({"publish-failed", "publish-held"})
+"""Those of them that are of one publish."""
+_MAIL_CODES = ("map-not-used", "reload-failed", "map-answers-wrong")
+"""Codes of problems that leave the map in line, and yet keep mail from following it."""
+_CONFLICT = "alias-conflict"
+_PARTIAL_CODES = (_CONFLICT, "replica-behind", "replica-unreachable")
+"""Codes of problems that keep the map from following for some aliases, or on some hosts."""
+
 _RAWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True)
 class RegistrySnapshot:
-    """The bytes of the registry at one moment."""
+    """The registry as it was read: its entries are parsed when they are asked for."""
 
     data: bytes = field(repr=False)
     domain: str
@@ -94,7 +104,7 @@ def read_registry(settings: Settings) -> RegistrySnapshot:
 
 
 class PublishedMap(NamedTuple):
-    """What was found.
+    """What is published.
 
     Attributes:
         rows: alias -> destination, of the rows that are ours.
@@ -133,12 +143,8 @@ def read_published(settings: Settings, wanted: Mapping[str, str]) -> PublishedMa
     return PublishedMap(published_rows(config))
 
 
-_STUCK = frozenset({"publish-failed", "publish-held"})
-"""Codes of problems that keep the map from following the registry."""
-
-
 def is_down(settings: Settings) -> bool:
-    """Whether the watcher is known not to run. Where its status cannot be read, waiting for it tells more."""
+    """Whether the watcher is known not to run. Where its status cannot be read, it may."""
     try:
         return not is_running(read_status(settings.config.runtime_dir))
     except StateError:
@@ -146,49 +152,40 @@ def is_down(settings: Settings) -> bool:
 
 
 def is_waiting(settings: Settings, changed_at: str | None) -> bool:
-    """Whether the watcher tells that what was changed at that moment, as the registry has it, is not published."""
-    found = _status(settings)
-    if found is None or found.published is None or changed_at is None:
+    """Whether the watcher reports that what was changed at *changed_at*, as the registry has it, is not published."""
+    status = _status_or_none(settings)
+    if status is None or status.published is None or changed_at is None:
         return False
-    return _is_stuck(found) and changed_at > found.published.at
+    return _is_stuck(status) and changed_at > status.published.at
 
 
 def publishes(settings: Settings) -> bool:
     """Whether the watcher publishes; where nothing is known of that, it does."""
-    found = _status(settings)
-    return found is None or found.enabled
+    status = _status_or_none(settings)
+    return status is None or status.enabled
 
 
 def map_follows(settings: Settings) -> bool:
-    """Whether the watcher tells of nothing that keeps the map from following the registry."""
-    found = _status(settings)
-    return found is None or (found.enabled and not _is_stuck(found))
+    """Whether the watcher reports nothing that keeps the map from following the registry."""
+    status = _status_or_none(settings)
+    return status is None or (status.enabled and not _is_stuck(status))
 
 
 def _is_stuck(status: Status) -> bool:
-    return any(problem.code in _STUCK for problem in status.problems)
+    return any(problem.code in _STUCK_CODES for problem in status.problems)
 
 
 def conflict_of(settings: Settings, alias: str) -> Conflict | None:
-    """The conflict of *alias*, if the watcher tells of one."""
-    found = _status(settings)
-    return next((conflict for conflict in found.conflicts if conflict.alias == alias), None) if found else None
+    """The conflict of *alias*, if the watcher reports one."""
+    status = _status_or_none(settings)
+    return next((each for each in status.conflicts if each.alias == alias), None) if status else None
 
 
-def _status(settings: Settings) -> Status | None:
+def _status_or_none(settings: Settings) -> Status | None:
     try:
         return read_status(settings.config.runtime_dir)
     except StateError:
         return None
-
-
-PUBLISH_CODES = "publish"
-"""What the codes of problems begin with that keep the map from following."""
-_BESIDES = ("map-not-used", "reload-failed", "map-answers-wrong")
-"""Codes of problems that leave the map in line, and yet keep mail from following it."""
-_CONFLICT = "alias-conflict"
-_OF_SOME = (_CONFLICT, "replica-behind", "replica-unreachable")
-"""Codes of problems that keep it from following for some aliases, or on some hosts."""
 
 
 class PublishState(NamedTuple):
@@ -214,7 +211,7 @@ class PublishState(NamedTuple):
     unseen: Sequence[SafeText] = ()
 
     def after_telling_of(self, aliases: Collection[str]) -> PublishState:
-        """What there is left to tell where the conflicts of *aliases* have been told of."""
+        """The state without the reservation about conflicts, where only *aliases*, which were printed, have any."""
         if not self.conflicts.keys() <= set(aliases):
             return self
         rest = {code: message for code, message in self.reservations.items() if code != _CONFLICT}
@@ -223,10 +220,10 @@ class PublishState(NamedTuple):
 
 def find_publish_state(settings: Settings) -> PublishState:
     """Say whether the map follows the registry; wait a little where it neither does nor anything stands in the way."""
-    return polling.wait_for(lambda: _look(settings), polling.MARKER_SECONDS) or PublishState("behind", [])
+    return polling.wait_for(lambda: _publish_state(settings), polling.MARKER_SECONDS) or PublishState("behind", [])
 
 
-def _look(settings: Settings) -> PublishState | None:
+def _publish_state(settings: Settings) -> PublishState | None:
     status = read_status(settings.config.runtime_dir)
     if status is None:
         return PublishState(
@@ -240,8 +237,10 @@ def _look(settings: Settings) -> PublishState | None:
     except RegistryError as error:
         return PublishState("behind", [safe_text(str(error))])
     if status.published and status.published.registry_sha256 == registry.sha256:
-        besides = [safe_text(problem.what) for problem in status.problems if problem.code in _BESIDES]
-        of_some = {problem.code: safe_text(problem.what) for problem in status.problems if problem.code in _OF_SOME}
+        besides = [safe_text(problem.what) for problem in status.problems if problem.code in _MAIL_CODES]
+        of_some = {
+            problem.code: safe_text(problem.what) for problem in status.problems if problem.code in _PARTIAL_CODES
+        }
         conflicts = {conflict.alias: conflict for conflict in status.conflicts}
         unseen = [safe_text(problem.what) for problem in status.problems if problem.code.startswith(PUBLISH_CODES)]
         return PublishState("live", besides, registry, status.published.aliases, of_some, conflicts, unseen)

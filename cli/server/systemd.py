@@ -1,4 +1,4 @@
-"""What systemd says of units."""
+"""Units as systemd has them: their state, files and properties, by systemctl(1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from watcher.publish.commands import CommandError, failure, run, run_well
 
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 """Seconds for an answer of systemd, which gives it at once where it gives any."""
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState")
 
@@ -47,7 +47,7 @@ def units(patterns: Sequence[str]) -> list[Unit]:
     Raises:
         CommandError: systemctl is not there, or there is no systemd that answers.
     """
-    output = run_well(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *patterns], timeout=_PATIENCE)
+    output = run_well(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *patterns], timeout=_TIMEOUT)
     blocks = output.decode("utf-8", "replace").split("\n\n")
     found = [_unit(block) for block in blocks if block.strip()]
     return list({unit.name: unit for unit in found}.values())
@@ -65,6 +65,11 @@ def unit(name: str) -> Unit:
     return found[0]
 
 
+def _unit(block: str) -> Unit:
+    found = dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
+    return Unit(*(found.get(name, "") for name in _PROPERTIES))
+
+
 def unit_files(patterns: Sequence[str]) -> list[str]:
     """Give the names of the units that are installed and match *patterns*, loaded or not; templates are left out.
 
@@ -72,7 +77,7 @@ def unit_files(patterns: Sequence[str]) -> list[str]:
         CommandError: as for `units`.
     """
     command = ["systemctl", "list-unit-files", "--no-legend", "--no-pager", "--", *patterns]
-    answer = run(command, timeout=_PATIENCE)
+    answer = run(command, timeout=_TIMEOUT)
     # Some versions end with 1, and say nothing, where nothing matches.
     if answer.status and (answer.status != 1 or answer.complaints):
         raise CommandError(failure(command, answer))
@@ -81,22 +86,17 @@ def unit_files(patterns: Sequence[str]) -> list[str]:
 
 
 def properties(unit: str, names: Sequence[str]) -> dict[str, str]:
-    """The properties *names* of *unit*, as systemctl(1) shows them; those that it does not tell are left out.
+    """The properties *names* of *unit*, as systemctl(1) shows them; those that it does not show are left out.
 
     Raises:
         CommandError: as for `units`.
     """
-    output = run_well(["systemctl", "show", f"--property={','.join(names)}", "--", unit], timeout=_PATIENCE)
-    message = (line.partition("=") for line in output.decode("utf-8", "replace").splitlines())
-    return {name: value for name, _, value in message if name in names}
+    output = run_well(["systemctl", "show", f"--property={','.join(names)}", "--", unit], timeout=_TIMEOUT)
+    rows = (line.partition("=") for line in output.decode("utf-8", "replace").splitlines())
+    return {name: value for name, _separator, value in rows if name in names}
 
 
 def quoted(path: str) -> str:
     """The *path* as files of systemd have it, systemd.syntax(7), and those of tmpfiles.d(5) too."""
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return escaped if escaped == path and not any(map(str.isspace, path)) else f'"{escaped}"'
-
-
-def _unit(block: str) -> Unit:
-    message = dict(line.split("=", 1) for line in block.strip().splitlines() if "=" in line)
-    return Unit(*(message.get(name, "") for name in _PROPERTIES))

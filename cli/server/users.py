@@ -1,4 +1,4 @@
-"""The list of accounts that the server's other tools keep, and which of them the members' group still lacks."""
+"""The list of accounts users.json, which the server's other tools keep; and which of them are not members yet."""
 
 from __future__ import annotations
 
@@ -152,10 +152,10 @@ def accounts_of(names: Iterable[str]) -> dict[str, pwd.struct_passwd]:
     """Those of *names* that are accounts."""
     # All at once, since each single look-up reads the whole passwd file. Some services do not list what they know.
     listed = {entry.pw_name: entry for entry in reversed(pwd.getpwall())}
-    return {name: found for name in names if (found := listed.get(name) or _asked(name)) is not None}
+    return {name: found for name in names if (found := listed.get(name) or _looked_up(name)) is not None}
 
 
-def _asked(name: str) -> pwd.struct_passwd | None:
+def _looked_up(name: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(name)
     except (KeyError, ValueError):
