@@ -52,11 +52,11 @@ def test_all_is_well_and_conflicts_are_told_with_both_destinations(practice: Pra
     assert "map-build" not in {each["code"] for each in report.verdicts}
     assert report.one("database") == ("ok", "The database answers; rows of this program's making: 2.", None)
     assert report.one("answers")[1] == "The map answers for all 2 active aliases as the registry has it."
-    code = "import sys, cli.doctor.aliases as answers\nanswers.SAMPLE = 1\n"
+    code = "import sys, cli.doctor.aliases as aliases\naliases.SAMPLE = 1\n"
     code += "from cli.admin.main import main\nsys.exit(main(['doctor', '--json']))"
     some = stage.run([str(stage.installation.bin / "python"), "-c", code], env=clinic.path())
-    (told_some,) = (each["what"] for each in json.loads(some.stdout)["verdicts"] if each["code"] == "answers")
-    assert told_some == (
+    (some_answered,) = (each["what"] for each in json.loads(some.stdout)["verdicts"] if each["code"] == "answers")
+    assert some_answered == (
         "The map answers as the registry has it for 1 of 2 active aliases, which were picked at random, and the "
         "database has the rows of all of them."
     )
