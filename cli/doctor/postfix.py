@@ -127,13 +127,13 @@ def map_named(facts: Facts) -> Iterator[Finding]:
 def domain(facts: Facts) -> Iterator[Finding]:
     """That Postfix takes mail for the domain of the aliases, by one parameter alone."""
     state, name, aliases = facts.postfix_state, facts.settings.domain, facts.virtual_aliases
-    for table in state.unasked:
+    for table in state.unavailable:
         # The check `tables` asks those of virtual_alias_maps.
         if table.pattern not in aliases.tables:
             yield _unavailable_table(table, facts)
     if state.accepted_by is not None:
         yield from _accepted(state, state.accepted_by, facts)
-    elif not state.unasked:
+    elif not state.unavailable:
         message = format_message(_("Postfix takes no mail for {domain}."), domain=name)
         fix = _set(state, "virtual_alias_domains", facts)
         yield Finding("domain", severity_before_publishing(facts), message, fix)

@@ -170,7 +170,7 @@ class Facts:
     def virtual_aliases(self) -> VirtualAliases:
         """The tables that Postfix asks for aliases. Raises `CommandError`."""
         with self._asking("virtual_aliases"):
-            known = {each.pattern: CommandError(each.why) for each in self.postfix_state.unasked}
+            known = {each.pattern: CommandError(each.why) for each in self.postfix_state.unavailable}
             return VirtualAliases(self.postfix, known)
 
     @cached_property

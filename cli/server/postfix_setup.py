@@ -1,4 +1,4 @@
-"""Whether Postfix asks our map and takes mail for our domain; and, where it does not, the lines that make it so."""
+"""How Postfix is set up for us: whether it asks our map and takes mail for our domain, and what to set where not."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ class UnavailableTable(NamedTuple):
 
 
 class PostfixState(NamedTuple):
-    """How Postfix stands to us.
+    """Whether Postfix asks our map and takes mail for our domain.
 
     Attributes:
         table: our map as Postfix names it: `hash:/etc/postfix/runv-member-aliases`.
         named: whether `virtual_alias_maps` names it.
         type_known: whether this Postfix has tables of that type.
         accepted_by: the parameter by which it takes mail for our domain, if it does.
-        unasked: what could not be asked for the domain. While nothing accepts the domain, each of them might.
-        missing: what has to be set, in this order. Nothing for the domain while something was unasked: a domain that
+        unavailable: what could not be asked for the domain. While nothing accepts the domain, each of them might.
+        missing: what has to be set, in this order. Nothing for the domain while a table is unavailable: a domain that
             stands in two classes is a fault of its own, see virtual_alias_domains in postconf(5).
         also: the other parameters that name the domain, which only one of them may.
         outdated: names of the map of files in `virtual_alias_maps`, where the aliases are in a database now: it would
@@ -78,7 +78,7 @@ class PostfixState(NamedTuple):
     named: bool
     type_known: bool
     accepted_by: DomainClass | None
-    unasked: tuple[UnavailableTable, ...]
+    unavailable: tuple[UnavailableTable, ...]
     missing: tuple[Setting, ...]
     also: tuple[DomainClass, ...] = ()
     outdated: tuple[str, ...] = ()
@@ -90,30 +90,25 @@ def find_postfix_state(postfix: Postfix, settings: Settings) -> PostfixState:
     Raises:
         CommandError: postconf(1) is not there, or fails.
     """
-    table = our_table(settings)
+    table = settings.config.map_name
     maps = postfix.value("virtual_alias_maps")
     named = names_map(maps, table) or names_map(postfix.expanded("virtual_alias_maps"), table)
     outdated = _outdated(maps, settings)
-    accepting, unasked = _accepting(postfix, settings.domain, table)
+    accepting, unavailable = _accepting(postfix, settings.domain, table)
     accepted_by = accepting[0] if accepting else None
     missing = []
     if not named or outdated:
         kept = ", ".join(name for name in split(maps) if name not in outdated) if outdated else maps
         missing.append(
-            Setting("virtual_alias_maps", kept if named else with_map(kept, _to_be_asked(postfix, settings)))
+            Setting("virtual_alias_maps", kept if named else with_map(kept, _name_to_set(postfix, settings)))
         )
-    if accepted_by is None and not unasked:
+    if accepted_by is None and not unavailable:
         present = postfix.value("virtual_alias_domains")
         missing.append(Setting("virtual_alias_domains", ", ".join(filter(None, [present, settings.domain]))))
     type_known = settings.config.map_type in postfix.table_types()
     return PostfixState(
-        table, named, type_known, accepted_by, tuple(unasked), tuple(missing), tuple(accepting[1:]), outdated
+        table, named, type_known, accepted_by, tuple(unavailable), tuple(missing), tuple(accepting[1:]), outdated
     )
-
-
-def our_table(settings: Settings) -> str:
-    """Our map as Postfix names it."""
-    return settings.config.map_name
 
 
 def _outdated(maps: str, settings: Settings) -> tuple[str, ...]:
@@ -123,9 +118,9 @@ def _outdated(maps: str, settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in split(maps) if name.endswith(f":{config.virtual_alias_file}"))
 
 
-def _to_be_asked(postfix: Postfix, settings: Settings) -> str:
+def _name_to_set(postfix: Postfix, settings: Settings) -> str:
     """Our map as Postfix is to name it: by way of proxymap(8) where it could not get to the database otherwise."""
-    table = our_table(settings)
+    table = settings.config.map_name
     if not settings.config.in_database:
         return table
     from cli.server.database import needs_proxymap  # noqa: PLC0415
@@ -135,7 +130,7 @@ def _to_be_asked(postfix: Postfix, settings: Settings) -> str:
 
 def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[list[DomainClass], list[UnavailableTable]]:
     accepting: list[DomainClass] = []
-    unasked: list[UnavailableTable] = []
+    unavailable: list[UnavailableTable] = []
     for parameter in DOMAIN_CLASSES:
         # Of a domain of local accounts it is no matter: relay_domains once was $mydestination where nothing is set.
         if parameter == "relay_domains" and "mydestination" in accepting:
@@ -145,8 +140,8 @@ def _accepting(postfix: Postfix, domain: str, table: str) -> tuple[list[DomainCl
         if patterns.match(postfix.items(parameter)):
             accepting.append(parameter)
         if first:
-            unasked += patterns.unasked
-    return accepting, unasked
+            unavailable += patterns.unavailable
+    return accepting, unavailable
 
 
 class _Patterns:
@@ -160,7 +155,7 @@ class _Patterns:
         self._parameter = parameter
         self._domain = domain
         self._table = table
-        self.unasked: list[UnavailableTable] = []
+        self.unavailable: list[UnavailableTable] = []
 
     def match(self, patterns: list[str]) -> bool:
         """Whether the list takes the domain in."""
@@ -191,17 +186,17 @@ class _Patterns:
         try:
             return True if lookup(pattern, self._domain) is not None else None
         except CommandError as error:
-            self.unasked.append(UnavailableTable(self._parameter, pattern, printable(str(error), 1000)))
+            self.unavailable.append(UnavailableTable(self._parameter, pattern, printable(str(error), 1000)))
             return None
 
     def _in_file(self, path: str, depth: int) -> bool | None:
         try:
             data = read_plain(os.path.realpath(path), _PATTERNS_LIMIT).data
         except (OSError, ExpectedError) as error:
-            self.unasked.append(UnavailableTable(self._parameter, path, error_text(error)))
+            self.unavailable.append(UnavailableTable(self._parameter, path, error_text(error)))
             return None
         if depth == 0:
-            self.unasked.append(UnavailableTable(self._parameter, path, "The files name each other without end."))
+            self.unavailable.append(UnavailableTable(self._parameter, path, "The files name each other without end."))
             return None
         lines = data.decode("utf-8", "replace").splitlines()
         return self._first([name for line in lines if not line.startswith("#") for name in split(line)], depth - 1)

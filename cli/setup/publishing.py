@@ -189,8 +189,8 @@ def _obstacle(state: PostfixState, settings: Settings) -> SafeText | None:
             type=settings.config.map_type,
             path=settings.path,
         )
-    if state.accepted_by is None and state.unasked:
-        first = state.unasked[0]
+    if state.accepted_by is None and state.unavailable:
+        first = state.unavailable[0]
         return format_message(
             _(
                 "Whether Postfix takes mail for {domain} could not be found out, because {pattern} in `{parameter}` "

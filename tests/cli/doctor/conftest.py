@@ -34,26 +34,26 @@ class Report(NamedTuple):
     """What the examination came to."""
 
     status: int
-    verdicts: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
 
     def of(self, code: str) -> list[tuple[str, str, str | None]]:
-        """Verdict, sentence and command of every verdict with that code."""
-        return [(each["verdict"], each["what"], each["mend"]) for each in self.verdicts if each["code"] == code]
+        """Severity, sentence and command of every finding with that code."""
+        return [(each["verdict"], each["what"], each["mend"]) for each in self.findings if each["code"] == code]
 
     def one(self, code: str) -> tuple[str, str, str | None]:
         (found,) = self.of(code)
         return found
 
-    def mend(self, code: str) -> str:
-        """The command that mends it."""
-        mend = self.one(code)[2]
-        assert mend is not None
-        return mend
+    def fix(self, code: str) -> str:
+        """The command that fixes it."""
+        fix = self.one(code)[2]
+        assert fix is not None
+        return fix
 
     @property
     def worse(self) -> set[str]:
         """The codes of everything that is not fine."""
-        return {each["code"] for each in self.verdicts if each["verdict"] != "ok"}
+        return {each["code"] for each in self.findings if each["verdict"] != "ok"}
 
 
 class Clinic:

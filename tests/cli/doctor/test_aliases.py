@@ -37,8 +37,8 @@ def test_a_map_that_answers_otherwise_than_the_registry(clinic: Clinic) -> None:
     clinic.watcher = site.watchers[-1]
     clinic.watcher.stop()
     site.paths.map.with_name(f"{site.paths.map.name}.db").unlink()
-    verdict, found, mend = clinic.examine().one("answers")
-    assert (verdict, mend) == ("problem", sync)
+    severity, found, fix = clinic.examine().one("answers")
+    assert (severity, fix) == ("problem", sync)
     expected = (
         f"The map {site.table} cannot be asked, so where virtual_alias_maps names it, Postfix puts all mail off. "
     )
@@ -71,22 +71,22 @@ def test_an_alias_that_an_earlier_table_answers_for(clinic: Clinic) -> None:
     site.mail.write(virtual_alias_maps=tables)
     report = clinic.examine()
     assert report.worse == {"shadowed"}
-    mend = f"postconf -e 'virtual_alias_maps = {site.table}, {others}, regexp:{patterns}' && /bin/true"
+    fix = f"postconf -e 'virtual_alias_maps = {site.table}, {others}, regexp:{patterns}' && /bin/true"
     message = "The table {} comes before the map and answers for an alias with something else: {}."
     # What is the same there, or a catch-all, which is asked only when no table has the whole address, is no shadow.
     assert report.of("shadowed") == [
         (
             "problem",
             message.format(others, "pablo@runv.club -> elsewhere@example.net (not p@example.org)"),
-            mend,
+            fix,
         ),
         (
             "problem",
             message.format(f"regexp:{patterns}", "joana@runv.club -> j@example.net (not j@example.org)"),
-            mend,
+            fix,
         ),
     ]
-    clinic.paste(mend)
+    clinic.paste(fix)
     assert clinic.examine().worse == set()
 
 
@@ -117,7 +117,7 @@ def test_a_table_that_was_not_made_or_is_of_a_type_that_is_not_there_has_a_comma
     clinic.programs.make("postconf", f'case "$*" in *-m) printf "hash\\n";; *) exec {real} "$@";; esac')
     site.mail.write(virtual_alias_maps=f"{site.table}, hash:{unmade}, pgsql:/nonexistent.cf")
     report = clinic.examine()
-    assert [(verdict, mend) for verdict, _, mend in report.of("tables")] == [
+    assert [(severity, fix) for severity, _, fix in report.of("tables")] == [
         ("problem", f"postmap hash:{unmade}"),
         ("problem", "apt-get install postfix-pgsql"),
     ]
@@ -166,7 +166,7 @@ def test_aliases_that_lead_back_or_to_nobody_or_stay_here(clinic: Clinic) -> Non
         "olga@mail.runv.club.",
         "runv-admin-email-alias revoke olga --reason 'The address is on this server.'",
     )
-    clinic.paste(report.mend("loops"))
+    clinic.paste(report.fix("loops"))
     assert "ana@runv.club -> bia" not in clinic.examine().one("loops")[1]
 
 

@@ -71,9 +71,9 @@ def test_a_link_in_place_of_a_directory_is_for_a_person_to_look_at(clinic: Clini
     clinic.site.paths.registry.chmod(0o666)
     clinic.site.paths.decisions.chmod(0o755)
     (clinic.site.paths.decisions / "failed").rmdir()
-    verdicts = clinic.examine().of("paths")
-    assert len(verdicts) == 9
-    assert verdicts[-1] == (
+    findings = clinic.examine().of("paths")
+    assert len(findings) == 9
+    assert findings[-1] == (
         "problem",
         "Further faults of paths: 1. `setup --dry-run` shows them all.",
         "runv-admin-email-alias setup",
@@ -82,11 +82,11 @@ def test_a_link_in_place_of_a_directory_is_for_a_person_to_look_at(clinic: Clini
 
 def test_the_stronger_mode_of_the_queue_is_advice(clinic: Clinic) -> None:
     queue = clinic.site.paths.queue
-    verdict, found, mend = clinic.examine().one("queue-mode")
-    assert verdict == "ok"
+    severity, found, fix = clinic.examine().one("queue-mode")
+    assert severity == "ok"
     assert found.startswith("The queue may have the mode 3770, which keeps members from re")
-    assert mend == f"chmod 3770 {queue}"
-    clinic.paste(mend)
+    assert fix == f"chmod 3770 {queue}"
+    clinic.paste(fix)
     sticky = "The queue has the mode 3770: no member can rename or remove another's file."
     assert clinic.examine().one("queue-mode") == ("ok", sticky, None)
 
@@ -103,9 +103,9 @@ def test_a_unit_that_others_may_write_to_is_a_problem(clinic: Clinic, tmp_path: 
         f"The unit {unit} has the mode 0664 or an owner other than root: whoever may write there becomes root at the "
         "watcher's next start. See that nothing was changed in it."
     )
-    mend = f"chown root:root {unit} && chmod 0644 {unit}"
-    assert list(run_check(unit_file, facts)) == [Finding("unit-file", "problem", safe_text(message), mend)]
-    clinic.paste(mend)
+    fix = f"chown root:root {unit} && chmod 0644 {unit}"
+    assert list(run_check(unit_file, facts)) == [Finding("unit-file", "problem", safe_text(message), fix)]
+    clinic.paste(fix)
     fine = safe_text(f"The unit {unit} can be changed by root alone.")
     assert list(run_check(unit_file, facts)) == [Finding("unit-file", "ok", fine)]
 
@@ -135,13 +135,13 @@ def test_a_drop_in_that_others_may_write_to_is_as_bad(clinic: Clinic, tmp_path: 
 def test_a_directory_in_which_others_could_put_another_map_is_a_problem(clinic: Clinic) -> None:
     postfix = clinic.site.paths.postfix
     postfix.chmod(0o777)
-    mend = f"chown root {postfix} && chmod go-w {postfix}"
+    fix = f"chown root {postfix} && chmod go-w {postfix}"
     message = (
         f"The directory {postfix} has the mode 0777 and the owner root: others than root could put another map in "
         "place."
     )
-    assert clinic.examine().of("paths") == [("problem", message, mend)]
-    clinic.paste(mend)
+    assert clinic.examine().of("paths") == [("problem", message, fix)]
+    clinic.paste(fix)
     assert clinic.examine().one("paths")[0] == "ok"
 
 

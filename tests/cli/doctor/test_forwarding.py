@@ -51,14 +51,14 @@ def test_a_postsrsd_that_postfix_does_not_ask_is_named_by_the_lines(
     clinic.site.mail.write(sender_canonical_maps="static:x", recipient_canonical_maps="")
     report = clinic.examine()
     assert report.worse == {"srs"}
-    verdict, message, mend = report.one("srs")
-    assert (verdict, message.partition(",")[0]) == ("warning", "postsrsd runs")
-    assert mend == (
+    severity, message, fix = report.one("srs")
+    assert (severity, message.partition(",")[0]) == ("warning", "postsrsd runs")
+    assert fix == (
         f"postconf -e 'recipient_canonical_maps = {reverse}' 'sender_canonical_maps = {forward}, static:x' "
         "'recipient_canonical_classes = envelope_recipient, header_recipient' "
         "'sender_canonical_classes = envelope_sender' && /bin/true"
     )
-    clinic.paste(mend)
+    clinic.paste(fix)
     message = f"Senders' addresses are rewritten on forwarding (SRS, {forward})."
     assert clinic.examine().one("srs") == ("ok", message, None)
 

@@ -55,9 +55,9 @@ def test_on_a_healthy_server_everything_is_fine_and_nothing_is_changed(clinic: C
     report = clinic.examine()
     assert report.status == 0
     assert report.worse == set()
-    assert all(list(each) == ["code", "verdict", "what", "mend"] for each in report.verdicts)
+    assert all(list(each) == ["code", "verdict", "what", "mend"] for each in report.findings)
     # How much of inotify is in use may change from one moment to the next.
-    found = [each["what"] for each in report.verdicts if each["code"] != "inotify"]
+    found = [each["what"] for each in report.findings if each["code"] != "inotify"]
     assert found == [line[9:] for line in lines[:-1] if line != kernel]
 
 

@@ -53,19 +53,19 @@ def test_inotify_is_told_of_when_it_is_nearly_used_up(settings: Settings, tmp_pa
         "Root's programs use {} of what fs.inotify.{} allows ({}); without one of its own the watcher cannot start."
     )
     file = "/etc/sysctl.d/60-runv-email-alias.conf"
-    mend = f"echo fs.inotify.{{}}={{}} >{file} && sysctl -p {file}"
+    fix = f"echo fs.inotify.{{}}={{}} >{file} && sysctl -p {file}"
     assert look(inotify, Facts(settings, proc=str(scarce))) == [
         Finding(
             "inotify",
             "warning",
             safe_text(message.format(8, "max_user_instances", 10)),
-            mend.format("max_user_instances", 20),
+            fix.format("max_user_instances", 20),
         ),
         Finding(
             "inotify",
             "warning",
             safe_text(message.format(80, "max_user_watches", 100)),
-            mend.format("max_user_watches", 200),
+            fix.format("max_user_watches", 200),
         ),
     ]
 

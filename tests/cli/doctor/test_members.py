@@ -19,8 +19,8 @@ def test_accounts_of_the_list_that_are_no_members(clinic: Clinic) -> None:
     message = f"2 accounts in {path} are not in the group runv-members and cannot ask for an alias: ana, bia."
     assert clinic.examine().one("members") == ("warning", message, add)
     path.write_text("[")
-    verdict, message, mend = clinic.examine().one("members")
-    assert (verdict, mend) == ("warning", None)
+    severity, message, fix = clinic.examine().one("members")
+    assert (severity, fix) == ("warning", None)
     assert message.startswith(
         "Whether every account of the server's list is a member could not be found out: The list of accounts "
     )
@@ -84,8 +84,8 @@ def test_many_orphans_at_once_wait_for_an_administrator(clinic: Clinic) -> None:
     site.wait_for(lambda: site.status()["problems"], what="the watcher's own problem")
     report = clinic.examine()
     assert report.worse == {"orphans", "orphans-held"}
-    verdict, found, mend = report.one("orphans")
-    assert (verdict, mend) == ("problem", "runv-admin-email-alias sync --dry-run")
+    severity, found, fix = report.one("orphans")
+    assert (severity, fix) == ("problem", "runv-admin-email-alias sync --dry-run")
     assert found.startswith("6 active aliases have no member any more, and whoever is given such a name next would ")
     assert found.endswith(" and 3 more.")
     assert report.one("orphans-held")[2] == "runv-admin-email-alias sync --dry-run"
@@ -124,17 +124,17 @@ def test_a_lost_registry_is_made_anew_only_where_nothing_is_published(clinic: Cl
     site.paths.registry.unlink()
     report = clinic.examine()
     assert report.one("registry")[2] == setup
-    assert [mend for _, _, mend in report.of("paths")] == [setup]
+    assert [fix for _, _, fix in report.of("paths")] == [setup]
     clinic.start(pablo="p@example.org")
     site.paths.registry.unlink()
     report = clinic.examine()
-    verdict, found, mend = report.one("registry")
-    assert (verdict, mend) == ("problem", None)
+    severity, found, fix = report.one("registry")
+    assert (severity, fix) == ("problem", None)
     assert found.endswith(
         f" But {site.table} still holds aliases, and a new, empty registry would switch them off: bring the registry "
         "back from a backup."
     )
-    assert [mend for _, _, mend in report.of("paths")] == [None]
+    assert [fix for _, _, fix in report.of("paths")] == [None]
 
 
 def test_a_registry_that_only_others_may_read_is_no_problem_of_theirs(clinic: Clinic) -> None:

@@ -23,8 +23,8 @@ def test_a_map_that_is_not_named_and_a_domain_that_is_not_accepted_are_mended_by
         "Postfix takes no mail for runv.club.",
         "postconf -e 'virtual_alias_domains = example.net, runv.club' && /bin/true",
     )
-    clinic.paste(report.mend("map-named"))
-    clinic.paste(report.mend("domain"))
+    clinic.paste(report.fix("map-named"))
+    clinic.paste(report.fix("domain"))
     site.wait_for(lambda: not site.status()["problems"], what="the watcher sees it too")
     assert clinic.examine().worse == set()
 
@@ -52,7 +52,7 @@ def test_how_postfix_takes_mail_for_the_domain(clinic: Clinic) -> None:
         "An active alias is the address of a mailbox too, which gets no mail any more: pablo@runv.club.",
         "runv-admin-email-alias revoke pablo --reason 'The address has a mailbox.'",
     )
-    clinic.paste(report.mend("mailboxes"))
+    clinic.paste(report.fix("mailboxes"))
     assert clinic.examine().one("mailboxes")[0] == "ok"
 
     site.mail.write(virtual_mailbox_domains="", virtual_mailbox_maps="", relay_domains="runv.club")
@@ -62,8 +62,8 @@ def test_how_postfix_takes_mail_for_the_domain(clinic: Clinic) -> None:
         "another server.",
     )
     site.mail.write(relay_domains="hash:/nonexistent/domains")
-    verdict, message, mend = clinic.examine().one("domain")
-    assert (verdict, mend) == ("problem", None)
+    severity, message, fix = clinic.examine().one("domain")
+    assert (severity, fix) == ("problem", None)
     broken = "{} of Postfix names {}, which cannot be asked, so Postfix puts all mail off. The command "
     assert message.startswith(broken.format("relay_domains", "hash:/nonexistent/domains"))
     # Though another class has the domain, since Postfix asks all of them.
@@ -94,8 +94,8 @@ def test_a_domain_that_stands_in_two_classes_is_taken_out_of_the_second(clinic: 
     assert clinic.examine().one("domain")[0] == "ok"
     # Where a table has it, there is no line to paste.
     site.mail.write(virtual_alias_domains="", virtual_mailbox_domains=clinic.table("domains", "runv.club x\n"))
-    verdict, _, mend = clinic.examine().of("domain")[1]
-    assert (verdict, mend) == ("warning", None)
+    severity, _, fix = clinic.examine().of("domain")[1]
+    assert (severity, fix) == ("warning", None)
 
 
 def test_a_postfix_that_does_not_run_is_a_problem(clinic: Clinic) -> None:
@@ -143,9 +143,9 @@ def test_without_postfix_the_rest_is_looked_at_all_the_same(clinic: Clinic) -> N
     clinic.programs.make("postconf", "echo 'postconf: fatal: open /etc/postfix/main.cf: No such file' >&2; exit 1")
     report = clinic.examine()
     assert report.worse == {"postfix"}
-    verdict, found, mend = report.one("postfix")
-    assert (verdict, mend, report.status) == ("problem", "apt-get install postfix", 1)
+    severity, found, fix = report.one("postfix")
+    assert (severity, fix, report.status) == ("problem", "apt-get install postfix", 1)
     assert found.startswith("Postfix could not be asked, so nothing that depends on it was looked at. The command ")
     assert {"map-type", "map-named", "domain", "answers", "shadowed", "loops", "srs"}.isdisjoint(
-        each["code"] for each in report.verdicts
+        each["code"] for each in report.findings
     )

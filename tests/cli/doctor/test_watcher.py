@@ -25,8 +25,8 @@ def test_a_watcher_that_never_ran_and_one_that_has_stopped(clinic: Clinic) -> No
     clinic.registry(pablo="p@example.net")
     report = clinic.examine()
     assert report.worse == {"watcher-running", "converged", "answers"}
-    verdict, message, mend = report.one("watcher-running")
-    assert (verdict, mend) == ("problem", START)
+    severity, message, fix = report.one("watcher-running")
+    assert (severity, fix) == ("problem", START)
     assert message.startswith("The watcher is not running; it last reported on ")
     message = "The map does not follow the registry, which has changed since the watcher ran."
     assert report.one("converged") == ("problem", message, START)
@@ -62,18 +62,18 @@ def test_what_systemd_says_of_the_unit(clinic: Clinic) -> None:
             "apt-get install --reinstall runv-email-alias",
         ),
     ]
-    for said, message, mend in cases:
+    for said, message, fix in cases:
         clinic.unit(UNIT, **said)
         report = clinic.examine()
-        assert (report.one("watcher-unit"), report.status) == (("problem", message, mend), 1)
+        assert (report.one("watcher-unit"), report.status) == (("problem", message, fix), 1)
     clinic.unit(UNIT, load="masked", enabled="masked-runtime")
     assert clinic.examine().one("watcher-unit")[2] == (
         f"systemctl unmask --runtime runv-email-alias-watcher && {enable}"
     )
     clinic.programs.make("systemctl", "echo 'System has not been booted with systemd.' >&2; exit 1")
     report = clinic.examine()
-    verdict, why, nothing = report.one("watcher-unit")
-    assert (verdict, nothing, report.status) == ("warning", None, 0)
+    severity, why, nothing = report.one("watcher-unit")
+    assert (severity, nothing, report.status) == ("warning", None, 0)
     assert why.startswith("Whether systemd starts the watcher could not be found out: The command `systemctl show ")
     assert why.endswith(" failed with exit status 1: System has not been booted with systemd.")
     clinic.programs.make("systemctl", "exit 0")
@@ -93,8 +93,8 @@ def test_what_the_watcher_tells_of_is_told_and_a_held_publish_is_behind(clinic: 
     site.wait_for(lambda: site.status()["problems"], what="the guard's problem")
     report = clinic.examine()
     assert report.worse == {"publish-held", "converged", "answers"}
-    verdict, found, mend = report.one("publish-held")
-    assert (verdict, mend) == ("problem", "runv-admin-email-alias sync --dry-run")
+    severity, found, fix = report.one("publish-held")
+    assert (severity, fix) == ("problem", "runv-admin-email-alias sync --dry-run")
     assert found.startswith("The watcher says: This would take away 6 and point elsewhere 0 of 12 published aliases")
     behind = "The map does not follow the registry: what was published last was another state of it."
     assert report.one("converged") == ("problem", behind, "runv-admin-email-alias sync")
@@ -132,8 +132,8 @@ def test_a_watcher_of_another_version_and_one_that_has_not_taken_the_config_up(c
 def test_a_status_that_cannot_be_read_is_a_warning(clinic: Clinic) -> None:
     clinic.start()
     clinic.site.paths.status.write_text("{")
-    verdict, message, mend = clinic.examine().one("watcher-running")
-    assert (verdict, mend) == ("warning", None)
+    severity, message, fix = clinic.examine().one("watcher-running")
+    assert (severity, fix) == ("warning", None)
     expected = f"Whether the watcher is running could not be found out: The status file {clinic.site.paths.status} "
     assert message.startswith(expected)
 

@@ -42,14 +42,14 @@ def test_all_is_well_and_conflicts_are_told_with_both_destinations(practice: Pra
     clinic.start(pablo="p@example.org", maria="m@example.org")
     report = clinic.examine()
     assert report.worse == set()
-    assert {each["code"] for each in report.verdicts} >= {
+    assert {each["code"] for each in report.findings} >= {
         "database",
         "database-library",
         "map-file",
         "map-query",
         "chroot",
     }
-    assert "map-build" not in {each["code"] for each in report.verdicts}
+    assert "map-build" not in {each["code"] for each in report.findings}
     assert report.one("database") == ("ok", "The database answers; rows of this program's making: 2.", None)
     assert report.one("answers")[1] == "The map answers for all 2 active aliases as the registry has it."
     code = "import sys, cli.doctor.aliases as aliases\naliases.SAMPLE = 1\n"
@@ -106,8 +106,8 @@ def test_a_database_that_is_away_is_told_once_and_the_rest_is_looked_at(practice
     stage.start_watcher()
     report = clinic.examine()
     assert report.worse >= {"database", "publish-failed", "converged"}
-    verdict, message, _ = report.one("database")
-    assert (verdict, "127.0.0.1:1" in message) == ("problem", True)
+    severity, message, _ = report.one("database")
+    assert (severity, "127.0.0.1:1" in message) == ("problem", True)
     assert report.of("answers") == report.of("conflicts") == []
     assert report.one("registry")[0] == "ok"
     dry = stage.admin("sync", "--dry-run")
@@ -128,18 +128,18 @@ def test_files_that_others_can_read_or_change_are_mended_by_the_lines(practice: 
         f"The file {path} has the mode 0644, so every account can read the password in it.",
         f"chgrp postfix {path} && chmod 0640 {path}",
     )
-    clinic.paste(clinic.examine().mend("map-file"))
+    clinic.paste(clinic.examine().fix("map-file"))
     path.chmod(0o660)
-    verdict, found, mend = clinic.examine().one("map-file")
-    assert (verdict, mend) == ("problem", f"chown root {path} && chmod go-w {path}")
+    severity, found, fix = clinic.examine().one("map-file")
+    assert (severity, fix) == ("problem", f"chown root {path} && chmod go-w {path}")
     assert found.startswith(f"The file {path} has the mode 0660 and the owner root: others than root could lead the ")
-    clinic.paste(mend or "")
+    clinic.paste(fix or "")
     assert clinic.examine().worse == set()
     other = path.with_name("write.cf")
     other.write_text(path.read_text())
     other.chmod(0o644)
     stage.configure(sql={**stage.config["sql"], "write_map_file": str(other)})
-    assert [verdict for verdict, _, _ in clinic.examine().of("map-file")] == ["ok", "problem"]
+    assert [severity for severity, _, _ in clinic.examine().of("map-file")] == ["ok", "problem"]
     clinic.paste(f"chmod 0600 {other}")
     assert "map-file" not in clinic.examine().worse
 
@@ -199,7 +199,7 @@ def test_what_stands_between_a_file_and_those_who_ask_it(practice: Practice, dat
     assert report.one("database-writable")[1].startswith(f"The watcher may not write to {database.path}: root has no ")
     unit(str(database.directory))
     database.path.chmod(0o644)
-    clinic.paste(report.mend("chroot"))
+    clinic.paste(report.fix("chroot"))
     assert clinic.examine().worse == set()
 
 
@@ -222,6 +222,6 @@ def test_a_socket_is_out_of_reach_of_a_chroot_and_a_host_elsewhere_of_the_unit(
     code += "from schemas.config import load_settings\nfacts = Facts(load_settings())\n"
     code += "print(json.dumps([list(each) for each in run_check(sandbox, facts)]))"
     found = stage.run([str(stage.installation.bin / "python"), "-c", code], env=clinic.path())
-    ((code_, verdict, message, mend),) = json.loads(found.stdout)
-    assert (code_, verdict, mend) == ("walls", "problem", "runv-admin-email-alias setup")
+    ((code_, severity, message, fix),) = json.loads(found.stdout)
+    assert (code_, severity, fix) == ("walls", "problem", "runv-admin-email-alias setup")
     assert message.endswith("it does not allow 10.255.255.1.")

@@ -46,8 +46,8 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
 
 
 def test_where_all_is_set_nothing_is_missing(ground: Ground) -> None:
-    side = ground.find_postfix_state()
-    assert side == PostfixState(TABLE, True, True, "virtual_alias_domains", (), ())
+    state = ground.find_postfix_state()
+    assert state == PostfixState(TABLE, True, True, "virtual_alias_domains", (), ())
 
 
 @pytest.mark.parametrize(
@@ -60,15 +60,15 @@ def test_where_all_is_set_nothing_is_missing(ground: Ground) -> None:
     ],
 )
 def test_what_stands_in_virtual_alias_maps_is_kept(ground: Ground, maps: str, line: str | None) -> None:
-    side = ground.find_postfix_state(virtual_alias_maps=maps)
-    assert not side.named
-    assert [setting.name for setting in side.missing] == ["virtual_alias_maps"]
+    state = ground.find_postfix_state(virtual_alias_maps=maps)
+    assert not state.named
+    assert [setting.name for setting in state.missing] == ["virtual_alias_maps"]
     if line is not None:
-        assert side.missing[0].line == line
+        assert state.missing[0].line == line
     # What the line says is what Postfix then has, to the character.
-    done = ground.mail.run("sh", "-c", side.missing[0].line)
+    done = ground.mail.run("sh", "-c", state.missing[0].line)
     assert (done.returncode, done.stderr) == (0, "")
-    assert ground.mail.run("postconf", "-h", "virtual_alias_maps").stdout == f"{side.missing[0].value}\n"
+    assert ground.mail.run("postconf", "-h", "virtual_alias_maps").stdout == f"{state.missing[0].value}\n"
     assert find_postfix_state(Postfix(), ground.settings).named
 
 
@@ -98,28 +98,28 @@ def test_each_way_of_naming_the_domain_is_known(ground: Ground, parameter: str, 
         "table": ground.file("table", "runv.club anything\n"),
     }
     settings = {"virtual_alias_domains": "", "mydomain": "runv.club", parameter: value.format(**files)}
-    side = ground.find_postfix_state(**settings)
-    assert side.accepted_by == (parameter if accepted else None)
-    assert side.unasked == ()
-    assert [setting.name for setting in side.missing] == ([] if accepted else ["virtual_alias_domains"])
+    state = ground.find_postfix_state(**settings)
+    assert state.accepted_by == (parameter if accepted else None)
+    assert state.unavailable == ()
+    assert [setting.name for setting in state.missing] == ([] if accepted else ["virtual_alias_domains"])
 
 
 def test_the_default_of_virtual_alias_domains_is_kept_beside_the_domain(ground: Ground) -> None:
     del ground.mail.settings["virtual_alias_domains"]
-    side = ground.find_postfix_state(virtual_alias_maps="")
-    assert edit_line(side.missing) == (
+    state = ground.find_postfix_state(virtual_alias_maps="")
+    assert edit_line(state.missing) == (
         f"postconf -e 'virtual_alias_maps = {TABLE}' 'virtual_alias_domains = $virtual_alias_maps, runv.club'"
     )
 
 
 @pytest.mark.parametrize("pattern", ["hash:/nowhere/table", "/nowhere/list", "socketmap:unix:/nowhere:x"])
 def test_while_something_cannot_be_asked_no_second_class_is_proposed(ground: Ground, pattern: str) -> None:
-    side = ground.find_postfix_state(
+    state = ground.find_postfix_state(
         virtual_alias_domains="", mydestination=f"localhost {pattern}", virtual_alias_maps=""
     )
-    assert side.accepted_by is None
-    assert [(each.parameter, each.pattern) for each in side.unasked] == [("mydestination", pattern)]
-    assert [setting.name for setting in side.missing] == ["virtual_alias_maps"]
+    assert state.accepted_by is None
+    assert [(each.parameter, each.pattern) for each in state.unavailable] == [("mydestination", pattern)]
+    assert [setting.name for setting in state.missing] == ["virtual_alias_maps"]
     # Where something else takes the domain in, it does not matter.
     assert ground.find_postfix_state(virtual_alias_domains="runv.club").accepted_by == "virtual_alias_domains"
 
@@ -127,8 +127,8 @@ def test_while_something_cannot_be_asked_no_second_class_is_proposed(ground: Gro
 def test_files_that_name_each_other_come_to_an_end(ground: Ground) -> None:
     path = ground.file("round", "")
     ground.file("round", f"{path}\n")
-    side = ground.find_postfix_state(virtual_alias_domains=path)
-    assert [each.why for each in side.unasked] == ["The files name each other without end."]
+    state = ground.find_postfix_state(virtual_alias_domains=path)
+    assert [each.why for each in state.unavailable] == ["The files name each other without end."]
 
 
 def test_a_type_that_this_postfix_has_not_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,9 +162,9 @@ def test_postfix_is_told_to_ask_by_way_of_proxymap_where_its_chroot_is_in_the_wa
     ground.mail.write(virtual_alias_maps="hash:/a")
     services = f"smtp inet n - n - - smtpd\n  -o syslog_name=x\ncleanup unix n - {chroot} - 0 cleanup\n"
     ground.mail.write_services(f"pickup unix n - y 60 1 pickup\n{services}")
-    side = find_postfix_state(Postfix(), settings)
-    assert side.table == table
-    assert side.missing == (("virtual_alias_maps", f"hash:/a, {'proxy:' if by_proxy else ''}{table}"),)
+    state = find_postfix_state(Postfix(), settings)
+    assert state.table == table
+    assert state.missing == (("virtual_alias_maps", f"hash:/a, {'proxy:' if by_proxy else ''}{table}"),)
     ground.mail.write(virtual_alias_maps=f"hash:/a, proxy:{table}")
     assert find_postfix_state(Postfix(), settings).missing == ()
 
@@ -172,11 +172,11 @@ def test_postfix_is_told_to_ask_by_way_of_proxymap_where_its_chroot_is_in_the_wa
 def test_the_map_of_files_from_before_is_taken_out(ground: Ground) -> None:
     settings, table = in_database(ground, "mysql", "hosts = 127.0.0.1\ndbname = d\n")
     ground.mail.write(virtual_alias_maps=f"hash:/a, {TABLE}, $virtual_maps")
-    side = find_postfix_state(Postfix(), settings)
-    assert (side.named, side.outdated) == (False, (TABLE,))
-    assert edit_line(side.missing) == f"postconf -e 'virtual_alias_maps = hash:/a, $virtual_maps, {table}'"
+    state = find_postfix_state(Postfix(), settings)
+    assert (state.named, state.outdated) == (False, (TABLE,))
+    assert edit_line(state.missing) == f"postconf -e 'virtual_alias_maps = hash:/a, $virtual_maps, {table}'"
     ground.mail.write(virtual_alias_maps=f"{TABLE}, {table}")
-    side = find_postfix_state(Postfix(), settings)
-    assert (side.named, side.outdated) == (True, (TABLE,))
-    assert edit_line(side.missing) == f"postconf -e 'virtual_alias_maps = {table}'"
+    state = find_postfix_state(Postfix(), settings)
+    assert (state.named, state.outdated) == (True, (TABLE,))
+    assert edit_line(state.missing) == f"postconf -e 'virtual_alias_maps = {table}'"
     assert ground.find_postfix_state().outdated == ()
