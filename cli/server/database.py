@@ -130,12 +130,9 @@ def _type_by_contents(path: str) -> SqlType | None:
 
 
 def _type_by_name(path: str) -> SqlType | None:
-    found = list(_named_after(os.path.basename(path).lower(), _TYPE_NAMES.items()))
+    name = os.path.basename(path).lower()
+    found = [kind for kind, words in _TYPE_NAMES.items() if any(word in name for word in words)]
     return found[0] if len(found) == 1 else None
-
-
-def _named_after(name: str, words: Iterable[tuple[SqlType, tuple[str, ...]]]) -> Iterator[SqlType]:
-    return (kind for kind, each in words if any(word in name for word in each))
 
 
 def configured_maps(config: Config) -> list[SqlMap]:

@@ -15,7 +15,7 @@ from watcher.publish.sql.target import Target, target_of
 if TYPE_CHECKING:
     from watcher.publish.sql.inspect import Column, TableView
 
-SECONDS = 10.0
+_TIMEOUT = 10.0
 """How long the database may take to answer."""
 _DOMAIN = "%d"
 _DOMAIN_COLUMNS = ("name", "domain", "domain_name")
@@ -41,7 +41,7 @@ def propose(given: Database, sql_map: SqlMap, domain: str) -> Proposal:
     """Work the block out.
 
     Args:
-        given: what is said already, and stays.
+        given: the block as it is written so far; what it says stays.
         sql_map: the file of the map.
         domain: of our aliases.
 
@@ -64,7 +64,7 @@ def propose(given: Database, sql_map: SqlMap, domain: str) -> Proposal:
         if column.name in used or (complete and not is_needed(column)):
             continue
         if column.refers_to is not None and is_needed(column):
-            value = value_for_domain(sql_map, filled, column.refers_to, domain)
+            value = _key_of_domain(sql_map, filled, column.refers_to, domain)
         else:
             value = _value_for(column, domain)
         if value is not None:
@@ -80,7 +80,7 @@ def is_needed(column: Column) -> bool:
 
 
 def with_target(given: Database, sql_map: SqlMap, domain: str) -> Database:
-    """*given* with the table, the columns and the constants of the query, as far as it is as plain as that.
+    """*given* with the table, the columns and the constants of the query, as far as the query can be parsed.
 
     Raises:
         SqlMapError: neither of them says which table it is.
@@ -126,7 +126,7 @@ def _value_for(column: Column, domain: str) -> Value | None:
     return None
 
 
-def value_for_domain(sql_map: SqlMap, given: Database, refers_to: str, domain: str) -> Value | None:
+def _key_of_domain(sql_map: SqlMap, given: Database, refers_to: str, domain: str) -> Value | None:
     """What stands in `table.column`, *refers_to*, where that table has *domain*; `None` where it does not.
 
     Args:
@@ -140,11 +140,11 @@ def value_for_domain(sql_map: SqlMap, given: Database, refers_to: str, domain: s
     """
     import sqlalchemy as sa  # noqa: PLC0415 - the database libraries are not there where nobody needs them
 
-    from watcher.publish.sql.database import Database as Connected  # noqa: PLC0415
+    from watcher.publish.sql.database import Database as SqlDatabase  # noqa: PLC0415
 
     name, _separator, column = refers_to.rpartition(".")
     schema = (given.table or "").rpartition(".")[0] or None
-    with Connected(sql_map.kind, given).session(SECONDS, writing=False, by=sql_map) as session:
+    with SqlDatabase(sql_map.kind, given).session(_TIMEOUT, writing=False, by=sql_map) as session:
         there = [each["name"] for each in sa.inspect(session.connection).get_columns(name, schema=schema)]
         table = sa.table(name, *map(sa.column, there), schema=schema)
         for named in (each for each in _DOMAIN_COLUMNS if each in there):

@@ -40,7 +40,7 @@ class RegistrySnapshot:
 
     data: bytes = field(repr=False)
     domain: str
-    place: str
+    path: str
 
     @cached_property
     def sha256(self) -> str:
@@ -54,8 +54,8 @@ class RegistrySnapshot:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise RegistryError(
                 format_message(
-                    _("The registry {place} cannot be used: a JSON object of aliases was expected. Mend the file."),
-                    place=self.place,
+                    _("The registry {path} cannot be used: a JSON object of aliases was expected. Mend the file."),
+                    path=self.path,
                 )
             ) from error
 
@@ -69,11 +69,11 @@ class RegistrySnapshot:
         if raw is None:
             return None
         alone = b"{%b: %b}" % (msgspec.json.encode(username), bytes(raw))
-        return parse_registry(alone, self.domain, self.place).entries[username]
+        return parse_registry(alone, self.domain, self.path).entries[username]
 
     def whole(self) -> Registry:
         """Every entry, held against the schema. Raises `RegistryError` where one breaks it."""
-        return parse_registry(self.data, self.domain, self.place)
+        return parse_registry(self.data, self.domain, self.path)
 
 
 def read_registry(settings: Settings) -> RegistrySnapshot:
@@ -85,22 +85,22 @@ def read_registry(settings: Settings) -> RegistrySnapshot:
         if isinstance(cause, PermissionError):
             raise RegistryError(
                 format_message(
-                    _("You may not read the registry {place}: only root and the members' group may."),
-                    place=settings.registry,
+                    _("You may not read the registry {path}: only root and the members' group may."),
+                    path=settings.registry,
                 )
             ) from error
         if isinstance(cause, FileNotFoundError):
             raise RegistryError(
                 format_message(
-                    _("The registry {place} is not there. An administrator makes it, at first with the contents {{}}."),
-                    place=settings.registry,
+                    _("The registry {path} is not there. An administrator makes it, at first with the contents {{}}."),
+                    path=settings.registry,
                 )
             ) from error
         why = safe_text((error.strerror if isinstance(error, OSError) else None) or str(error))
         raise RegistryError(
-            format_message(_("The registry {place} cannot be read ({why})."), place=settings.registry, why=why)
+            format_message(_("The registry {path} cannot be read ({why})."), path=settings.registry, why=why)
         ) from error
-    return RegistrySnapshot(data=data, domain=settings.domain, place=settings.registry)
+    return RegistrySnapshot(data=data, domain=settings.domain, path=settings.registry)
 
 
 class PublishedMap(NamedTuple):

@@ -136,7 +136,7 @@ def config(data: bytes) -> bool:
 
 def registry(data: bytes) -> bool:
     """The registry: read whole, read after an earlier state, read for one account; changed, and nothing else lost."""
-    snapshot = RegistrySnapshot(data=data, domain=DOMAIN, place=PLACE)
+    snapshot = RegistrySnapshot(data=data, domain=DOMAIN, path=PLACE)
     known = parse_registry(_KNOWN, DOMAIN, PLACE)
     try:
         found = parse_registry(data, DOMAIN, PLACE)
