@@ -122,7 +122,7 @@ def test_the_watcher_is_never_given_up() -> None:
     assert unit["Type"] == ["notify"]
     assert unit["Restart"] == ["always"]
     assert unit["StartLimitIntervalSec"] == ["0"]
-    assert float(unit["WatchdogSec"][0]) >= 2 * 30  # twice the time between two checks of the ears
+    assert float(unit["WatchdogSec"][0]) >= 2 * 30  # twice the time between two checks of the watches
 
 
 def test_the_units_manual_pages_are_there() -> None:
