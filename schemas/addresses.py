@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import re
 
-from schemas.text import sentence
+from schemas.reason import RefusedError
+from schemas.text import N_, sentence
 
 LOCAL_PART_BYTES = 64  # RFC 5321, section 4.5.3.1.1
 ADDRESS_BYTES = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
@@ -28,8 +29,8 @@ _SPECIAL_USE = ("alt", "internal", "localdomain")
 hosts(5) calls the machine itself by, whose own mail aliases would then be reached."""
 
 
-class DestinationRefusedError(ValueError):
-    """An address that mail is never forwarded to; the message says why, in a whole sentence."""
+class DestinationRefusedError(RefusedError):
+    """An address that mail is never forwarded to."""
 
 
 def check_destination(text: str, domain: str) -> str:
@@ -44,24 +45,35 @@ def check_destination(text: str, domain: str) -> str:
     Raises:
         DestinationRefusedError: *text* is not one plain outside address.
     """
-    local, _, written_domain = text.rpartition("@")
-    _check_shape(text, local, written_domain)
+    local, _at, written_domain = text.rpartition("@")
+    _check_form(text, local, written_domain)
     ascii_domain = _ascii_domain(written_domain)
     address = f"{local}@{ascii_domain}"
     if any(ascii_domain.endswith("." + special) for special in _SPECIAL_USE):
         raise DestinationRefusedError(
-            f"The domain {ascii_domain} is set apart for special use and receives no mail. Give a public address."
+            "destination-special-use",
+            N_("The domain {domain} is set apart for special use and receives no mail. Give a public address.").format(
+                domain=ascii_domain
+            ),
         )
     if ascii_domain == domain or ascii_domain.endswith("." + domain):
         raise DestinationRefusedError(
-            f"The address is in {domain} itself, so mail to it would come back here. Give an address elsewhere."
+            "destination-loop",
+            N_(
+                "The address is in {domain} itself, so mail to it would come back here. Give an address elsewhere."
+            ).format(domain=domain),
         )
     if len(address) > ADDRESS_BYTES:
         raise DestinationRefusedError(
-            f"The address has {len(address)} octets in the form that mail uses, and at most {ADDRESS_BYTES} fit."
+            "destination-too-long-in-mail",
+            N_("The address has {count} octets in the form that mail uses, and at most {limit} fit.").format(
+                count=len(address), limit=ADDRESS_BYTES
+            ),
         )
     if not _ROW.fullmatch(address):
-        raise DestinationRefusedError("The address is not one plain address in the form that mail uses.")
+        raise DestinationRefusedError(
+            "destination-not-plain", N_("The address is not one plain address in the form that mail uses.")
+        )
     return address
 
 
@@ -70,37 +82,70 @@ def warm_up() -> None:
     check_destination("someone@example.org", "example.net")
 
 
-def _check_shape(text: str, local: str, written_domain: str) -> None:
+def _check_form(text: str, local: str, written_domain: str) -> None:
     if not text.strip():
-        raise DestinationRefusedError("The address is empty. Give one address, such as me@example.org.")
+        raise DestinationRefusedError(
+            "destination-empty", N_("The address is empty. Give one address, such as me@example.org.")
+        )
     if text != text.strip() or not text.isprintable() or " " in text:
-        raise DestinationRefusedError("The address has a space or a control character in it. Give one plain address.")
+        raise DestinationRefusedError(
+            "destination-space",
+            N_("The address has a space or a control character in it. Give one plain address."),
+        )
     if "," in text or ";" in text:
-        raise DestinationRefusedError("The address has a comma or semicolon in it. An alias has exactly one address.")
+        raise DestinationRefusedError(
+            "destination-several",
+            N_("The address has a comma or semicolon in it. An alias has exactly one address."),
+        )
     if not local or not written_domain:
-        raise DestinationRefusedError("That is not an address. Give one with a name, an '@' and a domain.")
+        raise DestinationRefusedError(
+            "destination-no-address", N_("That is not an address. Give one with a name, an '@' and a domain.")
+        )
+    _check_local_part(local)
+    if written_domain.startswith("["):
+        raise DestinationRefusedError(
+            "destination-ip-address", N_("The part after the '@' is an IP address. Give a domain name.")
+        )
+    if len(text) > ADDRESS_BYTES:
+        # Refused here, in one sentence and without work: libraries disagree on the words, and their tables take time.
+        raise DestinationRefusedError(
+            "destination-too-long",
+            N_("The address has {count} characters, and at most {limit} fit.").format(
+                count=len(text), limit=ADDRESS_BYTES
+            ),
+        )
+
+
+def _check_local_part(local: str) -> None:
     if '"' in local:
-        raise DestinationRefusedError("The part before the '@' is quoted, which is not accepted here.")
+        raise DestinationRefusedError(
+            "destination-quoted", N_("The part before the '@' is quoted, which is not accepted here.")
+        )
     if "%" in local or "!" in local:
         raise DestinationRefusedError(
-            "The part before the '@' holds '%' or '!', which some mail servers take for a route."
+            "destination-route",
+            N_("The part before the '@' holds '%' or '!', which some mail servers take for a route."),
         )
     if local[0] in "-/|":
-        raise DestinationRefusedError(f"The part before the '@' begins with {local[0]!r}, which programs misread.")
+        raise DestinationRefusedError(
+            "destination-first-character",
+            N_("The part before the '@' begins with {character!r}, which programs misread.").format(character=local[0]),
+        )
     if not LOCAL_PART.fullmatch(local):
         raise DestinationRefusedError(
-            "The part before the '@' may only hold unaccented letters, digits, single dots between them and the "
-            "characters # $ & ' * + - / = ? ^ _ ` { | } ~."
+            "destination-characters",
+            N_(
+                "The part before the '@' may only hold unaccented letters, digits, single dots between them and the "
+                "characters # $ & ' * + - / = ? ^ _ ` { | } ~."
+            ),
         )
     if len(local) > LOCAL_PART_BYTES:
         raise DestinationRefusedError(
-            f"The part before the '@' has {len(local)} octets, and at most {LOCAL_PART_BYTES} are allowed."
+            "destination-long-name",
+            N_("The part before the '@' has {count} octets, and at most {limit} are allowed.").format(
+                count=len(local), limit=LOCAL_PART_BYTES
+            ),
         )
-    if written_domain.startswith("["):
-        raise DestinationRefusedError("The part after the '@' is an IP address. Give a domain name.")
-    if len(text) > ADDRESS_BYTES:
-        # Said here, for one sentence and no work: libraries disagree on the words, and their tables take time.
-        raise DestinationRefusedError(f"The address has {len(text)} characters, and at most {ADDRESS_BYTES} fit.")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -120,7 +165,12 @@ def _ascii_domain(written: str) -> str:
             globally_deliverable=True,
         ).ascii_email
     except (EmailNotValidError, ValueError) as error:
-        raise DestinationRefusedError(f"The address is not accepted: {sentence(str(error))}") from error
+        raise DestinationRefusedError(
+            "destination-domain", N_("The address is not accepted: {error}").format(error=sentence(str(error)))
+        ) from error
     if found is None or not found.startswith("x@"):
-        raise DestinationRefusedError("The part after the '@' is not one domain name in the form that mail uses.")
+        raise DestinationRefusedError(
+            "destination-several-domains",
+            N_("The part after the '@' is not one domain name in the form that mail uses."),
+        )
     return found[2:].lower()

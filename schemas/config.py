@@ -264,6 +264,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return os.path.join(self.config.state_dir, "email-alias-audit.jsonl")
 
 
+def config_path(path: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
+    """Where the config is: at *path*, or else where `RUNV_MEMBER_MAIL_CONFIG` says, or else at the usual place."""
+    return path or environment.get(PATH_VARIABLE) or DEFAULT_PATH
+
+
 def load_settings(
     path: str | None = None, environment: Mapping[str, str] = os.environ, *, may_be_absent: bool = False
 ) -> Settings:
@@ -278,9 +283,8 @@ def load_settings(
     Raises:
         ConfigError: everything that is wrong with the file, in one message, one line each.
     """
-    given = path or environment.get(PATH_VARIABLE)
-    display_path = given or DEFAULT_PATH
-    named = given and not may_be_absent
+    display_path = config_path(path, environment)
+    named = (path or environment.get(PATH_VARIABLE)) and not may_be_absent
     try:
         data = read_plain(display_path, SIZE_LIMIT).data
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from schemas.json_records import ShapeError, parse_record
-from schemas.request import Timestamp
+from schemas.request import ReasonCode, Timestamp
 from schemas.times import stamp
 
 SIZE_LIMIT = 16 * 1024
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.json")
-"""What the name of a marker looks like; `marker_name` makes such names."""
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -50,6 +47,7 @@ class FailedDecision(msgspec.Struct, frozen=True, kw_only=True):
 
     decision_id: Annotated[str, Meta(description="The marker's name without `.json`, escaped.")]
     reason: Annotated[str, Meta(description="Why it could not be applied.")]
+    reason_code: ReasonCode = UNSET
     failed_at: Timestamp
     marker: Annotated[
         Decision | str,

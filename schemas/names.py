@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from schemas.reason import RefusedError
+from schemas.text import N_
+
 USERNAME = re.compile(r"[a-z][a-z0-9_-]{1,31}")
 
 RESERVED = frozenset(
@@ -40,8 +43,8 @@ RESERVED = frozenset(
 """Names that speak for the server, not for a person; the config's `reserved` adds to them."""
 
 
-class NameRefusedError(ValueError):
-    """An account name that can have no alias; the message says why in a whole sentence."""
+class NameRefusedError(RefusedError):
+    """An account name that can have no alias."""
 
 
 def check_username(name: str, reserved: Iterable[str] = ()) -> None:
@@ -51,11 +54,17 @@ def check_username(name: str, reserved: Iterable[str] = ()) -> None:
     """
     if not USERNAME.fullmatch(name):
         raise NameRefusedError(
-            f"The account name {name!r} cannot be an alias: an alias is a lower-case letter followed by 1 to 31 "
-            "lower-case letters, digits, '-' or '_'."
+            "name-form",
+            N_(
+                "The account name {name!r} cannot be an alias: an alias is a lower-case letter followed by 1 to 31 "
+                "lower-case letters, digits, '-' or '_'."
+            ).format(name=name),
         )
     if name in RESERVED or name in {word.lower() for word in reserved}:
-        raise NameRefusedError(f"The name {name} is reserved for the server itself and cannot be a member's alias.")
+        raise NameRefusedError(
+            "name-reserved",
+            N_("The name {name} is reserved for the server itself and cannot be a member's alias.").format(name=name),
+        )
 
 
 def alias_of(username: str, domain: str) -> str:

@@ -11,10 +11,10 @@ from msgspec import Meta
 from schemas.json_records import ShapeError, parse_record
 
 SIZE_LIMIT = 16 * 1024
-"""Octets that a queue file may have."""
+"""Bytes that a queue file may have."""
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.json")
-"""What the name of a queue file looks like."""
+"""What the name of a queue file or a marker looks like."""
 
 
 class QueueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from schemas.errors import ExpectedError, StateError
 from schemas.fs.directory import Directory, temporary_name
@@ -30,6 +30,15 @@ _ID = re.compile(r"(?P<stamp>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)-(?P<owner>[^./\0\n][^
 _NAME_MAX = 255
 
 Timestamp = Annotated[str, Meta(description="UTC, `YYYY-MM-DDTHH:MM:SSZ`.", examples=["2026-05-19T20:55:18Z"])]
+
+ReasonCode = (
+    Annotated[
+        str,
+        Meta(description="Stands for the sentence in `reason`, where the watcher worded it.", examples=["too-large"]),
+    ]
+    | UnsetType
+)
+"""Left out where a person worded the reason, and in records of earlier versions; see `schemas.reason`."""
 
 
 class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +61,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: str | None = None
     decision_id: Annotated[str, Meta(description="The decision that closed the request.")] | None = None
     reason: Annotated[str, Meta(description="Why it was refused or rejected.")] | None = None
+    reason_code: ReasonCode = UNSET
 
 
 class RequestId(NamedTuple):

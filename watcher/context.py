@@ -26,8 +26,9 @@ from watcher.status import Problems, Report
 from watcher.systemd import Notifier
 
 _MARGIN_NS = 5_000_000_000
+"""How much earlier than the audit log's last line is looked for what it lacks: a clock that was set might hide it."""
 _ORPHANS_REMEMBERED = 32
-"""Of how many the end of the log tells for certain, however long their lines are."""
+"""How many orphans the end of the audit log names for certain, however long their lines are."""
 _LINE_BYTES = 2048
 """Longer than the line of any alias that was switched off, whose texts have limits."""
 
@@ -37,9 +38,9 @@ class SecondWatcherError(ExpectedError):
 
 
 class Context:
-    """The rooms of a pass, opened for *settings*.
+    """What the steps of a pass work with, opened for *settings*. One process at a time can have it open.
 
-    *seen* is what was seen of members so far, kept for the life of the process.
+    *orphan_memory* is what was seen of members so far; it is kept for the life of the process.
 
     Raises:
         SecondWatcherError: another watcher is at work there.
@@ -53,7 +54,7 @@ class Context:
         problems: Problems,
         notifier: Notifier,
         started_at: str,
-        seen: OrphanMemory | None = None,
+        orphan_memory: OrphanMemory | None = None,
     ) -> None:
         self.settings = settings
         with ExitStack() as opened:
@@ -83,7 +84,7 @@ class Context:
                 self.accounts,
                 self.audit,
                 AccountFiles(),
-                seen or OrphanMemory(),
+                orphan_memory or OrphanMemory(),
             )
             self.publisher = publisher_for(settings.config, self.records.approved)
             self.mapcheck = MapCheck(settings.config)
@@ -100,40 +101,36 @@ class Context:
         self.registry.tidy()
         self.records.tidy()
 
-    def tell_again(self) -> None:
-        """Have the audit log tell of the records that came after its last line, and of aliases switched off since.
+    def complete_audit(self) -> None:
+        """Add lines to the audit log for the records that came after its last line, and for orphans switched off since.
 
-        A kill may have come between, and the queue file that would tell of it may have been taken back by its owner.
+        A kill may have come between, and the queue file that would show it may have been taken back by its owner.
 
         Raises:
             OSError, StateError, UnsafeFileError: the log or the records cannot be read.
         """
         since = self.audit.remember()
-        # Without any log there is no telling what is new: only of what still waits.
-        message = self.records.pending.values() if since is None else self.records.written_since(since)
-        for record in message:
+        # Without any log nobody knows what is new: only what still waits is taken for it.
+        records = self.records.pending.values() if since is None else self.records.written_since(since)
+        for record in records:
             self.audit.add_again(record, self.records.withdrawn_by(record))
         present = self.registry.usable()
         if present is not None:
-            earlier = list(audit.of_earlier_orphans(present, None if since is None else _some_before(since)))
-            if len(earlier) > _ORPHANS_REMEMBERED:
-                self.audit.remember(len(earlier) * _LINE_BYTES)
-            for line in earlier:
-                self.audit.add(line)
+            orphans_since = None if since is None else iso(since - _MARGIN_NS)
+            lines = list(audit.of_earlier_orphans(present, orphans_since))
+            if len(lines) > _ORPHANS_REMEMBERED:
+                self.audit.remember(len(lines) * _LINE_BYTES)
+            for line in lines:
+                self.audit.add(line)  # of which those that are there already are left out
 
     def __enter__(self) -> Self:
-        """Give the rooms themselves."""
+        """Give the context itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close them."""
+        """Close it."""
         self.close()
 
     def close(self) -> None:
         """Close everything, the lock last."""
         self._opened.close()
-
-
-def _some_before(nanoseconds: int) -> str:
-    # Of what was told already none is told again, so a little more is looked at than a clock that was set might hide.
-    return iso(nanoseconds - _MARGIN_NS)

@@ -1,7 +1,16 @@
-"""One pass over the state: intake, decide, switch orphans off, publish, report.
+"""One pass over the state, and how its result is reported.
+
+    complete   finish what a kill, or a disk that failed, left half done
+    intake     queue entries -> records                             watcher.intake
+    decide     administrators' markers and members' active cancels
+               -> the registry, and records out of pending/         watcher.decide
+    orphans    aliases whose member is gone -> the registry         watcher.orphans
+    publish    the registry -> the map, where they differ           watcher.publishing
+    finish     records and audit log made durable, the status written, and only then what asked for it is removed
 
 A pass looks at the state and never at the event that woke it, so it does not matter whether events were lost, doubled
-or out of order. Between any two of its writes the process may be killed: whatever was not finished is found again.
+or out of order. Between any two of its writes the process may be killed: whatever was not finished is found again. A
+step that fails leaves a problem for the status, and the others are made all the same.
 """
 
 from __future__ import annotations
@@ -25,20 +34,31 @@ from watcher.publish.commands import patience
 from watcher.publishing import PublishStep
 from watcher.timers import Retry
 
-_STATE_UNWRITABLE = N_("A file of state cannot be written: {error}. What waits is tried again.")
+_RETRIED = frozenset(
+    {
+        "group-missing",
+        "registry-unreadable",
+        "state-unwritable",
+        "publish-failed",
+        "queue-entry",
+        "queue-mounted",
+        "queue-unsafe",
+    }
+)
+"""The problems after which a pass is made again by the clock, later and later, until none of them is left."""
 
 log = logging.getLogger("runv.pass")
 
 
 @dataclass
-class Result:
+class PassResult:
     """What a pass came to.
 
     Attributes:
         more: whether the next pass should follow at once.
         changes: decisions handled, and a registry changed by hand while more changes came.
         failed: whether the map is not in line with the registry.
-        problems: what is wrong, in words, by code.
+        problems: messages, by problem code.
     """
 
     more: bool = False
@@ -51,7 +71,7 @@ class Passes:
     """Makes passes in *context*.
 
     Args:
-        rooms: where.
+        context: what is open for the configuration.
         woken: whether something has happened since the pass began.
         published: what the map is known to answer for.
         clock: seconds that only ever grow.
@@ -66,24 +86,30 @@ class Passes:
     ) -> None:
         self._context = context
         self._clock = clock
+        self._publish_step = PublishStep(context, woken, published)
+        # From one pass to the next:
+        #   _began          when the last pass began
+        #   _retry          when to try again what failed, see `_RETRIED`
+        #   _lock_retry     when to try for the registry's lock again
+        #   _interrupted    a kill or an error may have left something half done, which the next pass completes first
+        #   _unwritten      the message that was logged since the status could not be written
         self._began = clock()
         self._retry = Retry(clock=clock)
         self._lock_retry = Retry(first=0.02, longest=1.0, clock=clock)
-        self._step = PublishStep(context, woken, published)
         self._interrupted = True
-        self._trouble_telling: str | None = None
+        self._unwritten: str | None = None
 
     @property
     def published(self) -> Published | None:
         """What the map is known to answer for by now."""
-        return self._step.published
+        return self._publish_step.published
 
     @property
     def due(self) -> float | None:
-        """The moment, on the monotonic clock, when a pass is due though nothing happens."""
+        """When a pass is due though nothing happens, on the monotonic clock."""
         context = self._context
-        tries = (self._retry.due, self._lock_retry.due)
-        waited_for = (
+        retries = (self._retry.due, self._lock_retry.due)
+        others = (
             context.intake.incomplete.next_due,
             context.markers.incomplete.next_due,
             context.intake.rate_limit.next_due,
@@ -94,111 +120,114 @@ class Passes:
         )
         # What was due when the last pass began had its turn in it. What still kept it from being dealt with ends with
         # an event or is tried again; to go on at once would only keep a core busy.
-        coming = [moment for moment in waited_for if moment is not None and moment > self._began]
-        return min([*coming, *(moment for moment in tries if moment is not None)], default=None)
+        coming = [due for due in others if due is not None and due > self._began]
+        return min([*coming, *(due for due in retries if due is not None)], default=None)
 
     def announce(self, problems: dict[str, str]) -> None:
-        """Write the status before the very first pass, so that whoever looks sees that we are here."""
+        """Write the status before the very first pass, so that whoever looks sees that the watcher is there."""
         try:
             self._context.records.refresh()
-            self._report(IntakeResult(), problems)
+            self._write_status(IntakeResult(), problems)
         except (OSError, ExpectedError) as error:
-            self._untold(error)
+            self._status_unwritable(error)
 
-    def run(self, problems: dict[str, str], *, look: bool = True) -> Result:
+    def run(self, problems: dict[str, str], *, scan: bool = True) -> PassResult:
         """Make one pass.
 
         Args:
             problems: those that are known already, by code.
-            look: false where this only goes on with what the last pass left, and nothing has happened since.
+            scan: false where this only goes on with what the last pass left, and nothing has happened since.
         """
-        result = Result(problems=dict(problems))
+        result = PassResult(problems=dict(problems))
         self._began = self._clock()
         self._context.accounts.forget()
         patience.renew()
-        intake_result = self._intake(result, look=look)
-        markers, decided = self._decide(intake_result, result)
-        spent = decided.spent if decided else [m for m in markers if _is_plain_sync(m)]
-        answered = decided.answered if decided else []
-        if decided is not None:
-            self._switch_off(decided, result)
-            self._publish(decided, result, asked=any(map(_is_plain_sync, markers)))
-            spent = spent + ([] if result.failed or self._context.orphans.waits else decided.force)
-            result.changes += decided.handled
-        else:
-            self._keep_in_line(result)
+        taken = self._take_in(result, scan=scan)
+        markers, decided = self._decide(taken, result)
+        plain_syncs = [marker for marker in markers if _is_plain_sync(marker)]
+        if decided is None:
+            spent: list[Marker] = plain_syncs
+            answered: list[Judgement] = []
+            self._keep_map_in_line(result)
             result.failed = True
-        self._tell(intake_result, spent, answered, result)
-        result.more = intake_result.more or (intake_result.more_after_cancels and decided is not None)
+        else:
+            spent, answered = decided.spent, decided.answered
+            self._switch_orphans_off(decided, result)
+            self._publish(decided, result, asked=bool(plain_syncs))
+            if not (result.failed or self._context.orphans.waits):
+                spent = spent + decided.force
+            result.changes += decided.handled
+        self._finish(taken, spent, answered, result)
+        result.more = taken.more or (taken.more_after_cancels and decided is not None)
         result.more &= "state-unwritable" not in result.problems
         return result
 
-    def _intake(self, result: Result, *, look: bool) -> IntakeResult:
+    def _take_in(self, result: PassResult, *, scan: bool) -> IntakeResult:
         context = self._context
         try:
             context.records.refresh()
-            # Decisions meet a broken registry as well, and tell of it; requests are taken in all the same.
+            # Decisions meet a broken registry as well, and report it; requests are taken in all the same.
             with contextlib.suppress(RegistryError):
                 if self._interrupted:
-                    context.tidy()
-                    message = self._told_again(result)
-                    context.decide.finish_interrupted(context.markers.read())
-                    self._interrupted = not message
-            return context.intake.take(look=look, hurry=context.markers.waiting)
+                    self._complete(result)
+            return context.intake.take(scan=scan, hurry=context.markers.waiting)
         except GroupMissingError as error:
-            self._later("group-missing", str(error), result)
+            self._retry_problem("group-missing", str(error), result)
         except (OSError, ExpectedError) as error:
-            self._unwritable(error, result)
+            self._state_unwritable(error, result)
         return IntakeResult()
 
-    def _told_again(self, result: Result) -> bool:
+    def _complete(self, result: PassResult) -> None:
+        context = self._context
+        context.tidy()
+        completed = True
         try:
-            self._context.tell_again()
+            context.complete_audit()
         except (OSError, ExpectedError) as error:
             # An audit log that cannot be read keeps nobody's request waiting, only what asked for it in its place.
-            self._unwritable(error, result)
-            return False
-        return True
+            self._state_unwritable(error, result)
+            completed = False
+        context.decide.finish_interrupted(context.markers.read())
+        self._interrupted = not completed
 
-    def _decide(self, intake_result: IntakeResult, result: Result) -> tuple[list[Marker], DecisionResult | None]:
+    def _decide(self, taken: IntakeResult, result: PassResult) -> tuple[list[Marker], DecisionResult | None]:
         context = self._context
         markers: list[Marker] = []
+        decided: DecisionResult | None = None
         try:
             markers = context.markers.read()
-            decided = context.decide.apply(markers, intake_result.active_cancels)
+            decided = context.decide.apply(markers, taken.active_cancels)
         except RegistryUnreadableError as error:
-            self._later("registry-unreadable", str(error), result)
+            self._retry_problem("registry-unreadable", str(error), result)
         except RegistryError as error:
             # Only an edit mends it, and that is an event.
             result.problems["registry-broken"] = str(error)
         except RegistryBusyError as error:
             result.problems["registry-busy"] = str(error)
+        except GroupMissingError as error:
+            self._retry_problem("group-missing", str(error), result)
+        except (OSError, ExpectedError) as error:
+            self._state_unwritable(error, result)
+        if "registry-busy" in result.problems:
             self._lock_retry.failed()
-        except GroupMissingError as error:
-            self._later("group-missing", str(error), result)
-        except (OSError, ExpectedError) as error:
-            self._unwritable(error, result)
         else:
             self._lock_retry.worked()
-            return markers, decided
-        if "registry-busy" not in result.problems:
-            self._lock_retry.worked()
-        return markers, None
+        return markers, decided
 
-    def _switch_off(self, decided: DecisionResult, result: Result) -> None:
+    def _switch_orphans_off(self, decided: DecisionResult, result: PassResult) -> None:
         try:
-            turned = self._context.orphans.take(decided.registry, forced=bool(decided.force))
+            step = self._context.orphans.take(decided.registry, forced=bool(decided.force))
         except GroupMissingError as error:
-            self._later("group-missing", str(error), result)
+            self._retry_problem("group-missing", str(error), result)
         except (OSError, ExpectedError) as error:
-            self._unwritable(error, result)
+            self._state_unwritable(error, result)
         else:
-            result.problems.update(turned.problems)
-            result.failed |= "registry-busy" in turned.problems
-            decided.registry = turned.registry
-            decided.handled += turned.count
+            result.problems.update(step.problems)
+            result.failed |= "registry-busy" in step.problems
+            decided.registry = step.registry
+            decided.handled += step.count
 
-    def _keep_in_line(self, result: Result) -> None:
+    def _keep_map_in_line(self, result: PassResult) -> None:
         # A disk that keeps decisions waiting keeps the map waiting for nothing: it may have failed behind a registry
         # that was written already, and an edit or a lost map is none of its business.
         if "registry-busy" in result.problems:
@@ -206,99 +235,88 @@ class Passes:
         with contextlib.suppress(RegistryError):
             self._publish(DecisionResult(self._context.registry.current()), result)
 
-    def _publish(self, decided: DecisionResult, result: Result, *, asked: bool = False) -> None:
+    def _publish(self, decided: DecisionResult, result: PassResult, *, asked: bool = False) -> None:
         force = decided.force[0] if decided.force else None
         by_hand = not decided.handled
-        followed = self._step.take(decided.registry, force, by_hand=by_hand, waits=self._retry.waits, asked=asked)
-        result.problems.update(followed.problems)
-        result.failed |= followed.failed
-        result.changes += followed.changes
-        if followed.again:
+        step = self._publish_step.take(decided.registry, force, by_hand=by_hand, waits=self._retry.waits, asked=asked)
+        result.problems.update(step.problems)
+        result.failed |= step.failed
+        result.changes += step.changes
+        if step.again:
             self._retry.failed()
 
-    def _unwritable(self, error: Exception, result: Result) -> None:
-        # A pass that failed between two writes is like one that was killed there.
-        self._interrupted = True
-        self._later("state-unwritable", _STATE_UNWRITABLE.format(error=error_text(error)), result)
-
-    def _later(self, code: str, what: str, result: Result) -> None:
-        result.problems[code] = what
-        self._retry.failed()
-
-    def _tell(
-        self, intake_result: IntakeResult, spent: list[Marker], answered: list[Judgement], result: Result
-    ) -> None:
-        for what in intake_result.troubles:
-            self._later("queue-entry", what, result)
-        for what in self._context.records.troubles:
-            result.problems["record-unreadable"] = what
-        for code, what in intake_result.problems.items():
-            self._later(code, what, result)
-        if intake_result.directories:
-            path = self._context.settings.queue
-            message = N_(
-                "Directories in the queue {path}, where only files belong: {count}. They are left alone; remove them."
-            ).format(count=intake_result.directories, path=path)
-            result.problems["queue-directories"] = message
+    def _finish(self, taken: IntakeResult, spent: list[Marker], answered: list[Judgement], result: PassResult) -> None:
+        self._add_problems(taken, result)
         try:
             # What asked for it goes last, once all that it came to is durable.
-            done = self._settled(result)
-            self._report(intake_result, result.problems)
-            for judgement in answered if done else ():
-                self._context.intake.discard(judgement)
-            for marker in spent if done else ():
-                self._context.markers.remove(marker)
+            durable = self._sync(result)
+            self._write_status(taken, result.problems)
+            if durable:
+                for judgement in answered:
+                    self._context.intake.discard(judgement)
+                for marker in spent:
+                    self._context.markers.remove(marker)
         except (OSError, ExpectedError) as error:
-            self._untold(error)
+            self._status_unwritable(error)
             return
-        self._trouble_telling = None
-        if not _waits(result):
+        self._unwritten = None
+        if _RETRIED.isdisjoint(result.problems):
             self._retry.worked()
 
-    def _untold(self, error: Exception) -> None:
-        message = _STATE_UNWRITABLE.format(error=printable(error_text(error), 1000))
-        # The journal is the only place left for it, and once is enough there.
-        if message != self._trouble_telling:
-            log.error(message)
-        self._trouble_telling = message
-        self._retry.failed()
+    def _add_problems(self, taken: IntakeResult, result: PassResult) -> None:
+        for message in taken.troubles:
+            self._retry_problem("queue-entry", message, result)
+        for message in self._context.records.troubles:
+            result.problems["record-unreadable"] = message
+        for code, message in taken.problems.items():
+            self._retry_problem(code, message, result)
+        if taken.directories:
+            message = N_(
+                "Directories in the queue {path}, where only files belong: {count}. They are left alone; remove them."
+            )
+            path = self._context.settings.queue
+            result.problems["queue-directories"] = message.format(count=taken.directories, path=path)
 
-    def _settled(self, result: Result) -> bool:
+    def _sync(self, result: PassResult) -> bool:
         try:
-            self._context.records.settle()
+            self._context.records.sync()
             self._context.audit.flush()
         except (OSError, ExpectedError) as error:
-            self._unwritable(error, result)
+            self._state_unwritable(error, result)
             return False
         return True
 
-    def _report(self, intake_result: IntakeResult, problems: dict[str, str]) -> None:
+    def _write_status(self, taken: IntakeResult, problems: dict[str, str]) -> None:
         self._context.report.write(
             published=self.published,
             pending=len(self._context.records.pending),
             refused=self._context.intake.refused,
-            left_alone=intake_result.left_alone,
+            left_alone=taken.left_alone,
             problems=problems,
             conflicts=self._context.publisher.conflicts,
             hosts=self._context.publisher.hosts,
         )
 
+    def _state_unwritable(self, error: Exception, result: PassResult) -> None:
+        # A pass that failed between two writes is like one that was killed there.
+        self._interrupted = True
+        self._retry_problem("state-unwritable", _unwritable(error_text(error)), result)
 
-_WAITING = frozenset(
-    {
-        "group-missing",
-        "registry-unreadable",
-        "state-unwritable",
-        "publish-failed",
-        "queue-entry",
-        "queue-mounted",
-        "queue-unsafe",
-    }
-)
+    def _status_unwritable(self, error: Exception) -> None:
+        message = _unwritable(printable(error_text(error), 1000))
+        # The journal is the only file left for it, and once is enough there.
+        if message != self._unwritten:
+            log.error(message)
+        self._unwritten = message
+        self._retry.failed()
+
+    def _retry_problem(self, code: str, message: str, result: PassResult) -> None:
+        result.problems[code] = message
+        self._retry.failed()
 
 
-def _waits(result: Result) -> bool:
-    return not _WAITING.isdisjoint(result.problems)
+def _unwritable(error: str) -> str:
+    return N_("A file of state cannot be written: {error}. What waits is tried again.").format(error=error)
 
 
 def _is_plain_sync(marker: Marker) -> bool:

@@ -68,7 +68,7 @@ class RateLimit:
         """The moment, on this clock, when something that was counted is to be told."""
         return min((message.until for message in self._told.values() if message.count), default=None)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Tell what was counted for a minute."""
         now = self._clock()
         for about, message in list(self._told.items()):

@@ -147,7 +147,7 @@ class RecordStore:
                 self.pending[record.username] = record
             else:
                 self._rename(record, "pending")
-        self.settle()
+        self.sync()
         self._pending_seen = directory.signature(".")
 
     def known(self, identifier: RequestId) -> bool:
@@ -221,7 +221,7 @@ class RecordStore:
         return self._approved(owner)
 
     def add(self, record: RequestRecord, gid: int) -> None:
-        """Write a new record into the folder of its status. Not durable before `settle`."""
+        """Write a new record into the folder of its status. Not durable before `sync`."""
         self._write(record.status, record, gid)
         self._cancelled[record.username] += record.status == "cancelled"
         identifier = parse_request_id(record.request_id)
@@ -231,7 +231,7 @@ class RecordStore:
             self.pending[record.username] = record
 
     def close_pending(self, record: RequestRecord, gid: int) -> None:
-        """Rewrite a pending record, whose status now is another, and move it to that folder. Durable by `settle`."""
+        """Rewrite a pending record, whose status now is another, and move it to that folder. Durable by `sync`."""
         self._write("pending", record, gid)
         self._rename(record, "pending")
         self.pending.pop(record.username, None)
@@ -248,7 +248,7 @@ class RecordStore:
             directory.remove(record_name(identifier))
             self._touched.add("refused")
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Make all that was written since the last call durable."""
         if "cancelled" in self._touched:
             self._prune_cancelled()

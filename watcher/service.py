@@ -1,4 +1,7 @@
-"""The life of one watcher: watch, pass, wait, until told to stop; and a configuration that changes meanwhile."""
+"""The life of one watcher: watch, make a pass, wait, until it is asked to stop; and a configuration that changes.
+
+`Service.run` is the life, `Service._turn` one turn of its loop, `watcher.passes` what a pass does.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import time
 from types import FrameType
 
 from schemas.addresses import warm_up
-from schemas.config import SIZE_LIMIT, Settings, load_settings
+from schemas.config import SIZE_LIMIT, Settings, config_path, load_settings
 from schemas.errors import ConfigError, ExpectedError, StateError, error_text
 from schemas.fs.directory import Signature, just_changed, read_plain, signature_of
 from schemas.program import installed_version
@@ -19,64 +22,14 @@ from schemas.text import N_
 from schemas.times import now
 from watcher.context import Context, SecondWatcherError
 from watcher.orphan_search import OrphanMemory
-from watcher.passes import Passes, Result
+from watcher.passes import Passes, PassResult
 from watcher.status import Problems
 from watcher.systemd import Notifier
 from watcher.wake import Wake
 from watcher.watch import DirectoryWatcher, WatchBrokenError, pinned_directories_of, watches_of
 
-_DIRECTORY_MISSING = N_(
-    "The directory {path} is not there. Make it with the owner and mode that the administrator's guide tells."
-)
-
-_CONFIG_INVALID = N_(
-    "The configuration was changed to something that cannot be used; the earlier one still holds. {error}"
-)
-
-
-class ConfigFile:
-    """The file *path* as it is now. Made before it is read, so that what changes meanwhile is a change."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._signature = self._look()
-        self._data = self._read() if self._young() else None
-
-    @property
-    def there(self) -> bool:
-        """Whether there was such a file."""
-        return self._signature is not None
-
-    def changed(self) -> bool:
-        """Whether it is another now."""
-        if self._look() != self._signature:
-            return True
-        if self._data is None:
-            return False
-        same = self._read() == self._data
-        if same and not self._young():
-            self._data = None
-        return not same
-
-    def _young(self) -> bool:
-        return self._signature is not None and just_changed(self._signature.mtime_ns)
-
-    def _look(self) -> Signature | None:
-        try:
-            return signature_of(os.stat(self._path))
-        except OSError:
-            return None
-
-    def _read(self) -> bytes:
-        try:
-            return read_plain(self._path, SIZE_LIMIT).data
-        except (OSError, ExpectedError):
-            # Whoever loads it says why.
-            return b""
-
-
 CHECK_SECONDS = 30.0
-"""How often the ears are checked when nothing happens."""
+"""How often the watches are checked when nothing happens."""
 MISSING_SECONDS = 10.0
 """How long a missing directory is waited for before the process ends, for systemd to start it afresh."""
 MISSING_INTERVAL = 0.5
@@ -95,30 +48,40 @@ class Service:
 
     def __init__(self, path: str | None = None) -> None:
         self._path = path
-        self._config_file = ConfigFile(load_settings(path).path)
+        self._config_file = ConfigFile(config_path(path))
         self._settings = load_settings(path)
         warm_up()
         self._notifier = Notifier()
         self._problems = Problems()
         self._started_at = now()
         self._wake = Wake()
-        self._stopping = False
-        self._reload_asked = False
-        self._dying: list[threading.Thread | None] = []
-        self._config_trouble: dict[str, str] = {}
+        # Twice within the time after which systemd would take the silence for death, see sd_watchdog_enabled(3).
+        self._check_seconds = min(CHECK_SECONDS, self._notifier.watchdog_seconds / 2 or CHECK_SECONDS)
+        # What is open for the present configuration; `None` while there is none, and while directories are missing.
         self._directories: DirectoryWatcher | None = None
         self._context: Context | None = None
         self._passes: Passes | None = None
-        # Twice within the time after which systemd would take the silence for death, see sd_watchdog_enabled(3).
-        self._check_seconds = min(CHECK_SECONDS, self._notifier.watchdog_seconds / 2 or CHECK_SECONDS)
-        self._checked = 0.0
+        # What the loop knows from one turn to the next:
+        #   _stopping         SIGTERM or SIGINT came
+        #   _reload_asked     SIGHUP came, and the configuration was not read since
+        #   _dead_threads     threads that a fault has ended, or is just ending
+        #   _more             the last pass left work that the next one goes on with at once
+        #   _had_problems     the last pass found problems, of whose end no event may tell
+        #   _checked_at       when the watches were last found good
+        #   _config_problems  why the configuration that stands in the file is not the one that holds, by problem code
+        self._stopping = False
+        self._reload_asked = False
+        self._dead_threads: list[threading.Thread | None] = []
         self._more = False
-        self._troubled = False
+        self._had_problems = False
+        self._checked_at = 0.0
+        self._config_problems: dict[str, str] = {}
+        # What outlives a context: the refusals counted, what the map answers for, and which members were seen.
         self._refused = 0
         self._published: Published | None = None
-        self._seen = OrphanMemory()
+        self._orphan_memory = OrphanMemory()
 
-    def once(self) -> Result:
+    def once(self) -> PassResult:
         """Make passes until nothing more is to be done at once, and give the last one's result.
 
         Raises:
@@ -147,9 +110,9 @@ class Service:
         threading.excepthook = self._on_dead_thread
         try:
             self._open()
-            self._say_started()
+            self._log_start()
             if self._passes is not None:
-                self._passes.announce(self._config_trouble)
+                self._passes.announce(self._config_problems)
             self._pass()
             self._notifier.ready()
             while not self._stopping:
@@ -163,22 +126,26 @@ class Service:
         self._stopping = True
         self._wake.nudge()
 
-    def _on_dead_thread(self, arguments: threading.ExceptHookArgs) -> None:
-        threading.__excepthook__(arguments)
-        # It is still alive while it says this itself, and nothing else tells of its end.
-        self._dying.append(arguments.thread)
-        # Nothing is heard through it any more; the pass is followed by a look at the threads.
-        self._wake.now()
-
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload_asked = True
+        # From here and not only when its turn comes: systemd waits for the end of what has begun when its own command
+        # for it (ExecReload=) is through.
+        self._notifier.reloading()
         self._wake.nudge()
 
+    def _on_dead_thread(self, arguments: threading.ExceptHookArgs) -> None:
+        threading.__excepthook__(arguments)
+        # It is still alive while it runs this, and nothing else reports its end.
+        self._dead_threads.append(arguments.thread)
+        # No event comes through it any more; after the pass the threads are checked.
+        self._wake.now()
+
     def _turn(self) -> None:
-        due = self._passes.due if self._passes else None
-        check = self._checked + self._check_seconds
-        timer = min(due, check) if due is not None else check
-        # What changed while the watches were set anew has told nobody.
+        """Wait until something is due, then read the configuration again, make a pass, and check the watches."""
+        pass_due = self._passes.due if self._passes else None
+        check_due = self._checked_at + self._check_seconds
+        timer = min(pass_due, check_due) if pass_due is not None else check_due
+        # No event tells of what changed while the watches were set anew.
         at_once = self._more or self._muted or self._config_file.changed()
         woken = at_once or self._wake.wait(timer, lambda: self._stopping or self._reload_asked)
         if self._stopping:
@@ -186,75 +153,76 @@ class Service:
         if self._reload_asked or self._config_file.changed():
             self._reload()
             woken = True
-        moment = time.monotonic()
-        if woken or (due is not None and due <= moment) or (check <= moment and self._look_wanted()):
+        present = time.monotonic()
+        pass_is_due = pass_due is not None and pass_due <= present
+        if woken or pass_is_due or (check_due <= present and self._check_needs_pass()):
             self._pass()
         self._check_watches()
-
-    def _look_wanted(self) -> bool:
-        # Not every end of trouble is an event, nor is every beginning of trouble with the queue itself.
-        if self._troubled or self._context is None:
-            return self._troubled
-        # The pass before may have asked long ago which group is the members'.
-        self._context.accounts.forget()
-        try:
-            return self._context.intake.directory.look()
-        except (OSError, StateError):
-            return True  # the pass tells of it, and tries again
-
-    @property
-    def _muted(self) -> bool:
-        return self._directories is not None and self._directories.muted
 
     def _pass(self) -> None:
         passes = self._passes
         if passes is None:
             return
-        # Before it is listened to again: what came in the meantime is told by nobody, and found by a look alone.
-        heard = self._wake.begin_pass() or self._muted
+        # Before the muted directories are watched again: no event tells of what came meanwhile, so it is scanned for.
+        scan = self._wake.begin_pass() or self._muted
         if self._directories is not None:
             self._directories.unmute(patient=self._more)
-        result = passes.run(self._config_trouble, look=heard or not self._more)
+        result = passes.run(self._config_problems, scan=scan or not self._more)
         self._wake.end_pass(result.changes)
         self._more = result.more
-        self._troubled = bool(result.problems)
+        self._had_problems = bool(result.problems)
+
+    @property
+    def _muted(self) -> bool:
+        return self._directories is not None and self._directories.muted
+
+    def _check_needs_pass(self) -> bool:
+        # The end of a problem is not always an event, nor is the beginning of one with the queue directory.
+        if self._had_problems or self._context is None:
+            return self._had_problems
+        # The pass before may have asked long ago which group is the members'.
+        self._context.accounts.forget()
+        try:
+            return self._context.intake.directory.look()
+        except (OSError, StateError):
+            return True  # the pass reports it, and tries again
 
     def _check_watches(self) -> None:
-        while self._dying:
-            if (thread := self._dying.pop()) is not None:
+        while self._dead_threads:
+            if (thread := self._dead_threads.pop()) is not None:
                 thread.join(DYING_SECONDS)
-        # In this order: the ears ask the queue who it is, which what is mounted over it may never answer.
+        # In this order: `broken` asks the queue for its identity, which what is mounted over it may never answer.
         try:
             replaced = self._context is not None and self._context.intake.directory.replaced()
         except (OSError, StateError):
-            # What lies over the queue is not known, so nothing is asked of it. A pass looks again, and tells of it.
-            self._troubled = True
+            # What lies over the queue is not known, so nothing is asked of it. A pass looks again, and reports it.
+            self._had_problems = True
         else:
             if self._directories is not None and (replaced or self._directories.broken()):
                 self._close_context()
                 self._open()
                 log.warning("A watched directory was replaced; watching was set up anew.")
                 self._pass()
-        self._checked = time.monotonic()
+        self._checked_at = time.monotonic()
         self._notifier.alive()
 
     def _open(self) -> None:
-        # The state is read only after the watches stand: what changes from then on is told.
+        # The state is read only after the watches stand: whatever changes from then on is an event.
         self._start_watching()
         if self._stopping:
             return
-        self._context = Context(self._settings, self._problems, self._notifier, self._started_at, self._seen)
+        self._context = Context(self._settings, self._problems, self._notifier, self._started_at, self._orphan_memory)
         self._context.intake.go_on_from(self._refused)
         if self._directories is not None:
             self._directories.pin()
         self._passes = Passes(self._context, self._wake.pending, self._published)
-        self._checked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     def _start_watching(self) -> None:
         _make_decisions(self._settings)
         if self._directories is not None:
             self._directories.stop()
-        given_up = time.monotonic() + MISSING_SECONDS
+        deadline = time.monotonic() + MISSING_SECONDS
         while not self._stopping:
             directories = self._directories = DirectoryWatcher(
                 watches_of(self._settings), pinned_directories_of(self._settings), self._wake
@@ -262,8 +230,8 @@ class Service:
             try:
                 directories.start()
             except FileNotFoundError as error:
-                if time.monotonic() >= given_up:
-                    raise WatchBrokenError(_DIRECTORY_MISSING.format(path=error)) from error
+                if time.monotonic() >= deadline:
+                    raise WatchBrokenError(_directory_missing(str(error))) from error
                 self._wake.begin_pass()
                 self._wake.wait(time.monotonic() + MISSING_INTERVAL, lambda: self._stopping)
             else:
@@ -274,25 +242,26 @@ class Service:
         self._notifier.reloading()
         before = self._settings
         try:
-            there_before = self._config_file.there
+            existed = self._config_file.exists
             self._config_file = ConfigFile(before.path)
             # Without a file the defaults hold, but one that vanishes is more likely being replaced just now.
-            settings = load_settings(before.path if there_before else self._path)
+            settings = load_settings(before.path if existed else self._path)
         except ConfigError as error:
-            message = " ".join(str(error).split("\n"))
-            self._config_trouble = {"config-invalid": _CONFIG_INVALID.format(error=message)}
+            self._config_problems = _config_invalid(" ".join(str(error).split("\n")))
         else:
-            self._config_trouble = {}
+            self._config_problems = {}
             try:
                 _refuse_missing(settings, self._wake)
                 self._reopen(settings)
-                self._say_started()
+                self._log_start()
             except (OSError, StateError, SecondWatcherError) as error:
-                self._config_trouble = {"config-invalid": _CONFIG_INVALID.format(error=f"{error_text(error)}.")}
+                self._config_problems = _config_invalid(f"{error_text(error)}.")
                 if self._settings is not before:
                     self._reopen(before)
         log.info("The configuration was read again.")
-        self._notifier.ready()
+        # Whoever asked meanwhile is answered by the reload that follows.
+        if not self._reload_asked:
+            self._notifier.ready()
 
     def _reopen(self, settings: Settings) -> None:
         self._close_context()
@@ -300,19 +269,16 @@ class Service:
             self._published = None
         if settings.config.group != self._settings.config.group:
             # Who was a member of another group has not left this one.
-            self._seen.forget()
+            self._orphan_memory.forget()
         self._settings = settings
         self._open()
 
-    def _say_started(self) -> None:
+    def _log_start(self) -> None:
         config = self._settings.config
+        publishing = "on" if config.enabled else "off"
         log.info(
-            "Started: version {version}, {backend}, publishing is {switch}, state in {state_dir}.".format(
-                version=installed_version(),
-                backend=config.backend,
-                switch="on" if config.enabled else "off",
-                state_dir=config.state_dir,
-            )
+            f"Started: version {installed_version()}, {config.backend}, publishing is {publishing}, state in "
+            f"{config.state_dir}."
         )
         if config.auto_sync_on_approve is not None:
             log.warning(
@@ -335,6 +301,62 @@ class Service:
         self._problems.rate_limit.close()
 
 
+class ConfigFile:
+    """The file *path* as it is now. Made before it is read, so that what changes meanwhile is a change.
+
+    A signature alone does not do while the file is young: two changes in one tick of the clock have the same. So the
+    contents are kept besides, until the file has been left alone.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._signature = self._present_signature()
+        self._data = self._read() if self._young() else None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there was such a file."""
+        return self._signature is not None
+
+    def changed(self) -> bool:
+        """Whether it is another now."""
+        if self._present_signature() != self._signature:
+            return True
+        if self._data is None:
+            return False
+        same = self._read() == self._data
+        if same and not self._young():
+            self._data = None
+        return not same
+
+    def _young(self) -> bool:
+        return self._signature is not None and just_changed(self._signature.mtime_ns)
+
+    def _present_signature(self) -> Signature | None:
+        try:
+            return signature_of(os.stat(self._path))
+        except OSError:
+            return None
+
+    def _read(self) -> bytes:
+        try:
+            return read_plain(self._path, SIZE_LIMIT).data
+        except (OSError, ExpectedError):
+            # Whoever loads it says why.
+            return b""
+
+
+def _config_invalid(error: str) -> dict[str, str]:
+    message = N_("The configuration was changed to something that cannot be used; the earlier one still holds. {error}")
+    return {"config-invalid": message.format(error=error)}
+
+
+def _directory_missing(path: str) -> str:
+    return N_(
+        "The directory {path} is not there. Make it with the owner and mode that the administrator's guide tells."
+    ).format(path=path)
+
+
 def _map_of(settings: Settings) -> tuple[object, ...]:
     config = settings.config
     return config.enabled, config.map_name, config.database, settings.registry
@@ -347,7 +369,7 @@ def _refuse_missing(settings: Settings, wake: Wake) -> None:
     if not os.path.isdir(above):
         missing.append(above)
     if missing:
-        raise StateError(_DIRECTORY_MISSING.format(path=missing[0]))
+        raise StateError(_directory_missing(missing[0]))
 
 
 def _make_decisions(settings: Settings) -> None:

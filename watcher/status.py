@@ -38,7 +38,7 @@ class Problems:
 
     def update(self, found: dict[str, str]) -> list[Problem]:
         """Take the problems of a pass, their words by code, and give them with their beginnings."""
-        self.rate_limit.settle()
+        self.rate_limit.flush()
         for code in self._known.keys() - found.keys():
             self._say(logging.INFO, code, "No longer a problem: {code}.")
         now_known: dict[str, Problem] = {}

@@ -204,7 +204,7 @@ class _RequestTaker:
             return "left"
         self.records.add(record, self._accounts.gid)
         self.records.prune_refused(record.username)
-        self.records.settle()
+        self.records.sync()
         # Only now that the record is durable: after a kill in between, the same file makes the same id.
         self._remove(directory, judgement)
         return "pending" if record.status == "pending" else "refused"

@@ -29,6 +29,7 @@ from watcher import incomplete
 from watcher.main import command
 from watcher.publish import plan
 
+from ..support import reasons
 from .markdown import PAGES, ROOT, anchors, code, fences, indented, links, read, section, table, tables
 
 ADMINISTRATOR = read("docs/administrator-guide.md")
@@ -293,9 +294,20 @@ def test_the_files_protocol_explains_every_field(heading: str, kind: type[msgspe
     assert sorted(found) == sorted(field.name for field in msgspec.structs.fields(kind))
 
 
+def test_the_files_protocol_explains_every_field_of_a_failed_decision() -> None:
+    found = [name for row in tables(section(PROTOCOL, "Markers"))[1] for name in code(row[0])]
+    assert found == [field.name for field in msgspec.structs.fields(FailedDecision)]
+
+
+def test_the_files_protocol_explains_every_reason_code_and_no_other() -> None:
+    rows = [row for each in tables(section(PROTOCOL, "Reason codes")) for row in each]
+    found = [name for row in rows for name in code(row[0])]
+    assert sorted(found) == sorted(reasons.sentences())
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in found)
+
+
 def test_the_files_protocol_has_the_sizes_patterns_and_times_of_the_code() -> None:
     assert PROTOCOL.count(queue_file.FILE_NAME.pattern) == 2
-    assert decision.NAME.pattern == queue_file.FILE_NAME.pattern
     assert f"^{names.USERNAME.pattern}$" in PROTOCOL
     assert queue_file.SIZE_LIMIT == decision.SIZE_LIMIT == 16 * 1024
     assert f"({queue_file.SIZE_LIMIT} octets)" in PROTOCOL

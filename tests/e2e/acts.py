@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from ..support import reasons
 from ..support.layout import put
 from ..support.site import Record, Site
 from ..support.waiting import wait_for
@@ -86,6 +87,7 @@ def failure(site: Site, decision_id: str) -> Record:
     assert found["decision_id"] == decision_id
     status = (site.paths.decisions / "failed" / f"{decision_id}.json").stat()
     assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, 0)
+    reasons.check(found)
     return found
 
 

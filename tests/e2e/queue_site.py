@@ -5,6 +5,7 @@ import os
 import stat
 from pathlib import Path
 
+from ..support import reasons
 from ..support.accounts import Account
 from ..support.site import Record, Site
 from ..support.waiting import wait_for
@@ -40,6 +41,7 @@ def refusal(site: Site, owner: str, file: Path, *, shown: str | None = None) -> 
     assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o640, 0, site.accounts.gid)
     for other in ("pending", "approved", "rejected", "cancelled"):
         assert not (site.paths.requests / other / path.name).exists()
+    reasons.check(record)
     return record
 
 

@@ -63,6 +63,7 @@ def test_a_request_under_the_same_name_closes_that_of_the_former_account(site: S
         "decided_at": closed["decided_at"],
         "decided_by": "watcher",
         "reason": "The account that asked for this is no more; its name belongs to somebody else now.",
+        "reason_code": "account-changed",
     }
 
 

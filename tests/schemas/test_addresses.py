@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.addresses import ADDRESS_BYTES, DESTINATION_ROW, DestinationRefusedError, check_destination
+from tests.support import reasons
 
 DOMAIN = "runv.club"
 
@@ -120,6 +121,7 @@ def test_any_other_address_is_refused_with_a_sentence_that_says_why(text: str, s
         check_destination(text, DOMAIN)
     assert sentence in str(refusal.value)
     assert str(refusal.value).isprintable()
+    reasons.check({"reason": refusal.value.reason.text, "reason_code": refusal.value.reason.code})
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from schemas.decision import NAME, Decision, marker_name, parse_decision
+from schemas.decision import Decision, marker_name, parse_decision
 from schemas.json_records import NotJsonError, ShapeError, to_json
+from schemas.queue_file import FILE_NAME
 
 SEEN = {"username": "pablo", "request_id": "20260519T205518.123456Z-pablo-0123456789", "destination": "p@example.org"}
 SHA = "0123456789abcdef" * 4
@@ -69,7 +70,7 @@ def test_every_marker_gets_a_name_of_its_own_that_the_watcher_takes() -> None:
     about_pablo, sync = Decision(decision="revoke", username="pablo"), Decision(decision="sync")
     names = [marker_name(about_pablo) for _ in range(100)]
     assert len(set(names)) == 100
-    assert all(NAME.fullmatch(name) and "-pablo-" in name for name in names)
+    assert all(FILE_NAME.fullmatch(name) and "-pablo-" in name for name in names)
     assert "-sync-" in marker_name(sync)
     earlier, later = marker_name(sync), marker_name(sync)
     assert earlier.partition("-")[0] <= later.partition("-")[0]

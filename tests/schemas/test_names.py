@@ -29,12 +29,14 @@ def test_any_other_name_is_refused_with_the_rule(name: str) -> None:
     with pytest.raises(NameRefusedError, match="a lower-case letter followed by 1 to 31") as refusal:
         check_username(name)
     assert str(refusal.value).isprintable()
+    assert refusal.value.reason == ("name-form", str(refusal.value))
 
 
 @pytest.mark.parametrize("name", sorted({*RFC_2142.split(), *OUR_OWN.split()}))
 def test_a_name_that_speaks_for_the_server_is_reserved(name: str) -> None:
-    with pytest.raises(NameRefusedError, match=rf"The name {name} is reserved for the server itself"):
+    with pytest.raises(NameRefusedError, match=rf"The name {name} is reserved for the server itself") as refusal:
         check_username(name)
+    assert refusal.value.reason == ("name-reserved", str(refusal.value))
 
 
 def test_the_configs_own_list_adds_to_the_reserved_names_whatever_its_case() -> None:

@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_one_that_stays_as_it_is_has_not_changed(path: Path) -> None:
     file = ConfigFile(str(path))
-    assert (file.there, file.changed(), file.changed()) == (True, False, False)
+    assert (file.exists, file.changed(), file.changed()) == (True, False, False)
 
 
 def test_another_change_in_the_same_tick_of_the_clock_is_a_change(path: Path) -> None:
@@ -46,6 +46,6 @@ def test_one_that_comes_or_goes_has_changed(path: Path) -> None:
     path.unlink()
     assert file.changed()
     file = ConfigFile(str(path))
-    assert (file.there, file.changed()) == (False, False)
+    assert (file.exists, file.changed()) == (False, False)
     path.write_bytes(FIRST)
     assert file.changed()

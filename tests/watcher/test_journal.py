@@ -71,11 +71,11 @@ def test_what_watchdog_says_of_its_own_threads_is_not_told() -> None:
     """In a process of its own: pytest listens to every logger."""
     script = """
 import logging
-from watcher import logbook
-logbook.set_up()
+from watcher import systemd
+systemd.set_up()
 logging.getLogger("watchdog.observers.inotify").error("called when the thread is inactive")
-logging.getLogger("runv.ears").error("told")
+logging.getLogger("runv.watcher").error("logged")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr.endswith("told\n")
+    assert done.stderr.endswith("logged\n")
     assert done.stderr.count("\n") == 1

@@ -13,7 +13,7 @@ from schemas.names import NameRefusedError, check_username
 from schemas.status import Status, read_status
 from watcher import orphans
 from watcher.context import Context, SecondWatcherError
-from watcher.passes import Passes, Result
+from watcher.passes import Passes, PassResult
 from watcher.status import Problems
 from watcher.systemd import Notifier
 
@@ -75,10 +75,10 @@ class House(Server):
         if self.context is not None:
             self.context.close()
 
-    def run(self) -> Result:
+    def run(self) -> PassResult:
         return self.passes.run({})
 
-    def settle(self) -> Result:
+    def settle(self) -> PassResult:
         """Make passes until nothing more is to be done at once."""
         for _ in range(100):
             result = self.run()
@@ -144,7 +144,7 @@ def test_a_pass_that_finds_nothing_new_changes_nothing(house: House) -> None:
     # Looking is no change: the time of the last access is left out.
     changes = [(path, path.lstat()[:7], path.lstat()[8:]) for path in house.paths.root.rglob("*")]
     for _ in range(3):
-        assert house.run() == Result()
+        assert house.run() == PassResult()
     assert [(path, path.lstat()[:7], path.lstat()[8:]) for path in house.paths.root.rglob("*")] == changes
 
 
@@ -238,7 +238,7 @@ def test_what_was_due_when_a_pass_began_keeps_no_core_busy_though_it_could_not_b
     house.run()
     due = house.passes.due
     assert due is not None
-    house.context.intake.settling._clock = house.passes._clock = lambda: due + 0.001  # type: ignore[union-attr]
+    house.context.intake.incomplete._clock = house.passes._clock = lambda: due + 0.001  # type: ignore[union-attr]
     house.run()
     # Refused, but the log cannot tell of it: that is for the retry, and not for this very moment.
     assert set(house.problems()) == {"state-unwritable"}

@@ -39,11 +39,11 @@ def test_the_first_is_told_at_once_and_what_follows_within_a_minute_in_one_line(
     for number in range(30):
         clock.pass_by(1)
         refuse(rate_limit, "pablo", 2, name=str(number))
-        rate_limit.settle()
+        rate_limit.flush()
     assert caplog.messages == ["pablo: 1"]
     assert rate_limit.next_due == clock() + 30
     clock.pass_by(30)
-    rate_limit.settle()
+    rate_limit.flush()
     assert caplog.messages == ["pablo: 1", "pablo: 60 more, up to 29"]
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
@@ -54,7 +54,7 @@ def test_a_flood_that_goes_on_is_told_of_once_a_minute(
     for _ in range(600):
         refuse(rate_limit, "pablo", 100)
         clock.pass_by(1)
-        rate_limit.settle()
+        rate_limit.flush()
     assert len(caplog.messages) == 11
     rate_limit.close()
     found = [int(line.split()[1]) for line in caplog.messages]
@@ -70,10 +70,10 @@ def test_nothing_is_due_while_nothing_was_counted_and_nothing_is_kept_for_ever(
     refuse(rate_limit, "pablo")
     assert rate_limit.next_due is not None
     clock.pass_by(60)
-    rate_limit.settle()
+    rate_limit.flush()
     assert rate_limit.next_due is None
     clock.pass_by(60)
-    rate_limit.settle()
+    rate_limit.flush()
     assert rate_limit._told == {}
     refuse(rate_limit, "pablo")
     assert caplog.messages == ["pablo: 1", "pablo: 1 more, up to a", "pablo: 1"]
@@ -86,7 +86,7 @@ def test_each_owner_is_told_of_by_themselves(
         refuse(rate_limit, owner)
     assert caplog.messages == ["pablo: 1", "maria: 1"]
     clock.pass_by(60)
-    rate_limit.settle()
+    rate_limit.flush()
     assert caplog.messages[2:] == ["pablo: 2 more, up to a", "maria: 1 more, up to a"]
 
 

@@ -76,7 +76,7 @@ def test_a_closed_record_has_moved_to_the_folder_of_its_status(server: Server) -
     record = record_of()
     server.records.add(record, server.people.gid)
     server.records.close_pending(closed(record, "approved"), server.people.gid)
-    server.records.settle()
+    server.records.sync()
     assert places(server, record) == ["approved"]
     assert server.records.pending == {}
     assert [found["status"] for found in server.found("approved")] == ["approved"]
@@ -106,7 +106,7 @@ def test_what_a_kill_left_half_written_is_removed_at_the_next_start(server: Serv
 def test_a_record_that_somebody_else_changed_is_read_again(server: Server) -> None:
     first, second = record_of(1), record_of(2, "maria")
     server.records.add(first, server.people.gid)
-    server.records.settle()
+    server.records.sync()
     path = server.paths.requests / "pending" / f"{second.request_id}.json"
     path.write_bytes(to_json(second))
     server.records.refresh()
@@ -180,7 +180,7 @@ def test_of_one_members_cancelled_records_the_newest_are_kept(server: Server, mo
         pending = record_of(second, username)
         server.records.add(pending, server.people.gid)
         server.records.close_pending(closed(pending, "cancelled"), server.people.gid)
-        server.records.settle()
+        server.records.sync()
 
     cancel(0, "maria")
     for second in range(22):
@@ -188,7 +188,7 @@ def test_of_one_members_cancelled_records_the_newest_are_kept(server: Server, mo
     server.restart()
     assert len(server.found("cancelled")) == 23
     server.records.add(record_of(22, status="cancelled", action="cancel"), server.people.gid)
-    server.records.settle()
+    server.records.sync()
     assert len(server.found("cancelled")) == 21
     kept = [record["request_id"] for record in server.found("cancelled") if record["username"] == "pablo"]
     assert kept == [record_of(second).request_id for second in range(3, 23)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.passes import Passes, Result
+from watcher.passes import Passes, PassResult
 from watcher.service import Service
 from watcher.watch import DirectoryWatcher, Watch
 
@@ -13,14 +13,14 @@ from .server import Server
 
 
 class Recorder(Passes):
-    """Passes that find a backlog each time, and remember whether they were to look for anything new."""
+    """Passes that find a backlog each time, and remember whether they were to scan for anything new."""
 
     def __init__(self) -> None:
-        self.looks: list[bool] = []
+        self.scans: list[bool] = []
 
-    def run(self, problems: dict[str, str], *, look: bool = True) -> Result:
-        self.looks.append(look)
-        return Result(problems=problems, more=True)
+    def run(self, problems: dict[str, str], *, scan: bool = True) -> PassResult:
+        self.scans.append(scan)
+        return PassResult(problems=problems, more=True)
 
 
 @pytest.fixture
@@ -62,4 +62,4 @@ def test_the_pass_that_listens_again_after_a_storm_looks_for_what_nobody_told(
     assert not directories.muted
     service._pass()
 
-    assert passes.looks == [True, True, True, False]
+    assert passes.scans == [True, True, True, False]

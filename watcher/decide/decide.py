@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.config import Settings
 from schemas.errors import RegistryError
+from schemas.reason import Reason
 from schemas.registry import Draft, Entry, Registry
 from schemas.text import N_, printable
 from watcher import audit
@@ -46,15 +47,29 @@ class DecisionResult:
 
 @dataclass
 class _Outcome:
+    """What each of a pass's decisions and active cancels comes to.
+
+    Attributes:
+        applied: decisions that hold, those that held before included.
+        failed: decisions that cannot be applied, and why.
+        cancelled: active cancels that hold.
+        refused: active cancels that had nothing to switch off.
+        repeats: the ids of those that the registry had already, so that the audit log cannot say what it was before.
+    """
+
     applied: list[tuple[Marker, Applied]] = field(default_factory=list)
-    failed: list[tuple[Marker, str]] = field(default_factory=list)
+    failed: list[tuple[Marker, Reason]] = field(default_factory=list)
     cancelled: list[Judgement] = field(default_factory=list)
     refused: list[Judgement] = field(default_factory=list)
     repeats: set[str] = field(default_factory=set)
 
 
 class Decide:
-    """Applies the decisions of a pass."""
+    """Applies the decisions of a pass.
+
+    In this order, so that a kill between any two writes leaves something that the next start recognises: what failed is
+    kept, the registry is written, the requests are closed, and the audit log's lines are added.
+    """
 
     def __init__(
         self,
@@ -87,26 +102,23 @@ class Decide:
         if not markers and not cancels:
             return DecisionResult(self._registry.current())
         syncs = [marker for marker in markers if marker.decision.decision == "sync"]
-        rest = [marker for marker in markers if marker.decision.decision != "sync"]
-        registry = self._change(rest, cancels) if rest or cancels else self._registry.current()
-        decided = DecisionResult(registry, spent=rest, answered=cancels, handled=len(rest) + len(cancels))
+        others = [marker for marker in markers if marker.decision.decision != "sync"]
+        registry = self._change(others, cancels) if others or cancels else self._registry.current()
+        result = DecisionResult(registry, spent=others, answered=cancels, handled=len(others) + len(cancels))
         for marker in syncs:
             outdated = marker.decision.force and marker.decision.registry_sha256 != registry.sha256
             if outdated or self._markers.failed_before(marker) is not None:
-                self._markers.fail(
-                    marker,
-                    N_(
-                        "The registry changed since the forced sync was asked for. Look at "
-                        "`runv-admin-email-alias sync --dry-run` and repeat `runv-admin-email-alias "
-                        "sync --force`."
-                    ),
+                message = N_(
+                    "The registry changed since the forced sync was asked for. Look at "
+                    "`runv-admin-email-alias sync --dry-run` and repeat `runv-admin-email-alias sync --force`."
                 )
-                decided.spent.append(marker)
+                self._markers.fail(marker, Reason("registry-changed", message))
+                result.spent.append(marker)
             elif marker.decision.force:
-                decided.force.append(marker)
+                result.force.append(marker)
             else:
-                decided.spent.append(marker)
-        return decided
+                result.spent.append(marker)
+        return result
 
     def finish_interrupted(self, markers: list[Marker]) -> None:
         """Close the requests of approvals that reached the registry, but no further, before the process ended.
@@ -117,84 +129,90 @@ class Decide:
             RegistryError, StateError, OSError: as `apply`.
         """
         markers = [marker for marker in markers if self._markers.failed_before(marker) is None]
-        halves = [marker for marker in markers if marker.decision.decision == "approve"]
-        if not halves:
+        approvals = [marker for marker in markers if marker.decision.decision == "approve"]
+        if not approvals:
             return
-        settled = _settled(self._registry.current().entries, markers)
-        for marker in halves:
+        in_registry = _in_registry(self._registry.current().entries, markers)
+        for marker in approvals:
             record = self._records.pending.get(marker.decision.username or "")
-            if marker.id in settled and record is not None and record.request_id == marker.decision.request_id:
+            if marker.id in in_registry and record is not None and record.request_id == marker.decision.request_id:
                 self._records.close_pending(closed(record, "approved", marker), self._accounts.gid)
-        self._records.settle()
+        self._records.sync()
 
     def _change(self, markers: list[Marker], cancels: list[Judgement]) -> Registry:
         with self._registry.lock():
             registry = before = self._registry.current()
             draft = Draft(registry, self._registry.path)
-            outcome = self._lay_over(registry, draft, markers, cancels)
-            self._turn_down(outcome)
+            outcome = self._apply_to(draft, registry, markers, cancels)
+            self._keep_failed(outcome)
             if draft.changed:
                 registry = draft.finish()
                 self._registry.write(registry, self._accounts.gid)
-        self._close(outcome)
-        self._write_down(outcome, before, registry)
+        self._close_requests(outcome)
+        _log_applied(outcome)
+        self._add_to_audit(outcome, before, registry)
         return registry
 
-    def _lay_over(self, registry: Registry, draft: Draft, markers: list[Marker], cancels: list[Judgement]) -> _Outcome:
+    def _apply_to(self, draft: Draft, registry: Registry, markers: list[Marker], cancels: list[Judgement]) -> _Outcome:
         outcome = _Outcome()
-        failed = {
-            marker.id: reason for marker in markers if (reason := self._markers.failed_before(marker)) is not None
-        }
-        outcome.failed += [(marker, failed[marker.id]) for marker in markers if marker.id in failed]
-        steps = _in_order([marker for marker in markers if marker.id not in failed], cancels)
-        settled = _settled(registry.entries, steps)
+        fresh: list[Marker] = []
+        for marker in markers:
+            reason = self._markers.failed_before(marker)
+            if reason is None:
+                fresh.append(marker)
+            else:
+                outcome.failed.append((marker, reason))
+        steps = _in_order(fresh, cancels)
+        in_registry = _in_registry(registry.entries, steps)
         pending = dict(self._records.pending)
         for step in steps:
             if isinstance(step, Judgement):
-                record = step.record
-                if record is not None and record.request_id in settled:
-                    outcome.repeats.add(record.request_id)
-                done = record is not None and (record.request_id in settled or cancel_active(record, draft))
-                (outcome.cancelled if done else outcome.refused).append(step)
+                _apply_cancel(step, draft, outcome, in_registry)
                 continue
             try:
-                applied = self._rules.apply(step, draft, pending, settled=step.id in settled)
-            except (DecisionFailedError, RegistryError) as error:
-                outcome.failed.append((step, str(error)))
+                applied = self._rules.apply(step, draft, pending, in_registry=step.id in in_registry)
+            except DecisionFailedError as error:
+                outcome.failed.append((step, error.reason))
                 continue
-            if applied.told is None or step.id in settled:
+            except RegistryError as error:
+                outcome.failed.append((step, Reason("bad-entry", str(error))))
+                continue
+            if applied.log_line is None or step.id in in_registry:
                 outcome.repeats.add(step.id)
             if applied.closes is not None:
                 del pending[applied.closes.username]
             outcome.applied.append((step, applied))
         return outcome
 
-    def _turn_down(self, outcome: _Outcome) -> None:
+    def _keep_failed(self, outcome: _Outcome) -> None:
         # Before the registry is written: after a kill its entry names the last of a member's decisions, and of those
-        # before it only these records tell which were not applied.
+        # before it only these records say which were not applied.
         for marker, reason in outcome.failed:
             self._markers.fail(marker, reason)
         for judgement in outcome.refused:
             if judgement.record is not None:
-                reason = N_("There is no active alias to switch off.")
+                refused = Reason("no-active-alias", N_("There is no active alias to switch off."))
                 record = msgspec.structs.replace(
-                    judgement.record, status="refused", reason=reason, decided_by="watcher"
+                    judgement.record,
+                    status="refused",
+                    reason=refused.text,
+                    reason_code=refused.code,
+                    decided_by="watcher",
                 )
-                self._intake.refuse(replace(judgement, record=record, refused=reason))
+                self._intake.refuse(replace(judgement, record=record, refused=refused))
         if outcome.refused:
-            self._records.settle()
+            self._records.sync()
 
-    def _close(self, outcome: _Outcome) -> None:
+    def _close_requests(self, outcome: _Outcome) -> None:
         gid = self._accounts.gid
-        for _, applied in outcome.applied:
+        for _marker, applied in outcome.applied:
             if applied.closes is not None:
                 self._records.close_pending(applied.closes, gid)
         for judgement in outcome.cancelled:
             if judgement.record is not None:
                 self._records.add(judgement.record, gid)
-        self._tell(outcome)
 
-    def _write_down(self, outcome: _Outcome, before: Registry, after: Registry) -> None:
+    def _add_to_audit(self, outcome: _Outcome, before: Registry, after: Registry) -> None:
         def known_before(identifier: str) -> str | None:
             return None if identifier in outcome.repeats else before.sha256
 
@@ -210,28 +228,37 @@ class Decide:
             if (record := judgement.record) is not None:
                 self._audit.add(audit.of_active_cancel(record, known_before(record.request_id), after))
 
-    def _tell(self, outcome: _Outcome) -> None:
-        for _, applied in outcome.applied:
-            if applied.told is not None:
-                log.info(printable(applied.told, 1000))
-        for judgement in outcome.cancelled:
-            if judgement.record is not None:
-                log.info(f"Cancel {judgement.record.request_id} for {judgement.record.alias} is done.")
+
+def _apply_cancel(cancel: Judgement, draft: Draft, outcome: _Outcome, in_registry: set[str]) -> None:
+    record = cancel.record
+    if record is not None and record.request_id in in_registry:
+        outcome.repeats.add(record.request_id)
+    done = record is not None and (record.request_id in in_registry or cancel_active(record, draft))
+    (outcome.cancelled if done else outcome.refused).append(cancel)
+
+
+def _log_applied(outcome: _Outcome) -> None:
+    for _marker, applied in outcome.applied:
+        if applied.log_line is not None:
+            log.info(printable(applied.log_line, 1000))
+    for judgement in outcome.cancelled:
+        if judgement.record is not None:
+            log.info(f"Cancel {judgement.record.request_id} for {judgement.record.alias} is done.")
 
 
 def _in_order(markers: Iterable[Marker], cancels: Iterable[Judgement]) -> list[Marker | Judgement]:
     steps: list[tuple[int, str, Marker | Judgement]] = [(marker.mtime_ns, marker.name, marker) for marker in markers]
     steps += [(judgement.item.mtime_ns, judgement.item.name, judgement) for judgement in cancels]
-    return [step for _, _, step in sorted(steps, key=lambda step: step[:2])]
+    return [step for _mtime_ns, _name, step in sorted(steps, key=lambda step: step[:2])]
 
 
-def _settled(entries: Mapping[str, Entry], steps: Iterable[Marker | Judgement]) -> set[str]:
+def _in_registry(entries: Mapping[str, Entry], steps: Iterable[Marker | Judgement]) -> set[str]:
     """The ids of those *steps* that the registry has already: the one that an entry names, and those before it.
 
     A kill, or a status that cannot be written, leaves markers behind that were applied. Of two about one member the
     entry names the later; to apply the earlier one again would undo it.
     """
-    settled: set[str] = set()
+    found: set[str] = set()
     earlier: dict[str, list[str]] = {}
     for step in steps:
         if isinstance(step, Marker):
@@ -243,5 +270,5 @@ def _settled(entries: Mapping[str, Entry], steps: Iterable[Marker | Judgement]) 
         earlier.setdefault(username, []).append(identifier)
         entry = entries.get(username)
         if entry is not None and entry.updated_by == identifier:
-            settled.update(earlier[username])
-    return settled
+            found.update(earlier[username])
+    return found

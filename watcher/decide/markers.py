@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schemas.decision import NAME, SIZE_LIMIT, Decision, FailedDecision, parse_decision
+from msgspec import UNSET
+
+from schemas.decision import SIZE_LIMIT, Decision, FailedDecision, parse_decision
 from schemas.errors import ExpectedError, error_text
 from schemas.fs.directory import Directory, signature_of
 from schemas.json_records import NotJsonError, ShapeError, parse_record, to_json
+from schemas.queue_file import FILE_NAME
+from schemas.reason import Reason
 from schemas.text import N_, printable
 from schemas.times import now
 from watcher import audit
@@ -106,44 +110,40 @@ class Markers:
         status = self._directory.status(name)
         if status is None or stat.S_ISDIR(status.st_mode) or self.incomplete.waits(name, signature_of(status)):
             return None
-        data = b""
         try:
             found = self._directory.read(name, SIZE_LIMIT)
-            data = found.data
-            if not NAME.fullmatch(name):
-                raise ShapeError(
-                    N_("The marker's name was not accepted: letters, digits, '.', '_', '-' and '.json' were expected.")
-                )
-            if found.status.st_uid not in {0, os.geteuid()}:
-                raise ShapeError(
-                    N_(
-                        "The marker belongs to uid {uid}; only root decides. Look how it came into a "
-                        "directory of mode 0700."
-                    ).format(uid=found.status.st_uid)
-                )
-            status = found.status
-            return Marker(name, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, parse_decision(data))
         except FileNotFoundError:
             return None
-        except NotJsonError as error:
-            if self.incomplete.expired(name, signature_of(found.status)):
-                self._set_aside(name, status, str(error), printable(data, _SHOWN_BYTES))
-        except ShapeError as error:
-            self._set_aside(name, status, str(error), printable(data, _SHOWN_BYTES))
         except ExpectedError as error:
             # What is wrong with the file itself; a disk or a limit in the way says nothing against the decision.
-            self._set_aside(name, status, N_("The marker cannot be read: {error}.").format(error=error_text(error)), "")
+            message = N_("The marker cannot be read: {error}.").format(error=error_text(error))
+            self._set_aside(name, status, Reason("marker-unreadable", message))
+            return None
+        status = found.status
+        reason = _not_acceptable(name, status)
+        if reason is None:
+            try:
+                decision = parse_decision(found.data)
+            except NotJsonError as error:
+                if not self.incomplete.expired(name, signature_of(status)):
+                    return None
+                reason = Reason("marker-not-json", str(error))
+            except ShapeError as error:
+                reason = Reason("marker-bad-shape", str(error))
+            else:
+                return Marker(name, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, decision)
+        self._set_aside(name, status, reason, printable(found.data, _SHOWN_BYTES))
         return None
 
-    def fail(self, marker: Marker, reason: str) -> None:
+    def fail(self, marker: Marker, reason: Reason) -> None:
         """Keep *marker* in `failed/` with the reason. The marker itself stays until `remove`."""
         self._keep(marker.name, marker.id, reason, marker.decision)
-        self._audit.add(audit.of_failure(marker.id, marker.decision, reason))
+        self._audit.add(audit.of_failure(marker.id, marker.decision, reason.text))
 
-    def failed_before(self, marker: Marker) -> str | None:
+    def failed_before(self, marker: Marker) -> Reason | None:
         """Why *marker*, this very file, was kept in `failed/` before the process was killed; `None` where it was not.
 
-        What failed stays failed, though by now it could be applied: whoever decided was told, or will be.
+        What failed stays failed, though by now it could be applied: whoever decided has read that it failed, or will.
         """
         status = self._failed.status(marker.name)
         if status is None or status.st_mtime_ns < marker.ctime_ns:
@@ -152,25 +152,43 @@ class Markers:
             kept = parse_record(self._failed.read(marker.name, _KEPT_LIMIT).data, FailedDecision)
         except (OSError, ExpectedError, NotJsonError, ShapeError):
             return None
-        return kept.reason if kept.marker == marker.decision else None
+        return Reason(str(kept.reason_code or ""), kept.reason) if kept.marker == marker.decision else None
 
-    def _set_aside(self, name: str, status: os.stat_result, reason: str, contents: str) -> None:
+    def _set_aside(self, name: str, status: os.stat_result, reason: Reason, contents: str = "") -> None:
         # The same each time, or one that is set aside again after a kill would be kept twice.
-        kept_as = name if NAME.fullmatch(name) else f"unnamed-{status.st_mtime_ns}-{status.st_ino}.json"
+        kept_as = name if FILE_NAME.fullmatch(name) else f"unnamed-{status.st_mtime_ns}-{status.st_ino}.json"
         identifier = printable(name.removesuffix(".json"))
         self._keep(kept_as, identifier, reason, contents)
-        self._audit.add(audit.of_foreign_marker(identifier, reason))
+        self._audit.add(audit.of_foreign_marker(identifier, reason.text))
         self._audit.flush()
         self._directory.remove(name)
 
-    def _keep(self, name: str, identifier: str, reason: str, marker: Decision | str) -> None:
-        record = FailedDecision(decision_id=identifier, reason=reason, failed_at=now(), marker=marker)
+    def _keep(self, name: str, identifier: str, reason: Reason, marker: Decision | str) -> None:
+        record = FailedDecision(
+            decision_id=identifier,
+            reason=reason.text,
+            reason_code=reason.code or UNSET,
+            failed_at=now(),
+            marker=marker,
+        )
         # A copy, never a rename: after a rename out of a watched directory its events come half a second late.
         self._failed.write(name, to_json(record), FAILED_MODE)
-        log.error(f"Decision {identifier} could not be applied: {reason}")
+        log.error(f"Decision {identifier} could not be applied: {reason.text}")
 
     def remove(self, marker: Marker) -> None:
-        """*marker* is dealt with and told of."""
+        """Remove *marker*, which is dealt with and in the status, unless another file has taken its name."""
         status = self._directory.status(marker.name)
         if status is not None and status.st_ino == marker.inode:
             self._directory.remove(marker.name)
+
+
+def _not_acceptable(name: str, status: os.stat_result) -> Reason | None:
+    if not FILE_NAME.fullmatch(name):
+        message = N_("The marker's name was not accepted: letters, digits, '.', '_', '-' and '.json' were expected.")
+        return Reason("marker-bad-name", message)
+    if status.st_uid not in {0, os.geteuid()}:
+        message = N_(
+            "The marker belongs to uid {uid}; only root decides. Look how it came into a directory of mode 0700."
+        ).format(uid=status.st_uid)
+        return Reason("marker-not-roots", message)
+    return None

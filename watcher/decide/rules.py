@@ -11,6 +11,7 @@ from schemas.addresses import DestinationRefusedError, check_destination
 from schemas.config import Settings
 from schemas.errors import ExpectedError
 from schemas.names import NameRefusedError, check_username
+from schemas.reason import Reason
 from schemas.registry import ACTIVE, Draft, Entry
 from schemas.request import Folder, RequestRecord
 from schemas.text import N_
@@ -21,7 +22,11 @@ from watcher.records import RecordStore
 
 
 class DecisionFailedError(ExpectedError):
-    """A decision cannot be applied; the message says why, for `failed/`."""
+    """A decision cannot be applied; *reason* says why, for `failed/`."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = Reason(code, text)
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,11 @@ class Applied:
 
     Attributes:
         closes: the request record as it should be from now on, if the decision closes one.
-        message: the line for the journal; `None` for a repeat.
+        log_line: what the journal says; `None` for a repeat.
     """
 
     closes: RequestRecord | None = None
-    told: str | None = None
+    log_line: str | None = None
 
 
 class Rules:
@@ -46,7 +51,7 @@ class Rules:
         self._accounts = accounts
 
     def apply(
-        self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord], *, settled: bool = False
+        self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord], *, in_registry: bool = False
     ) -> Applied:
         """Apply an approval, rejection or revocation. Doing it again changes nothing.
 
@@ -54,19 +59,21 @@ class Rules:
             marker: the decision.
             draft: the registry so far, which is changed.
             pending: the pending request of each member that has one, so far.
-            settled: the registry has what the decision does to it already, or what a later one made of that.
+            in_registry: the registry has what the decision does to it already, or what a later one made of that.
 
         Raises:
             DecisionFailedError: it cannot be applied; the draft is as it was.
             RegistryError: the entry would break the registry's schema; the draft is as it was.
         """
         if marker.decision.decision == "approve":
-            return self._approve(marker, draft, pending, settled=settled)
+            return self._approve(marker, draft, pending, in_registry=in_registry)
         if marker.decision.decision == "reject":
             return self._reject(marker, pending)
-        return Applied() if settled else self._revoke(marker, draft)
+        return Applied() if in_registry else self._revoke(marker, draft)
 
-    def _approve(self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord], *, settled: bool) -> Applied:
+    def _approve(
+        self, marker: Marker, draft: Draft, pending: Mapping[str, RequestRecord], *, in_registry: bool
+    ) -> Applied:
         decision = marker.decision
         username = decision.username or ""
         record = pending.get(username)
@@ -77,44 +84,45 @@ class Rules:
             if self._is_repeat(marker, username):
                 return Applied()
             raise DecisionFailedError(
+                "request-changed",
                 N_(
-                    "The request changed since it was shown: {seen_id} for {seen} was approved, and "
-                    "{id} for {destination} is pending. Look again with `runv-admin-email-alias "
-                    "pending`."
+                    "The request changed since it was shown: {seen_id} for {seen} was approved, and {id} for "
+                    "{destination} is pending. Look again with `runv-admin-email-alias pending`."
                 ).format(
                     seen_id=decision.request_id,
                     seen=decision.destination,
                     id=record.request_id,
                     destination=record.destination,
-                )
+                ),
             )
         destination = self._checked(record)
         entry = draft.get(username)
-        if not settled:
+        if not in_registry:
             draft.set(username, self._approved_entry(marker, record, destination, entry))
-        message = f"Decision {marker.id}: {decision.operator} approved {record.alias} -> {destination}."
-        return Applied(closed(record, "approved", marker), message)
+        log_line = f"Decision {marker.id}: {decision.operator} approved {record.alias} -> {destination}."
+        return Applied(closed(record, "approved", marker), log_line)
 
     def _checked(self, record: RequestRecord) -> str:
         account = self._accounts.of_name(record.username)
         if account is None or account.uid != record.uid:
             raise DecisionFailedError(
+                "account-gone",
                 N_(
                     "The account {username} that asked (uid {uid}) is no more, or its name belongs to another uid now."
-                ).format(username=record.username, uid=record.uid)
+                ).format(username=record.username, uid=record.uid),
             )
         if not account.member:
-            group = self._settings.config.group
             raise DecisionFailedError(
+                "no-longer-a-member",
                 N_("{username} is not a member of the group {group} any more.").format(
-                    username=record.username, group=group
-                )
+                    username=record.username, group=self._settings.config.group
+                ),
             )
         try:
             check_username(record.username, self._settings.config.reserved)
             return check_destination(record.destination or "", self._settings.domain)
         except (NameRefusedError, DestinationRefusedError) as error:
-            raise DecisionFailedError(str(error)) from error
+            raise DecisionFailedError(*error.reason) from error
 
     def _approved_entry(
         self, marker: Marker, record: RequestRecord, destination: str, entry: Entry | None
@@ -147,18 +155,22 @@ class Rules:
             return Applied()
         if decision.request_id not in {None, record.request_id}:
             raise DecisionFailedError(
+                "another-request",
                 N_(
                     "Another request of {username} is pending than the one that was rejected ({seen_id}). Look again."
-                ).format(username=username, seen_id=decision.request_id)
+                ).format(username=username, seen_id=decision.request_id),
             )
         asked = f"{record.alias} -> {record.destination}"
-        message = f"Decision {marker.id}: {decision.operator} rejected the request for {asked}."
-        return Applied(closed(record, "rejected", marker), message)
+        log_line = f"Decision {marker.id}: {decision.operator} rejected the request for {asked}."
+        return Applied(closed(record, "rejected", marker), log_line)
 
     def _refuse_unless_repeat(self, marker: Marker, username: str) -> None:
         if not self._is_repeat(marker, username):
             raise DecisionFailedError(
-                N_("{username} has no pending request. See `runv-admin-email-alias pending`.").format(username=username)
+                "no-pending-request",
+                N_("{username} has no pending request. See `runv-admin-email-alias pending`.").format(
+                    username=username
+                ),
             )
 
     def _is_repeat(self, marker: Marker, username: str) -> bool:
@@ -171,17 +183,18 @@ class Rules:
         entry = draft.get(username)
         if entry is None or not entry.active:
             raise DecisionFailedError(
-                N_("{username} has no active alias. See `runv-admin-email-alias list`.").format(username=username)
+                "nothing-to-revoke",
+                N_("{username} has no active alias. See `runv-admin-email-alias list`.").format(username=username),
             )
         if decision.destination not in {None, entry.destination}:
             raise DecisionFailedError(
+                "alias-changed",
                 N_(
                     "The alias of {username} goes to {destination} and not to {seen}, which was shown. Look again."
-                ).format(username=username, destination=entry.destination, seen=decision.destination)
+                ).format(username=username, destination=entry.destination, seen=decision.destination),
             )
         draft.set(username, switched_off("revoked", marker.id, decision.reason))
-        message = f"Decision {marker.id}: {decision.operator} revoked {entry.alias}."
-        return Applied(told=message)
+        return Applied(log_line=f"Decision {marker.id}: {decision.operator} revoked {entry.alias}.")
 
 
 def cancel_active(record: RequestRecord, draft: Draft) -> bool:

@@ -1,8 +1,8 @@
-"""The queue directory itself: its owner, mode and mounts, and taking entries out of it.
+"""The queue directory itself: its owner, mode and mounts, and removing entries from it.
 
-An unprivileged member can mount a FUSE file system over each file or directory that he may write to (fusermount3(1)),
-and whoever serves one tells the owners of its files, or never answers. So what is mounted is asked of the kernel
-first, and nothing is taken from there.
+An unprivileged member can mount a FUSE file system over each file or directory that they may write to (fusermount3(1)),
+and whoever serves one names the owners of its files, or never answers. So the kernel is asked first what is mounted
+where, and nothing is taken from there.
 """
 
 from __future__ import annotations
@@ -27,15 +27,22 @@ _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _MEMBERS_MAY_MOUNT = frozenset({"fuse", "fuseblk", "unknown"})
 
 
+def cannot_be_dealt_with(name: str, error: str) -> str:
+    """The message on the entry *name*, which could not be looked at, read or removed."""
+    return N_("The queue entry {name} cannot be dealt with: {error}. It is left there and tried again.").format(
+        name=printable(name), error=error
+    )
+
+
 class QueueDirectory:
-    """Where *queue* was opened, and what has become of it.
+    """The directory that *queue* is, as it was when it was opened, and what has become of it.
 
     Attributes:
-        mounted: the entries over which something is mounted.
-        problems: what is wrong, in words, by code.
+        mounted: the names of the entries over which something is mounted.
+        problems: messages, by problem code.
 
     Raises:
-        StateError, OSError: what is mounted cannot be told; so do `look` and `replaced`, and until one of them comes to
+        StateError, OSError: what is mounted is not known; so do `look` and `replaced`, and until one of them comes to
             an end, the queue is closed.
     """
 
@@ -43,6 +50,11 @@ class QueueDirectory:
         self._settings = settings
         self._accounts = accounts
         self._queue = queue
+        # What is known of the directory:
+        #   _safe            its mode, owner and group, and the members' group, when they were last found right
+        #   _opened_closed   a member's file system lay over it already when it was opened
+        #   _known           what is mounted was asked since the last change
+        #   _kind            the type of the member's file system over it, if there is one
         self._safe: tuple[int, ...] | None = None
         self._opened_closed = _foreign(settings, queue.mount) is not None
         self._known = False
@@ -57,7 +69,7 @@ class QueueDirectory:
             raise
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop following the mounts."""
         self._changes.close()
 
     @property
@@ -67,7 +79,7 @@ class QueueDirectory:
 
     def replaced(self) -> bool:
         """Whether a file system that may not be believed was mounted over the queue since it was opened, or is gone."""
-        # A change is told of once, so it is remembered until it could be looked into.
+        # The kernel reports a change once, so it is remembered until it could be looked into.
         if self._changes.any():
             self._known = False
         if not self._known:
@@ -78,7 +90,7 @@ class QueueDirectory:
         """Look at the directory; say whether something else is wrong than before."""
         before = self.problems
         self.replaced()
-        self.problems = self._mounts() | self._modes()
+        self.problems = self._mount_problems() | self._mode_problems()
         return self.problems != before
 
     def _ask(self) -> None:
@@ -86,27 +98,26 @@ class QueueDirectory:
         self.mounted = mounted_over(self._queue.fd)
         self._known = True
 
-    def _mounts(self) -> dict[str, str]:
+    def _mount_problems(self) -> dict[str, str]:
         path = self._settings.queue
         if self._kind is not None:
             return {
                 "queue-mounted": N_(
-                    "A file system of type {kind} is mounted over the queue {path}, and whoever "
-                    "serves it can claim any owner for a file. Requests wait until it is gone. Look "
-                    "with `findmnt {path}`, then run `umount {path}` and `chmod 3770 {path}`."
+                    "A file system of type {kind} is mounted over the queue {path}, and whoever serves it can claim "
+                    "any owner for a file. Requests wait until it is gone. Look with `findmnt {path}`, then run "
+                    "`umount {path}` and `chmod 3770 {path}`."
                 ).format(path=path, kind=printable(self._kind))
             }
         if not self.mounted:
             return {}
         name = printable(min(self.mounted))
         message = N_(
-            "Something is mounted over {count} of the entries of the queue {path}, one of "
-            "them {name}. They are left alone. Look with `findmnt --list`, then run "
-            "`umount` for each."
+            "Something is mounted over {count} of the entries of the queue {path}, one of them {name}. They are left "
+            "alone. Look with `findmnt --list`, then run `umount` for each."
         ).format(path=path, count=len(self.mounted), name=name)
         return {"queue-mounted": message}
 
-    def _modes(self) -> dict[str, str]:
+    def _mode_problems(self) -> dict[str, str]:
         if self.closed:
             return {}
         status = os.fstat(self._queue.fd)
@@ -121,9 +132,8 @@ class QueueDirectory:
             self._safe = found
             return {}
         message = N_(
-            "The queue {path} is {found}, where 2770 or 3770 root:{group} was expected. "
-            "Requests are still taken in, by who owns each file. Run `chown root:{group} "
-            "{path}`, then `chmod 3770 {path}`."
+            "The queue {path} is {found}, where 2770 or 3770 root:{group} was expected. Requests are still taken in, "
+            "by who owns each file. Run `chown root:{group} {path}`, then `chmod 3770 {path}`."
         ).format(
             path=self._settings.queue,
             found=f"{found[0]:o} {_user(status.st_uid)}:{_group(status.st_gid)}",
@@ -140,34 +150,34 @@ def foreign(settings: Settings) -> str | None:
     """The type of the file system at the path of the queue, if it is one that a member may have mounted.
 
     Raises:
-        StateError, OSError: that cannot be told.
+        StateError, OSError: that is not known.
     """
-    with ExitStack() as held:
+    with ExitStack() as opened:
         try:
-            return _foreign(settings, _mount_at(settings.queue, held))
+            return _foreign(settings, _mount_at(settings.queue, opened))
         except OSError as error:
             if error.errno not in _NOT_THERE:
                 raise
-            return None  # that is told by the watch on it
+            return None  # the watch on it finds it missing
 
 
 def _foreign(settings: Settings, mount: int) -> str | None:
-    with ExitStack() as held:
+    with ExitStack() as opened:
         # Whoever keeps all state on such a file system trusts it.
-        if mount == _mount_at(settings.config.state_dir, held):
+        if mount == _mount_at(settings.config.state_dir, opened):
             return None
     kind = next((each.kind for each in all_mounts() if each.identifier == mount), "unknown")
     return kind if members_may_mount(kind) else None
 
 
 def members_may_mount(kind: str) -> bool:
-    """Whether a file system of the type *kind* may be a member's, who says in it what he likes, or never answers."""
+    """Whether a file system of the type *kind* may be a member's, who names any owner in it, or never answers."""
     return kind in _MEMBERS_MAY_MOUNT or kind.startswith("fuse.")
 
 
-def _mount_at(path: str, held: ExitStack) -> int:
+def _mount_at(path: str, opened: ExitStack) -> int:
     fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    held.callback(os.close, fd)
+    opened.callback(os.close, fd)
     return mount_of(fd)
 
 
@@ -194,13 +204,8 @@ class EntryRemover:
 
     @property
     def troubles(self) -> list[str]:
-        """What could not be removed, in words."""
-        return [
-            N_("The queue entry {name} cannot be dealt with: {error}. It is left there and tried again.").format(
-                name=printable(name), error=error
-            )
-            for name, (_, error) in self._kept.items()
-        ]
+        """A message for each entry that could not be removed."""
+        return [cannot_be_dealt_with(name, error) for name, (_signature, error) in self._kept.items()]
 
     def keeps(self, name: str) -> bool:
         """Whether the file *name* was dealt with but is still there."""
@@ -226,8 +231,8 @@ class EntryRemover:
             try:
                 if self._queue.signature(name) == signature:
                     self._unlink(name, signature)
-            except (OSError, StateError) as trouble:
-                self._kept[name] = (signature, error_text(trouble))
+            except (OSError, StateError) as new_error:
+                self._kept[name] = (signature, error_text(new_error))
 
     def _unlink(self, name: str, signature: Signature) -> None:
         try:

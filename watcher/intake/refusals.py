@@ -1,4 +1,4 @@
-"""Refusals, and what the journal is told of the queue: recorded for their owner, counted, rate-limited."""
+"""Refusals, recorded for their owner and counted; and the journal's lines on the queue, which are rate-limited."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ from watcher.intake.judge import Judgement
 from watcher.rate_limit import RateLimit
 from watcher.records import RecordStore
 
-_LOG_ABANDONED = (
-    "Removed {count} unfinished files of {owner} from the queue, more than a day old; the last of them was {name}."
-)
-
 TAKEN_AT_ONCE = 8
-"""How many requests and cancels of one member are told one by one within a minute."""
+"""How many requests and cancels of one member get a line of their own within a minute."""
+FLOOD_KEPT = 1
+"""Of how many refusals a slice writes records, once a backlog has had more than `REFUSED_KEPT` of the same member."""
 
 log = logging.getLogger("runv.intake")
 
 
 class IntakeLog:
-    """Tells of what was taken in, refused and removed.
+    """The journal's lines on what was taken in, refused and removed.
 
     Attributes:
-        tally: what is counted, to be told when a minute is over.
+        rate_limit: what was counted, which is logged when a minute is over.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,12 +36,11 @@ class IntakeLog:
 
     def taken(self, record: RequestRecord) -> None:
         """*record* is pending, or cancels what was."""
-        message = (
-            "Request {id} is pending: {alias} -> {destination}."
+        line = (
+            f"Request {record.request_id} is pending: {record.alias} -> {record.destination}."
             if record.status == "pending"
-            else "Cancel {id} for {alias} is done."
+            else f"Cancel {record.request_id} for {record.alias} is done."
         )
-        line = message.format(id=record.request_id, alias=record.alias, destination=record.destination)
         self.rate_limit.say(
             logging.INFO,
             ("taken", record.username),
@@ -56,43 +53,33 @@ class IntakeLog:
         )
 
     def refused(self, owner: str, judgements: Sequence[Judgement]) -> None:
-        """*verdicts* on entries of *owner* were refusals."""
+        """The entries of *owner* that *judgements* are about were refused."""
         last = judgements[-1]
-        shown = {"owner": printable(owner) or "?", "name": printable(last.item.name), "reason": last.refused}
-        line = "Refused {count} queue entries of {owner}; the last of them was {name}: {reason}".format(
-            count=len(judgements), **shown
-        )
+        reason = last.refused.text if last.refused else ""
+        shown_owner = printable(owner) or "?"
+        the_last = f"the last of them was {printable(last.item.name)}: {reason}"
         self.rate_limit.say(
             logging.WARNING,
             ("refused", owner),
-            line,
-            lambda total: (
-                "Refused {count} more queue entries of {owner} meanwhile; the last of them was {name}: {reason}".format(
-                    count=total, **shown
-                )
-            ),
+            f"Refused {len(judgements)} queue entries of {shown_owner}; {the_last}",
+            lambda total: f"Refused {total} more queue entries of {shown_owner} meanwhile; {the_last}",
             count=len(judgements),
         )
 
     def stale(self, owner: str | None, count: int, last: str) -> None:
         """*count* unfinished files of *owner* were removed, *last* the last of them."""
-        shown = {"owner": printable(owner or "") or "?", "name": printable(last)}
-        line = _LOG_ABANDONED.format(count=count, **shown)
-        self.rate_limit.say(
-            logging.WARNING,
-            ("abandoned", owner or ""),
-            line,
-            lambda total: _LOG_ABANDONED.format(count=total, **shown),
-            count=count,
-        )
 
+        def line(total: int) -> str:
+            return (
+                f"Removed {total} unfinished files of {printable(owner or '') or '?'} from the queue, more than a day "
+                f"old; the last of them was {printable(last)}."
+            )
 
-FLOOD_KEPT = 1
-"""Of how many refusals a slice writes records, once a backlog has had more than `REFUSED_KEPT` of the same member."""
+        self.rate_limit.say(logging.WARNING, ("stale", owner or ""), line(count), line, count=count)
 
 
 class Refusals:
-    """Writes refusals down.
+    """Records refusals and counts them.
 
     Attributes:
         count: how many there were since the watcher started.
@@ -103,13 +90,20 @@ class Refusals:
         self._accounts = accounts
         self._audit = audit
         self._intake_log = intake_log
+        # Until a backlog ends, and until what was recorded is durable:
+        #   _of_owner          how many records each member's refusals in this backlog could have had
+        #   _uncounted         owners, their refusals that are not counted yet, and how many have lines in the audit log
+        #   _uncounted_before  how many more there are that had their records already
         self._of_owner: Counter[str] = Counter()
-        self._owed: list[tuple[str, list[Judgement], int]] = []
-        self._owed_before = 0
+        self._uncounted: list[tuple[str, list[Judgement], int]] = []
+        self._uncounted_before = 0
         self.count = 0
 
     def record(self, owner: str, judgements: list[Judgement], *, more: bool = False) -> None:
-        """Record *verdicts* on entries of *owner*; whether *more* entries wait. They are counted by `settle`."""
+        """Record the refusals *judgements* of *owner*'s entries; *more* says whether a backlog goes on after them.
+
+        They are counted by `count_recorded`.
+        """
         records = [record for judgement in judgements if (record := judgement.record) is not None]
         # Each record is synced. In a flood newer ones come after these, and take their place.
         most = max(FLOOD_KEPT, REFUSED_KEPT - self._of_owner[owner]) if more else REFUSED_KEPT
@@ -122,28 +116,29 @@ class Refusals:
         allowed = self._audit.refusals.allowance(owner, len(kept))
         for record in kept[len(kept) - allowed :]:
             self._audit.add(audit.of_record(record))
-        self._owed.append((owner, judgements, allowed))
+        self._uncounted.append((owner, judgements, allowed))
 
     def recorded_before(self) -> None:
-        """One was recorded already when it came up; it is counted by `settle` all the same."""
-        self._owed_before += 1
+        """One had its record already when it came up; it is counted by `count_recorded` all the same."""
+        self._uncounted_before += 1
 
-    def settle(self) -> None:
-        """What was told of them is durable now: count them. Earlier, they would come, and be counted, again."""
-        for owner, judgements, allowed in self._owed:
+    def count_recorded(self) -> None:
+        """Count what was recorded, which is durable now. Earlier, it might come, and be counted, again."""
+        for owner, judgements, allowed in self._uncounted:
             last = judgements[-1]
+            reason = last.refused.text if last.refused else ""
             if (others := len(judgements) - allowed) > 0:
-                self._audit.refusals.count(owner, last.item.uid, others, last.refused or "", last.item.name)
+                self._audit.refusals.count(owner, last.item.uid, others, reason, last.item.name)
             self.count += len(judgements)
             self._intake_log.refused(owner, judgements)
-        self.count += self._owed_before
+        self.count += self._uncounted_before
         self.forget()
 
     def forget(self) -> None:
-        """What was not settled comes up again."""
-        self._owed.clear()
-        self._owed_before = 0
+        """What was not counted comes up again."""
+        self._uncounted.clear()
+        self._uncounted_before = 0
 
     def backlog_ends(self) -> None:
-        """Whoever is refused from now on is no flood any more."""
+        """From now on nobody's refusals are a flood."""
         self._of_owner.clear()

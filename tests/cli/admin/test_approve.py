@@ -9,8 +9,9 @@ import pytest
 
 from cli.decisions_directory import DecisionsDirectory
 from cli.server import status
-from schemas.decision import NAME, parse_decision
+from schemas.decision import parse_decision
 from schemas.program import WATCHER_UNIT
+from schemas.queue_file import FILE_NAME
 from schemas.status import Conflict, Status, read_status
 from tests.cli.conftest import Player, Server, entry
 from tests.support.waiting import wait_for
@@ -88,7 +89,7 @@ def test_the_marker_is_bound_to_what_was_shown(server: Server) -> None:
     outcome = server.admin("approve", "pablo", "--no-wait")
     assert outcome == (0, f"{SHOWN}Handed in. `runv-admin-email-alias status` tells of problems.\n", "")
     (marker,) = (path for path in server.paths.decisions.iterdir() if path.is_file())
-    assert NAME.fullmatch(marker.name)
+    assert FILE_NAME.fullmatch(marker.name)
     assert stat.S_IMODE(marker.stat().st_mode) == 0o600
     decision = parse_decision(marker.read_bytes())
     assert (decision.decision, decision.username, decision.operator) == ("approve", "pablo", "maria")

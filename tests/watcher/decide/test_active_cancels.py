@@ -44,6 +44,7 @@ def test_where_there_is_no_active_alias_of_theirs_it_is_refused(server: Server, 
     run(server)
     (record,) = server.found("refused")
     assert (record["reason"], record["decided_by"]) == ("There is no active alias to switch off.", "watcher")
+    assert record["reason_code"] == "no-active-alias"
     assert server.active() == registry
     assert server.queue() == []
     assert server.intake.refused == 1

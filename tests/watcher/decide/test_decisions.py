@@ -7,6 +7,7 @@ import pytest
 
 from schemas.errors import RegistryBusyError, RegistryError
 from schemas.registry import Registry
+from tests.support.reasons import check
 from watcher.decide.decide import DecisionResult
 
 from ..server import Record, Server, entry
@@ -47,6 +48,8 @@ def run(server: Server) -> DecisionResult:
 
 
 def reasons(server: Server) -> list[str]:
+    for failed in server.failed():
+        check(failed)
     return [failed["reason"] for failed in server.failed()]
 
 
@@ -167,6 +170,7 @@ def test_a_rejection_closes_the_request_with_its_reason_for_the_member(server: S
     decide(server, {"decision": "reject", "username": "pablo", "reason": "Not that one.", "operator": "boss"})
     (record,) = server.found("rejected")
     assert (record["request_id"], record["reason"]) == (request["request_id"], "Not that one.")
+    assert "reason_code" not in record
     assert (record["decided_by"], record["decision_id"]) == ("boss", "0")
     assert server.active() == {}
     assert server.found("pending") == []

@@ -1,6 +1,7 @@
 """Reading the administrator's markers, and keeping with the reason what is none."""
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 
 from schemas.decision import Decision
 from schemas.fs.directory import Directory
+from schemas.reason import Reason
 
 from ..server import Server
 
@@ -58,6 +60,7 @@ def test_what_is_no_decision_is_kept_with_the_reason_and_removed(
     (failed,) = server.failed()
     assert failed["decision_id"] == "one"
     assert reason in failed["reason"]
+    assert failed["reason_code"] == ("marker-bad-shape" if kept else "marker-unreadable")
     assert kept in failed["marker"]
     assert left(server) == []
     (path,) = (server.paths.decisions / "failed").iterdir()
@@ -78,6 +81,7 @@ def test_a_marker_that_is_still_being_written_has_two_seconds(server: Server) ->
     server.markers.read()
     assert left(server) == []
     assert server.failed()[0]["reason"].startswith("It is not JSON")
+    assert server.failed()[0]["reason_code"] == "marker-not-json"
 
 
 @pytest.mark.needs("root")
@@ -85,6 +89,7 @@ def test_only_root_decides(server: Server) -> None:
     os.chown(server.mark(SYNC, "one"), server.pablo.uid, -1)
     assert server.markers.read() == []
     assert f"The marker belongs to uid {server.pablo.uid}; only root decides." in server.failed()[0]["reason"]
+    assert server.failed()[0]["reason_code"] == "marker-not-roots"
     assert left(server) == []
 
 
@@ -94,6 +99,7 @@ def test_a_wrong_name_is_kept_under_another(server: Server, name: str) -> None:
     assert server.markers.read() == []
     (failed,) = server.failed()
     assert failed["reason"].startswith("The marker's name was not accepted")
+    assert failed["reason_code"] == "marker-bad-name"
     assert failed["decision_id"].isprintable()
     assert left(server) == []
 
@@ -145,10 +151,25 @@ def test_a_marker_is_removed_once_it_was_told_of_and_no_other_that_took_its_name
 def test_a_failed_marker_is_kept_as_it_was_and_stays_until_it_was_told_of(server: Server) -> None:
     server.mark({"decision": "revoke", "username": "pablo"}, "one")
     (marker,) = server.markers.read()
-    server.markers.fail(marker, "No.")
+    server.markers.fail(marker, Reason("nothing-to-revoke", "No."))
     assert left(server) == ["one.json"]
     (failed,) = server.failed()
-    assert (failed["reason"], failed["marker"]["username"]) == ("No.", "pablo")
+    assert (failed["reason"], failed["reason_code"]) == ("No.", "nothing-to-revoke")
+    assert failed["marker"]["username"] == "pablo"
+
+
+def test_a_marker_that_an_earlier_version_kept_without_a_code_stays_failed_without_one(server: Server) -> None:
+    server.mark({"decision": "revoke", "username": "pablo"}, "one")
+    (marker,) = server.markers.read()
+    kept = {"decision_id": "one", "reason": "No.", "failed_at": "2026-05-19T20:55:18Z"}
+    kept["marker"] = {"decision": "revoke", "username": "pablo"}  # type: ignore[assignment]
+    (server.paths.decisions / "failed" / "one.json").write_text(json.dumps(kept))
+    reason = server.markers.failed_before(marker)
+    assert reason == Reason("", "No.")
+    server.markers.fail(marker, reason)
+    (failed,) = server.failed()
+    assert failed["reason"] == "No."
+    assert "reason_code" not in failed
 
 
 def test_what_a_kill_left_half_written_is_removed(server: Server) -> None:

@@ -23,6 +23,7 @@ def test_a_sync_is_spent_and_a_forced_one_holds_for_one_registry(server: Server)
     assert [marker.id for marker in decided.force] == ["1"]
     assert {marker.id for marker in decided.spent} == {"0", "2"}
     assert server.failed()[0]["reason"].startswith("The registry changed since the forced sync was asked for.")
+    assert server.failed()[0]["reason_code"] == "registry-changed"
     assert decided.handled == 0
 
 

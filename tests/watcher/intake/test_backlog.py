@@ -63,7 +63,7 @@ def pending(server: Server) -> set[str]:
 def test_that_nothing_is_left_is_only_believed_after_a_look(flooded: Server) -> None:
     assert flooded.intake.take().more
     flooded.request("maria", filename="maria.json")
-    while (intake_result := flooded.intake.take(look=False)).more:
+    while (intake_result := flooded.intake.take(scan=False)).more:
         pass
     assert not intake_result.more
     assert flooded.queue() == []
@@ -73,7 +73,7 @@ def test_that_nothing_is_left_is_only_believed_after_a_look(flooded: Server) -> 
 def test_who_comes_while_a_backlog_is_gone_on_with_is_not_overlooked_once_it_is_told(flooded: Server) -> None:
     assert flooded.intake.take().more
     flooded.request("maria", filename="maria.json")
-    assert flooded.intake.take(look=True).more
+    assert flooded.intake.take(scan=True).more
     assert pending(flooded) == {"maria"}
     assert len(flooded.queue()) > 50
 
@@ -81,9 +81,9 @@ def test_who_comes_while_a_backlog_is_gone_on_with_is_not_overlooked_once_it_is_
 def test_a_look_that_waited_for_decisions_is_made_up_for_in_the_next_pass(flooded: Server) -> None:
     assert flooded.intake.take().more
     flooded.request("maria", filename="maria.json")
-    assert flooded.intake.take(look=True, hurry=True).more
+    assert flooded.intake.take(scan=True, hurry=True).more
     assert pending(flooded) == set()
-    assert flooded.intake.take(look=False, hurry=True).more
+    assert flooded.intake.take(scan=False, hurry=True).more
     assert pending(flooded) == {"maria"}
 
 
@@ -91,10 +91,10 @@ def test_while_decisions_wait_the_slice_is_short(flooded: Server) -> None:
     assert SHORT_SLICE_SECONDS < SLICE_SECONDS
     flooded.intake.take()
     before = len(flooded.queue())
-    flooded.intake.take(look=False)
+    flooded.intake.take(scan=False)
     long = before - len(flooded.queue())
     before = len(flooded.queue())
-    flooded.intake.take(look=False, hurry=True)
+    flooded.intake.take(scan=False, hurry=True)
     assert 0 < before - len(flooded.queue()) < long
 
 
@@ -123,10 +123,10 @@ def test_entries_that_are_gone_when_their_turn_comes_leave_no_other_lying(
         path.unlink()
     with monkeypatch.context() as unaware:
         unaware.setattr(backlog, "scan", lambda *_: None)
-        more = server.intake.take(look=look).more
+        more = server.intake.take(scan=look).more
     passes = 0
     while more:
-        more = server.intake.take(look=look).more
+        more = server.intake.take(scan=look).more
         passes += 1
         assert passes < 20
     assert pending(server) == {"pablo"}
@@ -168,7 +168,7 @@ def left_of(server: Server, name: str) -> int:
 def work_off(server: Server, passes: int = 200) -> None:
     """Go on until nothing more is to be done at once."""
     for _ in range(passes):
-        if not server.intake.take(look=False).more:
+        if not server.intake.take(scan=False).more:
             return
     raise AssertionError("the backlog never ends")
 
@@ -278,9 +278,9 @@ def test_behind_many_that_are_waited_for_nothing_is_left_lying(server: Server) -
 def test_what_is_waited_for_has_another_turn_amid_a_backlog_when_something_is_heard(flooded: Server) -> None:
     with flooded.request("maria", filename="maria.json").open("ab"):
         assert flooded.intake.take().more
-    assert flooded.intake.take(look=False).more
+    assert flooded.intake.take(scan=False).more
     assert pending(flooded) == set()
-    assert flooded.intake.take(look=True).more
+    assert flooded.intake.take(scan=True).more
     assert pending(flooded) == {"maria"}
 
 
@@ -288,7 +288,7 @@ def test_what_is_waited_for_has_another_turn_amid_a_backlog_when_its_time_is_ove
     flooded.drop("maria", b"{", "half.json")
     assert flooded.intake.take().more
     flooded.clock.pass_by(2)
-    assert flooded.intake.take(look=False).more
+    assert flooded.intake.take(scan=False).more
     assert "half.json" not in flooded.queue()
 
 

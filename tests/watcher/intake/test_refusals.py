@@ -15,6 +15,7 @@ from schemas import queue_file
 from schemas.fs.pinned import birth_ns
 from schemas.queue_file import SIZE_LIMIT
 from schemas.request import REFUSED_KEPT, RequestRecord
+from tests.support import reasons
 
 from ..server import Record, Server
 
@@ -32,6 +33,7 @@ def refusal(server: Server) -> Record:
     assert server.found("pending") == []
     assert server.queue() == []
     assert server.intake.refused == 1
+    reasons.check(record)
     return record
 
 
@@ -169,6 +171,8 @@ def test_a_second_request_while_one_is_pending_is_refused_and_the_first_stays(se
     take(server)
     (first,), (second,) = server.found("pending"), server.found("refused")
     assert first["destination"] == "p@example.org"
+    assert "reason_code" not in first
+    assert second["reason_code"] == "already-pending"
     assert second["reason"] == (
         f"A request for p@example.org is pending since {first['created_at']}. Cancel that one first if you want "
         "another address."
@@ -205,7 +209,7 @@ def test_a_file_from_the_future_that_was_moved_away_does_not_speak_again(server:
     server.request(filename="2.json")
     take(server)
     server.records.close_pending(rejected(server), server.people.gid)
-    server.records.settle()
+    server.records.sync()
     (server.paths.state / "moved away").rename(server.paths.queue / name)
     assert "older than one of yours that was taken in before" in refusal(server)["reason"]
 
@@ -224,7 +228,7 @@ def test_a_file_that_comes_back_under_another_name_does_not_speak_again(
         context.setattr("watcher.intake.judge.parse_queue_file", taking_away)
         take(server)
     server.records.close_pending(rejected(server), server.people.gid)
-    server.records.settle()
+    server.records.sync()
     (server.paths.state / "away").rename(server.paths.queue / "another.json")
     assert "older than one of yours that was taken in before" in refusal(server)["reason"]
 
@@ -294,9 +298,11 @@ def test_the_name_given_to_somebody_else_does_not_inherit_the_request(server: Se
     server.drop("pablo", {"action": "cancel"}, "cancel.json", mtime=time.time() - 5)
     take(server)
     assert server.found("refused")[0]["reason"] == "There is no pending request to cancel."
+    assert server.found("refused")[0]["reason_code"] == "nothing-pending"
     server.request(destination="new@example.org", filename="new.json")
     take(server)
     (pending,) = server.found("pending")
     assert (pending["uid"], pending["destination"]) == (40000, "new@example.org")
     (former,) = server.found("cancelled")
     assert former["reason"] == "The account that asked for this is no more; its name belongs to somebody else now."
+    assert former["reason_code"] == "account-changed"
