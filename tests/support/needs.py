@@ -12,6 +12,7 @@ from .mailconfig import PATH, MailConfig
 
 _PROGRAMS = {
     "logrotate": "logrotate",
+    "systemd-analyze": "systemd",
     "systemd-tmpfiles": "systemd",
     "lintian": "lintian",
     "man": "man-db",

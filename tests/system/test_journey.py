@@ -41,6 +41,19 @@ def test_the_package_is_installed_and_its_watcher_runs_while_postfix_is_as_it_wa
     assert server.asked("status")["running"] is True
 
 
+def test_a_reload_returns_only_once_the_configuration_was_read_again(server: Server) -> None:
+    def readings() -> int:
+        server.run("journalctl", "--sync")
+        return server.sh(f"journalctl --unit={UNIT} --output=cat").count("The configuration was read again.")
+
+    assert server.sh(f"systemctl show --property=Type --value {UNIT}") == "notify-reload"
+    before = readings()
+    for number in range(1, 6):
+        server.run("systemctl", "reload", UNIT)
+        # Once each time: the signal comes from systemd, and ExecReload= sends no second one.
+        assert readings() == before + number
+
+
 def test_the_stock_of_the_mail_server_is_taken(server: Server) -> None:
     found = server.asked("discover")
     assert {"postfix", "postfix-lmdb", "postsrsd"} <= {each["name"] for each in found["packages"] if each["version"]}

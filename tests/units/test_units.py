@@ -119,10 +119,40 @@ def test_the_unit_names_the_places_groups_and_status_of_the_programs(settings: S
 
 def test_the_watcher_is_never_given_up() -> None:
     unit = directives()
-    assert unit["Type"] == ["notify"]
+    assert unit["Type"] == ["notify", "notify-reload"]
     assert unit["Restart"] == ["always"]
     assert unit["StartLimitIntervalSec"] == ["0"]
     assert float(unit["WatchdogSec"][0]) >= 2 * 30  # twice the time between two checks of the watches
+
+
+@pytest.mark.needs("systemd-analyze")
+def test_systemd_knows_all_of_the_unit_or_goes_without(tmp_path: Path) -> None:
+    text = (UNITS / "runv-email-alias-watcher.service").read_text(encoding="utf-8")
+    unit = tmp_path / "runv-email-alias-watcher.service"
+    unit.write_text(text.replace("/usr/local/bin/runv-email-alias-watcher", "/bin/true"), encoding="utf-8")
+    command = ["systemd-analyze", "verify", "--man=no", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    # Of Debian 12: it keeps the type before, and restarts at once.
+    older = ("ignoring: notify-reload", "Unknown key 'RestartSteps'", "Unknown key 'RestartMaxDelaySec'")
+    assert [line for line in done.stderr.splitlines() if not any(each in line for each in older)] == []
+
+
+def test_where_systemd_sends_the_signal_none_is_sent_besides(tmp_path: Path) -> None:
+    """Before version 253 it sends none, and the type is plain notify."""
+    (command,) = directives()["ExecReload"]
+    (script,) = re.findall("^/bin/sh -c '(.*)'$", command)
+    for kind, signals in (("notify", 1), ("notify-reload", 0)):
+        (tmp_path / "systemctl").write_text(f"#!/bin/sh\necho Type={kind}\n", encoding="utf-8")
+        (tmp_path / "systemctl").chmod(0o755)
+        counter = subprocess.Popen(
+            ["/bin/sh", "-c", 'trap "echo signal; exit" HUP; echo up; sleep 1 & wait'], stdout=-1
+        )
+        assert counter.stdout is not None
+        assert counter.stdout.readline() == b"up\n"
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MAINPID": str(counter.pid)}
+        subprocess.run(["/bin/sh", "-c", script], env=environment, check=True)
+        assert counter.communicate()[0].count(b"signal") == signals
 
 
 def test_the_units_manual_pages_are_there() -> None:
