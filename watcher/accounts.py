@@ -1,7 +1,8 @@
-"""Accounts: who owns a file and is a member, and whether /etc/passwd and /etc/group can be believed at the moment.
+"""Accounts: who owns a file and is a member, and whether /etc/passwd and /etc/group can be believed at present.
 
-They are /etc/passwd and /etc/group, or those that nss_wrapper(1) puts in their place for a process. Asking the name
-services alone would not do: of a file that is empty, broken or cannot be opened they say that nobody has an account.
+`Accounts` asks the name services. That alone would not do to switch an alias off: of a file that is empty, broken or
+cannot be opened they say that nobody has an account. So `AccountFiles` reads /etc/passwd and /etc/group as well, or
+those that nss_wrapper(1) puts in their place for a process.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ QUIET_SECONDS = 1.0
 LONGEST_SECONDS = 60.0
 """How long they are waited for where they never are."""
 
-# They answer from the two files, or make accounts up that are no member's, see nss-systemd(8) and nss-myhostname(8).
+# Services that answer from the two files, or make accounts up that are no member's: nss-systemd(8), nss-myhostname(8).
 _FILES = frozenset({"files", "compat"})
 _LOCAL = _FILES | {"systemd", "myhostname"}
 # What nsswitch.conf(5) and glibc say of a database that has no line.
@@ -147,8 +148,8 @@ class AccountFiles:
 
 def long_ago(marks: Marks) -> bool:
     """Whether none of the files was changed within the last moments, by their own times."""
-    now = time.time_ns()
-    return all(abs(now - mark.ctime_ns) > QUIET_SECONDS * 1e9 for mark in marks if mark is not None)
+    present = time.time_ns()
+    return all(abs(present - mark.ctime_ns) > QUIET_SECONDS * 1e9 for mark in marks if mark is not None)
 
 
 def _entries(path: str, count: int, checker: str) -> list[list[str] | None]:
@@ -169,17 +170,16 @@ def _entries(path: str, count: int, checker: str) -> list[list[str] | None]:
         numbers = fields[2:4] if count == _PASSWD_FIELDS else fields[2:3]
         if len(fields) != count or not fields[0] or not all(each.isascii() and each.isdigit() for each in numbers):
             message = N_(
-                "Line {number} of the account file {path} is no entry: {line}. Look with "
-                "`{checker}` and mend it; until then no alias is switched off because its "
-                "account is gone."
+                "Line {number} of the account file {path} is no entry: {line}. Look with `{checker}` and mend it; "
+                "until then no alias is switched off because its account is gone."
             ).format(path=path, number=number, line=printable(text, 80), checker=f"{checker} {path}")
             raise AccountsUnreadableError(message, lasts=True)
         found.append(fields)
     if not any(found):
         raise AccountsUnreadableError(
             N_(
-                "The account file {path} has no entry. Bring it back from the backup; until "
-                "then no alias is switched off because its account is gone."
+                "The account file {path} has no entry. Bring it back from the backup; until then no alias is switched "
+                "off because its account is gone."
             ).format(path=path),
             lasts=True,
         )
@@ -188,8 +188,8 @@ def _entries(path: str, count: int, checker: str) -> list[list[str] | None]:
 
 def _unreadable(path: str, error: Exception) -> AccountsUnreadableError:
     message = N_(
-        "The account file {path} cannot be read: {error}. Until it can, no alias is "
-        "switched off because its account is gone."
+        "The account file {path} cannot be read: {error}. Until it can, no alias is switched off because its account "
+        "is gone."
     ).format(path=path, error=error_text(error))
     return AccountsUnreadableError(message, lasts=False)
 
@@ -208,7 +208,7 @@ def _mark(path: str) -> Mark | None:
 
 
 class GroupMissingError(ExpectedError):
-    """The members' group does not exist, so nobody can be told to be a member."""
+    """The members' group does not exist, so nobody is known to be a member."""
 
 
 class Account(NamedTuple):
@@ -273,8 +273,8 @@ class Accounts:
             except KeyError:
                 raise GroupMissingError(
                     N_(
-                        "The group {group} does not exist, so nobody can be told to be a member. Make "
-                        "it with `groupadd --system {group}`; requests and decisions wait."
+                        "The group {group} does not exist, so nobody can be told to be a member. Make it with "
+                        "`groupadd --system {group}`; requests and decisions wait."
                     ).format(group=self._group_name)
                 ) from None
             self._group = _Group(found.gr_gid, frozenset(found.gr_mem))

@@ -1,8 +1,8 @@
 """The audit log: a line for each record and decision, durable before the file that asked for it goes.
 
-A member may be refused thousands of times in a second, for as long as they please, and the log keeps what it is told.
-
-Lines are only ever added. After a kill a thing may be told twice, never not at all; `AuditLine.key` tells a repeat.
+The functions make the lines, `Audit` adds them. Lines are only ever added. After a kill a thing may have two lines,
+never none; `AuditLine.key` is the same in both. A member may be refused thousands of times in a second, for as long as
+they please, so `RefusalRateLimit` counts most of their refusals.
 """
 
 from __future__ import annotations
@@ -26,6 +26,20 @@ from schemas.request import REFUSED_KEPT, RequestRecord
 from schemas.text import printable
 from schemas.times import now
 from watcher.publish.plan import Plan
+
+MODE = 0o640
+GROUP = "adm"
+"""Who may read logs on Debian and its kin; without that group the file stays with root's."""
+
+MINUTE = 60.0
+"""For how long an owner's refusals are counted before they get a line."""
+_TAIL_BYTES = 64 * 1024
+"""How much of the end of the log is read at a start, to know what has a line already."""
+_REMEMBERED = 4096
+"""Of how many lines the keys are remembered."""
+_TAIL_OF_PUBLISHED = 1024 * 1024
+"""How much of the end of the log is searched for the last line on a published registry."""
+_PUBLISHED = b'"published"'
 
 WATCHER = "watcher"
 """Who decided, where a rule did and no person."""
@@ -169,7 +183,7 @@ def of_orphan(username: str, entry: Entry, before: str | None, after: Registry) 
 
 
 def of_earlier_orphans(present: Registry, since: str | None) -> Iterator[AuditLine]:
-    """The aliases in *present* that the watcher switched off at the moment *since* or later; at any, where `None`."""
+    """The aliases in *present* that the watcher switched off at the time *since* or later; at any, where `None`."""
     for username, entry in present.entries.items():
         ours = entry.status == "orphaned" and (entry.updated_by or "").startswith(ORPHAN)
         if ours and (since is None or (entry.updated_at or "") >= since):
@@ -191,13 +205,12 @@ def of_publish(before: str | None, registry: Registry, plan: Plan | None, operat
     )
 
 
-MINUTE = 60.0
-
-
 @dataclass
 class _Minute:
+    """One owner's minute: how many lines there were, and how many refusals were counted, with those of the last one."""
+
     until: float
-    told: int = 0
+    lines: int = 0
     count: int = 0
     uid: int = 0
     reason: str = ""
@@ -205,7 +218,7 @@ class _Minute:
 
 
 class RefusalRateLimit:
-    """What is told of whose refusals in this minute.
+    """How many refusals of each owner have lines of their own in this minute; the others are counted.
 
     Args:
         clock: seconds that only ever grow.
@@ -216,10 +229,10 @@ class RefusalRateLimit:
         self._minutes: dict[str, _Minute] = {}
 
     def allowance(self, owner: str, count: int) -> int:
-        """How many of *count* refusals of *owner* get a line of their own; they are taken for told."""
+        """How many of *count* refusals of *owner* get a line of their own, which they are taken to have from now on."""
         minute = self._minute(owner)
-        allowed = min(count, REFUSED_KEPT - minute.told)
-        minute.told += allowed
+        allowed = min(count, REFUSED_KEPT - minute.lines)
+        minute.lines += allowed
         return allowed
 
     def count(self, owner: str, uid: int, count: int, reason: str, file: str) -> None:
@@ -230,14 +243,14 @@ class RefusalRateLimit:
 
     @property
     def next_due(self) -> float | None:
-        """The moment, on this clock, when something that was counted is to be told."""
+        """When, on this clock, the line on something that was counted is due."""
         return min((minute.until for minute in self._minutes.values() if minute.count), default=None)
 
     def due(self, *, all_of_them: bool = False) -> Iterator[AuditLine]:
-        """Give a line for each owner whose minute is over, or for every one; they are told then."""
-        now = self._clock()
+        """Give a line for each owner whose minute is over, or for every one, and begin to count anew."""
+        present = self._clock()
         for owner, minute in list(self._minutes.items()):
-            if now < minute.until and not all_of_them:
+            if present < minute.until and not all_of_them:
                 continue
             del self._minutes[owner]
             if minute.count:
@@ -248,16 +261,6 @@ class RefusalRateLimit:
         if found is None:
             found = self._minutes[owner] = _Minute(self._clock() + MINUTE)
         return found
-
-
-MODE = 0o640
-GROUP = "adm"
-"""Who may read logs on Debian and its kin; without that group the file stays with root's."""
-
-_TAIL_BYTES = 64 * 1024
-_TAIL_OF_PUBLISHED = 1024 * 1024
-_PUBLISHED = b'"published"'
-_REMEMBERED = 4096
 
 
 class Audit:
@@ -314,25 +317,25 @@ class Audit:
         self._keys.clear()
 
     def add_again(self, record: RequestRecord, withdrawn: RequestRecord | None) -> None:
-        """Have the log tell what *record* came to before a kill, if it has not; *withdrawn* is what it took back."""
+        """Add the line on what *record* came to before a kill, if it is missing; *withdrawn* is what it took back."""
         self.add(of_earlier(record, withdrawn, self._registry()))
 
     def close(self) -> None:
-        """Tell of what was counted, as far as it can be told."""
+        """Write what was counted, as far as it can be written."""
         self._waiting += self.refusals.due(all_of_them=True)
         with contextlib.suppress(OSError, ExpectedError):
             self.flush()
 
     def remember(self, size: int = _TAIL_BYTES) -> int | None:
-        """Look which things the last *size* of the log have told of, so that `add` tells of none of them again.
+        """Read which things have lines in the last *size* bytes of the log, so that `add` adds none of them again.
 
         Returns:
-            The moment of its last line, in nanoseconds; `None` where there is no log.
+            The time of its last line, in nanoseconds; `None` where there is no log.
 
         Raises:
             OSError, StateError, UnsafeFileError: it cannot be read.
         """
-        # What was told just before the log was rotated away was told as well.
+        # What was written just before the log was rotated away counts as well.
         for tail in (self._file.tail_before, self._file.tail):
             with contextlib.suppress(FileNotFoundError):
                 for data in tail(size).split(b"\n"):
@@ -342,17 +345,17 @@ class Audit:
         return self._file.written_ns()
 
     def last_published(self) -> str | None:
-        """The registry that the last `published` line tells of, where the end of the log holds one."""
-        for look in (self._file.tail, self._file.tail_before):
+        """The registry in the last `published` line, where the end of the log holds one."""
+        for tail in (self._file.tail, self._file.tail_before):
             try:
-                tail = look(_TAIL_OF_PUBLISHED)
+                data = tail(_TAIL_OF_PUBLISHED)
             except (OSError, ExpectedError):
                 continue
-            end = len(tail)
-            while (found := tail.rfind(_PUBLISHED, 0, end)) >= 0:
-                end = tail.rfind(b"\n", 0, found) + 1
+            end = len(data)
+            while (found := data.rfind(_PUBLISHED, 0, end)) >= 0:
+                end = data.rfind(b"\n", 0, found) + 1
                 with contextlib.suppress(NotJsonError, ShapeError):
-                    line = parse_line(tail[end:].partition(b"\n")[0])
+                    line = parse_line(data[end:].partition(b"\n")[0])
                     if line.what == "published":
                         return line.registry_sha256_after
         return None

@@ -87,7 +87,7 @@ class Context:
                 orphan_memory or OrphanMemory(),
             )
             self.publisher = publisher_for(settings.config, self.records.approved)
-            self.mapcheck = MapCheck(settings.config)
+            self.map_check = MapCheck(settings.config)
             self._opened = opened.pop_all()
 
     def tidy(self) -> None:

@@ -1,4 +1,4 @@
-"""Telling a file that is still being written from one that never will be whole."""
+"""Incomplete files: those that are still being written, until they have had their time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from schemas.fs.directory import Signature
 
 QUIET_SECONDS = 2.0
+"""How long an incomplete file may stay as it is before it is taken for finished."""
 LONGEST_SECONDS = 60.0
+"""How long it has in all, where it keeps changing."""
 INCOMPLETE_AT_ONCE = 32
 """How many files of one owner are waited for. Nobody writes more at a time, and a flood of them would cost memory."""
 
 
 @dataclass
 class _Incomplete:
+    """An incomplete file of *owner*: when it was first seen and last changed, and whether somebody has it open."""
+
     signature: Signature
     owner: int
     first: float
@@ -28,9 +32,9 @@ class _Incomplete:
 
 
 class IncompleteFiles:
-    """Remembers the unfinished files of one directory, by this process's own clock: no member sets that.
+    """The incomplete files of one directory, by this process's own clock, which no member sets.
 
-    Unfinished is what did not parse, and what somebody has open for writing.
+    Incomplete is what did not parse, and what somebody has open for writing.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,15 +42,15 @@ class IncompleteFiles:
         self._files: dict[str, _Incomplete] = {}
 
     def waits(self, name: str, signature: Signature) -> bool:
-        """Whether *name* is known to be unfinished, has not changed since, and is not due: no need to look.
+        """Whether *name* is known to be incomplete, has not changed since, and is not due: no need to open it.
 
-        Of one that was opened for writing nothing but another look tells whether it has been closed.
+        One that somebody had open for writing is never said to wait: only opening it shows whether they closed it.
         """
         found = self._files.get(name)
         return found is not None and not found.opened and found.signature == signature and self._clock() < found.due
 
     def expired(self, name: str, signature: Signature, owner: int = 0, *, opened: bool = False) -> bool:
-        """Note that *name* is unfinished; say whether it has had its time, or its *owner* has too many such files.
+        """Note that *name* is incomplete; say whether it has had its time, or its *owner* has too many such files.
 
         Args:
             name: of the file.
@@ -54,20 +58,20 @@ class IncompleteFiles:
             owner: its uid.
             opened: whether what says so is that somebody has it open for writing.
         """
-        now = self._clock()
+        present = self._clock()
         found = self._files.get(name)
         if found is None or found.signature.inode != signature.inode:
             if found is None and sum(file.owner == owner for file in self._files.values()) >= INCOMPLETE_AT_ONCE:
                 return True
-            found = self._files[name] = _Incomplete(signature, owner, now, now, opened)
+            found = self._files[name] = _Incomplete(signature, owner, present, present, opened)
         elif found.signature != signature:
             found.signature = signature
-            found.changed = now
+            found.changed = present
         found.opened = opened
-        return now >= found.due
+        return present >= found.due
 
     def due(self, name: str) -> bool:
-        """Whether *name* is known to be unfinished and has had its time, though it may have changed since."""
+        """Whether *name* is known to be incomplete and has had its time, though it may have changed since."""
         found = self._files.get(name)
         return found is not None and self._clock() >= found.due
 
@@ -82,5 +86,5 @@ class IncompleteFiles:
 
     @property
     def next_due(self) -> float | None:
-        """The moment, on this clock, when the next file has had its time."""
+        """When, on this clock, the next file has had its time."""
         return min((file.due for file in self._files.values()), default=None)

@@ -27,28 +27,28 @@ def command(config: str | None, *, once: bool) -> None:
     it; 78 the configuration cannot be used.
     """
     systemd.set_up()
-    sys.exit(_work(config, once=once))
+    sys.exit(_run(config, once=once))
 
 
-def _work(config: str | None, *, once: bool) -> ExitStatus:
+def _run(config: str | None, *, once: bool) -> ExitStatus:
     try:
         service = Service(config)
         if once:
             return ExitStatus.FAILED if service.once().failed else ExitStatus.DONE
         service.run()
     except ConfigError as error:
-        _complain(error)
+        _print_error(error)
         return ExitStatus.CONFIGURATION
     except SecondWatcherError as error:
-        _complain(error)
+        _print_error(error)
         return ExitStatus.LATER if once else ExitStatus.FAILED
     except (ExpectedError, OSError) as error:
-        _complain(error)
+        _print_error(error)
         return ExitStatus.FAILED
     return ExitStatus.DONE
 
 
-def _complain(error: Exception) -> None:
+def _print_error(error: Exception) -> None:
     for line in str(error).splitlines():
         click.echo(printable(line, 1000), err=True)
 

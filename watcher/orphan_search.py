@@ -20,9 +20,10 @@ from watcher.publish.plan import GUARD_FLOOR, GUARD_PERCENT
 
 ALL_FLOOR = 3
 """Where at least so many aliases are active, that none of them should remain is never believed unasked."""
-LOOKING_SECONDS = 2.0
+SEARCH_SECONDS = 2.0
 """How long the name services may take in one go: one that is asked over a network may not answer."""
 _NAMED = 5
+"""How many orphans a message names; the others are counted."""
 
 
 class AccountsSlowError(ExpectedError):
@@ -55,13 +56,13 @@ class OrphansHeld:
         active: how many aliases are active.
         orphans: how many of them would be switched off.
         limit: how many are switched off at the most.
-        what: the same in words.
+        message: the same for people.
     """
 
     active: int
     orphans: int
     limit: int
-    what: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class OrphanJudgement:
 
     Attributes:
         switch_off: those to switch off.
-        report: those to tell of.
+        report: those to report alone.
         held: why those to switch off have to wait for an administrator.
-        problem: what is to be told of the others.
+        problem: the message on those to report.
     """
 
     switch_off: Sequence[Orphan] = ()
@@ -83,7 +84,7 @@ class OrphanJudgement:
 
 @dataclass
 class OrphanMemory:
-    """What was seen in the life of one process.
+    """What was seen of members and orphans in the life of one process.
 
     Attributes:
         members: see `OrphanSearch`.
@@ -94,14 +95,14 @@ class OrphanMemory:
     held: tuple[Marks, int] | None = None
 
     def forget(self) -> None:
-        """Nothing that was seen counts any more."""
+        """Forget everything: the members are others now."""
         self.members.clear()
         self.held = None
 
 
 @dataclass
 class OrphanSearch:
-    """Looks for orphans, by what the account files and the name services say at one time.
+    """The search for orphans, by what the account files and the name services say at one time.
 
     Attributes:
         config: the configuration.
@@ -112,6 +113,8 @@ class OrphanSearch:
             entry has to have a member.
         limit: where orphans are held already, how many were allowed then. What else becomes of the registry meanwhile
             does not let them pass: they may be there by a mistake that somebody is about to mend.
+        _known: the entries that were looked at, by username.
+        _found: those of them that are orphans, by username.
     """
 
     config: Config
@@ -133,19 +136,18 @@ class OrphanSearch:
             AccountsSlowError: the name services take too long.
         """
         known, entries = self._known, registry.entries
-        until = self.clock() + LOOKING_SECONDS
+        until = self.clock() + SEARCH_SECONDS
         for name, entry in entries.items():
             if known.get(name) is entry:
                 continue
             if self.clock() > until:
                 raise AccountsSlowError(
                     N_(
-                        "The name services take too long to say who has an account; see "
-                        "nsswitch.conf(5) for which are asked. Until they have answered, no alias is "
-                        "switched off because its account is gone."
+                        "The name services take too long to say who has an account; see nsswitch.conf(5) for which "
+                        "are asked. Until they have answered, no alias is switched off because its account is gone."
                     )
                 )
-            found = self._look(name, entry) if entry.active else None
+            found = self._orphan(name, entry) if entry.active else None
             self._found.pop(name, None)
             if found is not None:
                 self._found[name] = found
@@ -154,17 +156,17 @@ class OrphanSearch:
             return []
         return [self._found[name] for name in entries if name in self._found]
 
-    def _look(self, name: str, entry: Entry) -> Orphan | None:
+    def _orphan(self, name: str, entry: Entry) -> Orphan | None:
         bound = entry.uid is not None or self.members is None or name in self.members
         if not bound and name not in self.local.users and not self.local.foreign_users:
             return None
         account = self._account(name)
-        orphan = self._judged(name, entry, account)
+        orphan = self._why_orphan(name, entry, account)
         if orphan is None and entry.uid is None and self.members is not None:
             self.members.add(name)
         return orphan if bound else None
 
-    def _judged(self, name: str, entry: Entry, account: Account | None) -> Orphan | None:
+    def _why_orphan(self, name: str, entry: Entry, account: Account | None) -> Orphan | None:
         if account is None:
             message = N_("There is no account {username}.").format(username=name)
             return Orphan(name, entry.alias, message, sure=not self.local.foreign_users)
@@ -193,11 +195,11 @@ class OrphanSearch:
         """Say what is to become of the orphans in *registry*. Raises as `orphans`."""
         found = self.orphans(registry)
         deactivate = self.config.orphans == "deactivate"
-        switched = [orphan for orphan in found if orphan.sure and deactivate]
+        switch_off = [orphan for orphan in found if orphan.sure and deactivate]
         report = [orphan for orphan in found if not (orphan.sure and deactivate)]
-        held = self._held(registry, switched) if switched else None
+        held = self._held(registry, switch_off) if switch_off else None
         self.limit = held.limit if held else None
-        return OrphanJudgement(switched, report, held, self._problem(report) if report else None)
+        return OrphanJudgement(switch_off, report, held, self._problem(report) if report else None)
 
     def _held(self, registry: Registry, orphans: Sequence[Orphan]) -> OrphansHeld | None:
         active, count = len(registry.rows()), len(orphans)
@@ -209,25 +211,23 @@ class OrphanSearch:
         if count <= limit:
             return None
         message = N_(
-            "The accounts of {orphans} of {active} active aliases are gone or are no "
-            "members, all at once, and no more than {limit} are switched off unasked: "
-            "{names}. Look at `runv-admin-email-alias sync --dry-run`; if that is meant, "
-            "run `runv-admin-email-alias sync --force`. Until then these aliases stay "
-            "active."
+            "The accounts of {orphans} of {active} active aliases are gone or are no members, all at once, and no "
+            "more than {limit} are switched off unasked: {names}. Look at `runv-admin-email-alias sync --dry-run`; if "
+            "that is meant, run `runv-admin-email-alias sync --force`. Until then these aliases stay active."
         ).format(orphans=count, active=active, limit=limit, names=names_of(orphans))
         return OrphansHeld(active, count, limit, message)
 
     def _problem(self, orphans: Sequence[Orphan]) -> str:
         message = N_(
-            "Active aliases whose account is gone or is no member: {names}. For each, run "
-            "`runv-admin-email-alias revoke NAME --reason TEXT`, or bring the account back."
+            "Active aliases whose account is gone or is no member: {names}. For each, run `runv-admin-email-alias "
+            "revoke NAME --reason TEXT`, or bring the account back."
         ).format(names=names_of(orphans))
         if all(orphan.sure for orphan in orphans):
             return message
         services = dict.fromkeys((*self.local.foreign_users, *self.local.foreign_groups))
         unsure = N_(
-            "Accounts come from other services too ({services}), which may only be "
-            "out of reach, so these are not switched off unasked."
+            "Accounts come from other services too ({services}), which may only be out of reach, so these are not "
+            "switched off unasked."
         )
         return f"{message} {unsure.format(services=', '.join(services))}"
 

@@ -1,4 +1,8 @@
-"""The step of a pass that switches orphans off: aliases whose member is no more, see `watcher.orphan_search`."""
+"""The step of a pass that switches orphans off: aliases whose member is gone, which `watcher.orphan_search` finds.
+
+It waits until the account files have been left alone for a moment, searches, holds back what is too much to do unasked,
+and writes the registry. What it came to stands until the account files or the registry change.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ class OrphanResult:
     Attributes:
         registry: the registry after it.
         count: how many aliases were switched off.
-        problems: what is wrong, in words, by code.
+        problems: messages, by problem code.
     """
 
     registry: Registry
@@ -48,21 +52,19 @@ class OrphanResult:
 
 
 class OrphanStep:
-    """Takes the step.
-
-    Where neither the account files nor the registry have changed, it costs three calls of stat(2).
+    """Takes the step. Where neither the account files nor the registry have changed, it costs three calls of stat(2).
 
     Args:
         settings: the configuration.
         store: the registry.
         accounts: the name services.
-        audit: what is told of each alias that is switched off.
+        audit: where a line is added for each alias that is switched off.
         files: the account files.
-        seen: what was seen before; it lives as long as the process.
+        memory: what was seen before; it lives as long as the process.
         clock: seconds that only ever grow.
 
     Attributes:
-        waits: whether the present account files have not been judged by yet, or what they say could not be done.
+        waits: whether the present account files were not judged by yet, or what they call for could not be done.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class OrphanStep:
         accounts: Accounts,
         audit: Audit,
         files: AccountFiles,
-        seen: OrphanMemory,
+        memory: OrphanMemory,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = settings.config
@@ -80,32 +82,46 @@ class OrphanStep:
         self._accounts = accounts
         self._audit = audit
         self._files = files
-        self._seen = seen
+        self._memory = memory
         self._clock = clock
+        # Of the account files:
+        #   _marks           how they were in the last step
+        #   _changing_since  when they began to change without having been judged by; `None` once they were
+        #   _quiet_from      from when on they count as left alone
+        #   _unreadable      why they cannot be judged by until they change
+        # Of the search:
+        #   _search          what was found so far by these files; `None` until it begins
+        #   _judged          the registry that was judged last by these files, and the judgement
+        #   _suspected       whether there seem to be orphans, as far as can be seen before the files are quiet
+        #   _suspected_of    the files and the registry that this was seen of
+        # Of what comes next:
+        #   _retry           when to read the files or ask the name services again, which failed
+        #   _lock_retry      when to try for the registry's lock again
+        #   _problems        what the last judgement came to, which stands until the next one
+        self._marks: Marks | None = None
+        self._changing_since: float | None = None
+        self._quiet_from = 0.0
+        self._unreadable: str | None = None
+        self._search: OrphanSearch | None = None
+        self._judged: tuple[Registry, OrphanJudgement] | None = None
+        self._suspected = False
+        self._suspected_of: tuple[Marks, Registry] | None = None
         self._retry = Retry(clock=clock)
         self._lock_retry = Retry(first=0.05, longest=1.0, clock=clock)
-        self._marks: Marks | None = None
-        self._quiet_from = 0.0
-        self._unsettled_from: float | None = None
-        self._suspected = False
-        self._search: OrphanSearch | None = None
-        self._glanced: tuple[Marks, Registry] | None = None
-        self._broken: str | None = None
-        self._judged: tuple[Registry, OrphanJudgement] | None = None
         self._problems: dict[str, str] = {}
         self.waits = True
 
     @property
     def due(self) -> float | None:
-        """The moment, on this clock, when the step is due though nothing happens."""
+        """When, on this clock, the step is due though nothing happens."""
         if self._retry.due is not None or self._lock_retry.due is not None:
             return min(due for due in (self._retry.due, self._lock_retry.due) if due is not None)
-        unjudged = self._marks is not None and self._search is None and self._broken is None
+        unjudged = self._marks is not None and self._search is None and self._unreadable is None
         return self._quiet_from if unjudged else None
 
     @property
     def suspicious_until(self) -> float | None:
-        """The moment, on this clock, until which the account files are left alone though there may be orphans."""
+        """Until when, on this clock, the account files are left alone though there may be orphans."""
         return self._quiet_from if self._suspected and self._clock() < self._quiet_from else None
 
     def take(self, registry: Registry, *, forced: bool) -> OrphanResult:
@@ -115,95 +131,95 @@ class OrphanStep:
             GroupMissingError: the members' group does not exist; nothing was changed.
             OSError, StateError: the registry could not be written; nothing was changed.
         """
-        quiet = self._quiet()
+        quiet = self._files_are_quiet()
         if not quiet:
-            self._glance(registry)
+            self._suspect(registry)
         self.waits = not quiet or self._lock_retry.waits
         if self.waits or self._retry.waits:
-            # What stood before stands until the files can be judged by anew.
             return OrphanResult(registry, problems=self._problems)
         marks = self._marks
-        unsettled_from, self._unsettled_from = self._unsettled_from, None
+        changing_since, self._changing_since = self._changing_since, None
         try:
-            judgement = self._judgement(registry)
+            judgement = self._judge(registry)
         except AccountsUnreadableError as error:
-            self._broken = str(error) if error.lasts else None
-            return self._stopped(registry, "accounts-unreadable", str(error), again=not error.lasts)
+            self._unreadable = str(error) if error.lasts else None
+            return self._not_judged(registry, str(error), again=not error.lasts)
         except AccountsSlowError as error:
-            return self._stopped(registry, "accounts-unreadable", str(error), again=True)
+            return self._not_judged(registry, str(error), again=True)
         self._retry.worked()
         if self._files.marks() != marks:
             # They were changed while they were asked: the next pass, which that event brings, asks again.
             self._search = None
-            self._unsettled_from = unsettled_from
+            self._changing_since = changing_since
             self.waits = True
             return OrphanResult(registry, problems=self._problems)
         self._problems = _problems(judgement)
-        self._seen.held = (marks, judgement.held.limit) if judgement.held else None
+        self._memory.held = (marks, judgement.held.limit) if judgement.held else None
         if judgement.switch_off and (forced or judgement.held is None):
             self.waits = True
-            return self._switched(registry, judgement.switch_off)
+            return self._switch_off(registry, judgement.switch_off)
         self._lock_retry.worked()
         return OrphanResult(registry, problems=self._problems)
 
-    def _quiet(self) -> bool:
+    def _files_are_quiet(self) -> bool:
         marks = self._files.marks()
         if marks != self._marks:
-            now = self._clock()
-            if self._unsettled_from is None:
-                self._unsettled_from = now
-            # At a start the files themselves tell how long they have been left alone.
+            present = self._clock()
+            if self._changing_since is None:
+                self._changing_since = present
+            # At a start the files themselves say how long they have been left alone.
             known_old = self._marks is None and long_ago(marks)
             # Every member may change passwd as often as they like, see chfn(1), and must not put this off for ever.
-            longest = self._unsettled_from + LONGEST_SECONDS
-            self._quiet_from = now if known_old else min(now + QUIET_SECONDS, longest)
+            longest = self._changing_since + LONGEST_SECONDS
+            self._quiet_from = present if known_old else min(present + QUIET_SECONDS, longest)
             self._marks = marks
-            self._search = self._broken = self._judged = None
+            self._search = self._unreadable = self._judged = None
             self._retry.worked()
             self._lock_retry.worked()
         return self._clock() >= self._quiet_from
 
-    def _glance(self, registry: Registry) -> None:
+    def _suspect(self, registry: Registry) -> None:
         """See who is a member now, which does not take files that are left alone."""
-        if self._marks is None or self._glanced == (self._marks, registry):
+        if self._marks is None or self._suspected_of == (self._marks, registry):
             return
-        self._glanced = (self._marks, registry)
+        self._suspected_of = (self._marks, registry)
         self._suspected = True
         with contextlib.suppress(AccountsUnreadableError, AccountsSlowError):
-            search = self._look_around()
+            search = self._new_search()
             # Who has gone is asked for later, and once: it may take long, and many may have gone.
             search.local = replace(search.local, alone=not search.local.foreign_users)
             self._suspected = bool(search.orphans(registry))
 
-    def _look_around(self) -> OrphanSearch:
-        held = self._seen.held
+    def _new_search(self) -> OrphanSearch:
+        held = self._memory.held
         limit = held[1] if held is not None and held[0] == self._marks else None
-        return OrphanSearch(self._config, self._accounts, self._files.read(), self._clock, self._seen.members, limit)
+        local = self._files.read()
+        return OrphanSearch(self._config, self._accounts, local, self._clock, self._memory.members, limit)
 
-    def _judgement(self, registry: Registry) -> OrphanJudgement:
+    def _judge(self, registry: Registry) -> OrphanJudgement:
         if self._judged is not None and self._judged[0] is registry:
             return self._judged[1]
-        if self._broken is not None:
-            raise AccountsUnreadableError(self._broken, lasts=True)
+        if self._unreadable is not None:
+            raise AccountsUnreadableError(self._unreadable, lasts=True)
         if self._search is None:
-            self._search = self._look_around()
+            self._search = self._new_search()
         judgement = self._search.judge(registry)
         self._judged = (registry, judgement)
         return judgement
 
-    def _stopped(self, registry: Registry, code: str, what: str, *, again: bool) -> OrphanResult:
+    def _not_judged(self, registry: Registry, message: str, *, again: bool) -> OrphanResult:
         if again:
             self._retry.failed()
-        self._problems = {code: what}
+        self._problems = {"accounts-unreadable": message}
         return OrphanResult(registry, problems=self._problems)
 
-    def _switched(self, registry: Registry, orphans: Sequence[Orphan]) -> OrphanResult:
+    def _switch_off(self, registry: Registry, orphans: Sequence[Orphan]) -> OrphanResult:
         self._problems.pop("orphans-held", None)
         try:
             with self._store.lock():
                 # What somebody has changed meanwhile, or broken, is an event, and the next pass judges it.
                 present = self._store.usable()
-                after = self._written(registry, orphans) if present is registry else None
+                after = self._write(registry, orphans) if present is registry else None
         except RegistryBusyError as error:
             self._lock_retry.failed()
             self._problems["registry-busy"] = str(error)
@@ -214,15 +230,15 @@ class OrphanStep:
         self.waits = False
         return OrphanResult(after, len(orphans), self._problems)
 
-    def _written(self, registry: Registry, orphans: Sequence[Orphan]) -> Registry:
+    def _write(self, registry: Registry, orphans: Sequence[Orphan]) -> Registry:
         draft = Draft(registry, self._store.path)
         for orphan in orphans:
             identifier = f"{audit.ORPHAN}{stamp(time.time_ns())}-{orphan.username}-{secrets.token_hex(3)}"
             draft.set(orphan.username, switched_off("orphaned", identifier, orphan.reason))
         after = draft.finish()
         self._store.write(after, self._accounts.gid)
-        self._seen.members.difference_update(orphan.username for orphan in orphans)
-        self._seen.held = None
+        self._memory.members.difference_update(orphan.username for orphan in orphans)
+        self._memory.held = None
         for orphan in orphans:
             log.warning(f"Switched {orphan.alias} off: {orphan.reason}")
             self._audit.add(audit.of_orphan(orphan.username, after.entries[orphan.username], registry.sha256, after))
@@ -232,7 +248,7 @@ class OrphanStep:
 def _problems(judgement: OrphanJudgement) -> dict[str, str]:
     found = {}
     if judgement.held is not None:
-        found["orphans-held"] = judgement.held.what
+        found["orphans-held"] = judgement.held.message
     if judgement.problem is not None:
         found["orphans"] = judgement.problem
     return found

@@ -25,7 +25,7 @@ class PublishResult:
         changes: how much of a burst the change was.
         failed: whether the map is not in line with the registry.
         again: whether it is to be tried again by the clock.
-        problems: what is wrong, in words, by code.
+        problems: messages, by problem code.
     """
 
     changes: int = 0
@@ -38,20 +38,24 @@ class PublishStep:
     """Takes the step in *context*.
 
     Args:
-        rooms: where.
+        context: what is open for the configuration.
         woken: whether something has happened since the pass began.
         published: what the map is known to answer for.
 
     Attributes:
-        published: the same, as the steps leave it.
+        published: the same, as the steps so far leave it.
     """
 
     def __init__(self, context: Context, woken: Callable[[], bool], published: Published | None) -> None:
         self._context = context
         self._woken = woken
         self.published = published
+        # From one step to the next:
+        #   _in_line   the registry that the map was last brought into line with
+        #   _failed    the publish that failed last, so that it is not tried again at each event
+        #   _audited   the SHA-256 of the registry that the audit log's last `published` line names
         self._in_line: Registry | None = None
-        self._stuck: _Stuck | None = None
+        self._failed: _FailedPublish | None = None
         self._audited = context.audit.last_published()
 
     def take(
@@ -66,53 +70,53 @@ class PublishStep:
             waits: whether what failed before is not to be tried again yet.
             asked: whether an administrator wants the map looked at.
         """
-        followed = PublishResult()
+        result = PublishResult()
         context = self._context
         if not context.settings.config.enabled:
-            return followed
+            return result
         forced = force is not None
-        stuck, self._stuck = self._stuck, None
-        if stuck is not None and waits and not asked and stuck.as_it_was(registry, context.publisher, forced=forced):
+        failed, self._failed = self._failed, None
+        if failed is not None and waits and not asked and failed.unchanged(registry, context.publisher, forced=forced):
             # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
-            self._stuck = stuck
-            followed.problems["publish-failed"] = stuck.what
-            followed.failed = True
+            self._failed = failed
+            result.problems["publish-failed"] = failed.message
+            result.failed = True
         else:
-            self._publish(registry, force, followed, by_hand=by_hand, asked=asked)
-        followed.problems.update(context.publisher.problems)
-        if (trouble := context.mapcheck.trouble()) is not None:
-            followed.problems["map-not-used"] = trouble
-        return followed
+            self._publish(registry, force, result, by_hand=by_hand, asked=asked)
+        result.problems.update(context.publisher.problems)
+        if (message := context.map_check.trouble()) is not None:
+            result.problems["map-not-used"] = message
+        return result
 
     def _publish(
-        self, registry: Registry, force: Marker | None, followed: PublishResult, *, by_hand: bool, asked: bool
+        self, registry: Registry, force: Marker | None, result: PublishResult, *, by_hand: bool, asked: bool
     ) -> None:
         context = self._context
         forced = force is not None
         try:
             drifted = context.publisher.drifted(asked=asked or forced)
             if forced or drifted or registry is not self._in_line:
-                news = registry is not self._in_line
-                by_hand &= news
+                new_registry = registry is not self._in_line
+                by_hand &= new_registry
                 plan = context.publisher.publish(registry, forced=forced)
                 self._audit(registry, plan, force)
                 self._in_line = registry
                 aliases = len(registry.rows()) - len(context.publisher.conflicts)
-                if news or plan is not None or self.published is None or self.published.aliases != aliases:
+                if new_registry or plan is not None or self.published is None or self.published.aliases != aliases:
                     self.published = Published(registry.sha256, now(), aliases)
                 # More changes while the last one was being published are a burst; one after another is not.
-                followed.changes = 2 if by_hand and self._woken() else 0
+                result.changes = 2 if by_hand and self._woken() else 0
         except MassChangeError as error:
-            followed.problems["publish-held"] = str(error)
-            followed.failed = True
+            result.problems["publish-held"] = str(error)
+            result.failed = True
         except (OSError, ExpectedError) as error:
             path = context.settings.config.map_path
             message = N_("The map {path} could not be brought up to date; the earlier one stays. {error}").format(
-                path=path, error=_sentence(error)
+                path=path, error=str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}."
             )
-            followed.problems["publish-failed"] = message
-            followed.failed = followed.again = True
-            self._stuck = _Stuck(registry, context.publisher.found(), forced, message)
+            result.problems["publish-failed"] = message
+            result.failed = result.again = True
+            self._failed = _FailedPublish(registry, context.publisher.found(), forced, message)
 
     def _audit(self, registry: Registry, plan: Plan | None, force: Marker | None) -> None:
         # A cdb is made anew at every start, with the same in it, since nobody can list it.
@@ -125,18 +129,14 @@ class PublishStep:
 
 
 @dataclass(frozen=True)
-class _Stuck:
-    """A publish that failed: of what, what lay there afterwards, and what was told."""
+class _FailedPublish:
+    """A publish that failed: of which registry, what lay there afterwards, whether it was forced, and the message."""
 
     registry: Registry
     found: object
     forced: bool
-    what: str
+    message: str
 
-    def as_it_was(self, registry: Registry, publisher: Publisher, *, forced: bool) -> bool:
+    def unchanged(self, registry: Registry, publisher: Publisher, *, forced: bool) -> bool:
         # A force that has only just come may let pass what was held back, or wants to see it tried.
         return registry is self.registry and forced <= self.forced and publisher.found() == self.found
-
-
-def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, ExpectedError) else f"{error_text(error)}."

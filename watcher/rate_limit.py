@@ -1,4 +1,4 @@
-"""What happens again and again is told at once, and from then on counted: one line a minute, whoever drops more."""
+"""Rate-limited logging: the first lines about the same thing at once, and then one a minute with a count."""
 
 from __future__ import annotations
 
@@ -11,82 +11,84 @@ MINUTE = 60.0
 
 
 @dataclass
-class _Counted:
+class _Minute:
+    """A minute of lines about one thing: how many were logged, and what was counted since, to be logged at its end."""
+
     until: float
     level: int
-    said: int = 0
+    logged: int = 0
     count: int = 0
-    again: Callable[[int], str] | None = None
+    summary: Callable[[int], str] | None = None
 
 
 class RateLimit:
-    """Keeps members from drowning *log*. What is counted is bounded by those whom it is about.
+    """Keeps members from drowning *log*. What it remembers is bounded by how many things and owners there are.
 
     Args:
-        log: where it is told.
-        clock: gives seconds that never go back.
+        log: the log.
+        clock: seconds that only ever grow.
     """
 
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
-        self._told: dict[tuple[str, str], _Counted] = {}
+        self._minutes: dict[tuple[str, str], _Minute] = {}
 
     def say(
         self,
         level: int,
         about: tuple[str, str],
         line: str,
-        again: Callable[[int], str],
+        summary: Callable[[int], str],
         *,
         count: int = 1,
         at_once: int = 1,
     ) -> None:
-        """Tell *line*, unless *at_once* lines were told *about* the same within the minute: then it is counted.
+        """Log *line*, unless *at_once* lines were logged *about* the same within the minute: then it is counted.
 
         Args:
             level: how grave it is.
             about: what kind of thing it is, and whose.
-            line: the words.
-            again: the words for what was counted, given the sum of the counts; those of the last one are used.
+            line: the line.
+            summary: gives the line on what was counted, for the sum of the counts; that of the last call is used.
             count: how many things *line* stands for.
-            at_once: how many lines may be told.
+            at_once: how many lines may be logged.
         """
-        now = self._clock()
-        message = self._told.get(about)
-        if message is None or (not message.count and now >= message.until):
-            message = self._told[about] = _Counted(now + MINUTE, level)
-        if message.said < at_once:
-            message.said += 1
+        present = self._clock()
+        minute = self._minutes.get(about)
+        if minute is None or (not minute.count and present >= minute.until):
+            minute = self._minutes[about] = _Minute(present + MINUTE, level)
+        if minute.logged < at_once:
+            minute.logged += 1
             self._log.log(level, line)
         else:
-            message.level, message.again = level, again
-            message.count += count
+            minute.level, minute.summary = level, summary
+            minute.count += count
 
     @property
     def next_due(self) -> float | None:
-        """The moment, on this clock, when something that was counted is to be told."""
-        return min((message.until for message in self._told.values() if message.count), default=None)
+        """When, on this clock, something that was counted is to be logged."""
+        return min((minute.until for minute in self._minutes.values() if minute.count), default=None)
 
     def flush(self) -> None:
-        """Tell what was counted for a minute."""
-        now = self._clock()
-        for about, message in list(self._told.items()):
-            if now < message.until:
+        """Log what was counted for a minute."""
+        present = self._clock()
+        for about, minute in list(self._minutes.items()):
+            if present < minute.until:
                 continue
-            if message.count:
-                self._tell(message)
-                message.until = now + MINUTE
+            if minute.count:
+                self._summarise(minute)
+                minute.until = present + MINUTE
             else:
-                del self._told[about]
+                del self._minutes[about]
 
     def close(self) -> None:
-        """Tell everything that was counted."""
-        for message in self._told.values():
-            if message.count:
-                self._tell(message)
+        """Log everything that was counted."""
+        for minute in self._minutes.values():
+            if minute.count:
+                self._summarise(minute)
 
-    def _tell(self, message: _Counted) -> None:
-        count, message.count = message.count, 0
-        if message.again is not None:
-            self._log.log(message.level, message.again(count))
+    def _summarise(self, minute: _Minute) -> None:
+        count, minute.count = minute.count, 0
+        if minute.summary is not None:
+            self._log.log(minute.level, minute.summary(count))

@@ -1,4 +1,4 @@
-"""Request records, written: into a folder, from one to the next, no more refused ones than are kept; and replays."""
+"""Writing request records: new ones, from one folder to the next, old ones away; and the rule against replays."""
 
 from __future__ import annotations
 
@@ -25,52 +25,10 @@ from schemas.request import (
 )
 from schemas.times import stamp
 
-_STEP_NS = 1_000_000_000
-"""A smaller step is none: two clocks are not read in one moment."""
-
-
-class ReplayRule:
-    """The moment of each member's newest record, as `schemas.times.stamp` writes it: older files must not speak.
-
-    Records that were made before the clock was set back seem to come from the future, and all that their owner writes
-    from then on looks old. So such a moment counts as the present one of when it was noted; or, where the clock is set
-    back while this process runs, as that of the last `look` before, which is when the last of them can have been made.
-
-    Args:
-        wall: the clock of file times.
-        steady: one that nobody sets.
-    """
-
-    def __init__(self, wall: Callable[[], int] = time.time_ns, steady: Callable[[], int] = time.monotonic_ns) -> None:
-        self._wall = wall
-        self._steady = steady
-        self._moments: dict[str, str] = {}
-        self._looked = wall(), steady()
-
-    def of(self, owner: str) -> str:
-        """The moment before which files of *owner* are outdated."""
-        return self._moments.get(owner, "")
-
-    def note(self, owner: str, timestamp: str) -> None:
-        """There is a record of *owner*, made of a file of that *timestamp*."""
-        self.look()
-        present = stamp(self._looked[0])
-        self._moments[owner] = max(self.of(owner), min(timestamp, present))
-
-    def look(self) -> None:
-        """See whether the clock was set back since the last look."""
-        wall, steady = self._wall(), self._steady()
-        before, then = self._looked
-        # The last look, by the clock as it is now.
-        looked = wall - (steady - then)
-        if looked < before - _STEP_NS:
-            ceiling = stamp(looked)
-            self._moments = {owner: min(timestamp, ceiling) for owner, timestamp in self._moments.items()}
-        self._looked = wall, steady
-
-
 MODE = 0o640
 FOLDER_MODE = 0o750
+_STEP_NS = 1_000_000_000
+"""By how much less a clock is not taken to be set back: two clocks are not read at the same instant."""
 
 
 class RecordStore:
@@ -79,24 +37,32 @@ class RecordStore:
     Attributes:
         folders: the same, for reading.
         pending: the pending record of each member that has one.
-        troubles: records that cannot be read, in words; they are left where they are.
+        troubles: messages on records that cannot be read; they are left where they are.
     """
 
     def __init__(self, path: str) -> None:
         self.folders = RecordFolders(path)
         self.pending: dict[str, RequestRecord] = {}
         self.troubles: list[str] = []
+        self._replay_rule = ReplayRule()
+        # What is known of the folders without listing them:
+        #   _newest          the time of each owner's newest record
+        #   _of_newest       the digests and queue file names of the records of that time, where they were asked for
+        #   _cancelled       how many cancelled records each owner has
+        #   _pending_seen    the signature of pending/ when it was last read
+        #   _approved        gives the approved records of an owner, from a listing
+        #   _approved_seen   the signature of approved/ when it was listed
+        #   _touched         folders with changes that are not synced yet
         self._newest: dict[str, str] = {}
-        self._floors = ReplayRule()
-        self._cancelled: Counter[str] = Counter()
         self._of_newest: dict[str, list[tuple[str, str]]] = {}
+        self._cancelled: Counter[str] = Counter()
         self._pending_seen: Signature | None = None
-        self._touched: set[Folder] = set()
         self._approved: Callable[[str], Iterator[RequestRecord]] | None = None
         self._approved_seen: Signature | None = None
+        self._touched: set[Folder] = set()
         self._make_folders(path)
         for folder in FOLDERS:
-            self._take_stock(folder)
+            self._note_records(folder)
 
     def _make_folders(self, path: str) -> None:
         parent, name = os.path.split(path)
@@ -106,11 +72,11 @@ class RecordStore:
             for folder in FOLDERS:
                 directory.make(folder, FOLDER_MODE)
 
-    def _take_stock(self, folder: Folder) -> None:
+    def _note_records(self, folder: Folder) -> None:
         for identifier in self.folders.ids(folder):
             owner, timestamp = identifier.owner, identifier.stamp
             self._newest[owner] = max(timestamp, self._newest.get(owner, ""))
-            self._floors.note(owner, timestamp)
+            self._replay_rule.note(owner, timestamp)
             if folder == "cancelled":
                 self._cancelled[owner] += 1
 
@@ -123,12 +89,12 @@ class RecordStore:
                     directory.remove(name)
 
     def close(self) -> None:
-        """Let go of the folders."""
+        """Close the folders."""
         self.folders.close()
 
     def refresh(self) -> None:
         """Read the pending folder again if somebody else has changed it; close what a kill left half closed."""
-        self._floors.look()
+        self._replay_rule.check_clocks()
         directory = self.folders.folder("pending")
         seen = directory.signature(".")
         if seen == self._pending_seen:
@@ -160,18 +126,18 @@ class RecordStore:
     def find(self, identifier: RequestId) -> RequestRecord | None:
         """The record *identifier*, in whichever folder; `None` where there is none, or one that cannot be read."""
         found = None
-        # What cannot be read is told of where it matters, by `refresh`.
+        # What cannot be read is reported where it matters, by `refresh`.
         with contextlib.suppress(StateError):
             found = self.folders.find(identifier)
         return found[1] if found else None
 
     def outdated(self, identifier: RequestId, status: os.stat_result) -> bool:
-        """Whether a queue file must not speak: it is older than its owner's newest record, or the very same file."""
-        if identifier.stamp < self._floors.of(identifier.owner):
+        """Whether a queue file is a replay: it is older than its owner's newest record, or the very same file."""
+        if identifier.stamp < self._replay_rule.of(identifier.owner):
             return True
         if identifier.stamp != self._newest.get(identifier.owner):
             return False
-        # Two files may share a moment; one file that comes back under another name shares all but the name.
+        # Two files may have one time; one file that comes back under another name has all but the name in common.
         return any(
             request_id(identifier.owner, file, status).digest == digest
             for digest, file in self._files_of_newest(identifier.owner)
@@ -197,17 +163,17 @@ class RecordStore:
                 return record
         return None
 
-    def written_since(self, moment_ns: int) -> Iterator[RequestRecord]:
-        """The records that were written at that moment or later; those that cannot be read are passed over."""
+    def written_since(self, since_ns: int) -> Iterator[RequestRecord]:
+        """The records that were written at *since_ns* or later; those that cannot be read are passed over."""
         for folder in FOLDERS:
             directory = self.folders.folder(folder)
             seen = directory.status(".")
             # A record comes by a rename, which the folder shows.
-            if seen is None or seen.st_mtime_ns < moment_ns:
+            if seen is None or seen.st_mtime_ns < since_ns:
                 continue
             for identifier in self.folders.ids(folder):
                 status = directory.status(record_name(identifier))
-                if status is not None and status.st_mtime_ns >= moment_ns:
+                if status is not None and status.st_mtime_ns >= since_ns:
                     with contextlib.suppress(StateError):
                         if (record := self.folders.load(folder, identifier)) is not None:
                             yield record
@@ -281,9 +247,50 @@ class RecordStore:
 
     def _note(self, identifier: RequestId, file: str) -> None:
         owner, newest = identifier.owner, self._newest.get(identifier.owner, "")
-        self._floors.note(owner, identifier.stamp)
+        self._replay_rule.note(owner, identifier.stamp)
         if identifier.stamp > newest:
             self._newest[owner] = identifier.stamp
             self._of_newest[owner] = [(identifier.digest, file)]
         elif identifier.stamp == newest:
             self._files_of_newest(owner).append((identifier.digest, file))
+
+
+class ReplayRule:
+    """The replay rule: a queue file that is older than its owner's newest record must not be taken in.
+
+    Times are texts as `schemas.times.stamp` writes them. Records that were made before the clock was set back seem to
+    come from the future, and all that their owner writes from then on looks old. So the time of such a record counts as
+    the present of when it was noted; or, where the clock is set back while this process runs, as that of the last
+    `check_clocks` before, which is when the last of them can have been made.
+
+    Args:
+        wall: the clock of file times.
+        steady: one that nobody sets.
+    """
+
+    def __init__(self, wall: Callable[[], int] = time.time_ns, steady: Callable[[], int] = time.monotonic_ns) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._newest: dict[str, str] = {}  # the time of each owner's newest record, as it counts
+        self._checked = wall(), steady()
+
+    def of(self, owner: str) -> str:
+        """The time before which files of *owner* are outdated."""
+        return self._newest.get(owner, "")
+
+    def note(self, owner: str, timestamp: str) -> None:
+        """There is a record of *owner*, made of a file of that *timestamp*."""
+        self.check_clocks()
+        present = stamp(self._checked[0])
+        self._newest[owner] = max(self.of(owner), min(timestamp, present))
+
+    def check_clocks(self) -> None:
+        """See whether the clock was set back since the last time."""
+        wall, steady = self._wall(), self._steady()
+        before, then = self._checked
+        # When that was, by the clock as it is now.
+        checked = wall - (steady - then)
+        if checked < before - _STEP_NS:
+            ceiling = stamp(checked)
+            self._newest = {owner: min(timestamp, ceiling) for owner, timestamp in self._newest.items()}
+        self._checked = wall, steady

@@ -22,7 +22,10 @@ MODE = 0o640
 
 
 class RegistryStore:
-    """The registry file *path*, guarded for writing by a flock(2) on *lock* that the server's other tools take too."""
+    """The registry file *path*, guarded for writing by a flock(2) on *lock* that the server's other tools take too.
+
+    It remembers the file's signature, and the registry or the message on why it cannot be used, until that changes.
+    """
 
     def __init__(self, path: str, lock: str, domain: str) -> None:
         self.path = path
@@ -33,7 +36,7 @@ class RegistryStore:
         self._domain = domain
         self._seen: Signature | None = None
         self._registry: Registry | None = None
-        self._trouble: str | None = None
+        self._unusable: str | None = None
 
     def tidy(self) -> None:
         """Remove what a kill left half written."""
@@ -51,8 +54,8 @@ class RegistryStore:
         try:
             with Directory(self._folder) as directory:
                 if self._seen is not None and directory.signature(self._name) == self._seen:
-                    if self._trouble is not None:
-                        raise RegistryError(self._trouble)
+                    if self._unusable is not None:
+                        raise RegistryError(self._unusable)
                     if self._registry is not None:
                         return self._registry
                 found = directory.read(self._name, SIZE_LIMIT)
@@ -60,8 +63,8 @@ class RegistryStore:
             self._seen = None
             raise RegistryError(
                 N_(
-                    "The registry {path} is not there. Bring it back, or begin a new one with "
-                    "`{{}}` in it. Until then the published map stays as it is and decisions wait."
+                    "The registry {path} is not there. Bring it back, or begin a new one with `{{}}` in it. Until then "
+                    "the published map stays as it is and decisions wait."
                 ).format(path=self.path)
             ) from None
         except RegistryError:
@@ -69,8 +72,8 @@ class RegistryStore:
         except (OSError, ExpectedError) as error:
             self._seen = None
             message = N_(
-                "The registry {path} cannot be read: {error}. Until it can, the published map "
-                "stays as it is and decisions wait."
+                "The registry {path} cannot be read: {error}. Until it can, the published map stays as it is and "
+                "decisions wait."
             ).format(path=self.path, error=error_text(error))
             raise RegistryUnreadableError(message) from error
         return self._parse(found)
@@ -86,14 +89,14 @@ class RegistryStore:
         # One that is too young for its signature is read again when the next event comes.
         self._seen = None if just_changed(found.status.st_mtime_ns) else signature_of(found.status)
         if self._registry is not None and self._registry.data == found.data:
-            self._trouble = None
+            self._unusable = None
             return self._registry
         try:
             self._registry = parse_registry(found.data, self._domain, self.path, self._registry)
         except RegistryError as error:
-            self._trouble = str(error)
+            self._unusable = str(error)
             raise
-        self._trouble = None
+        self._unusable = None
         return self._registry
 
     def lock(self) -> RegistryLock:
@@ -110,7 +113,7 @@ class RegistryStore:
         with Directory(self._folder) as directory:
             self._seen = directory.write(self._name, registry.data, MODE, gid, temporary=self._temporary)
         self._registry = registry
-        self._trouble = None
+        self._unusable = None
 
 
 class RegistryLock:

@@ -19,17 +19,20 @@ from schemas.times import now
 from watcher.rate_limit import RateLimit
 from watcher.systemd import Notifier
 
-TOLD_AT_ONCE = 4
-"""How often within a minute it is told that a problem has come or gone: a member can make directories by the second."""
+MODE = 0o644
+FOLDER_MODE = 0o755
+LOGGED_AT_ONCE = 4
+"""How often within a minute the journal says that a problem has come or gone: a member can make directories by the
+second."""
 
 log = logging.getLogger("runv.report")
 
 
 class Problems:
-    """Compares each pass's problems with those before: one that stays keeps its beginning and is told once.
+    """Compares each pass's problems with those before: one that stays keeps its beginning and is logged once.
 
     Attributes:
-        tally: what the journal is still to be told.
+        rate_limit: what the journal has counted and is still to say.
     """
 
     def __init__(self) -> None:
@@ -37,32 +40,27 @@ class Problems:
         self.rate_limit = RateLimit(log)
 
     def update(self, found: dict[str, str]) -> list[Problem]:
-        """Take the problems of a pass, their words by code, and give them with their beginnings."""
+        """Take the problems of a pass, messages by code, and give them with their beginnings."""
         self.rate_limit.flush()
         for code in self._known.keys() - found.keys():
-            self._say(logging.INFO, code, "No longer a problem: {code}.")
+            self._log(logging.INFO, ("gone", code), f"No longer a problem: {code}.")
         now_known: dict[str, Problem] = {}
-        for code, what in found.items():
+        for code, message in found.items():
             before = self._known.get(code)
             if before is None:
-                self._say(logging.ERROR, code, "Problem: {what}", what)
-            now_known[code] = Problem(code, what, before.since if before else now())
+                self._log(logging.ERROR, ("come", code), f"Problem: {message}")
+            now_known[code] = Problem(code, message, before.since if before else now())
         self._known = now_known
         return list(now_known.values())
 
-    def _say(self, level: int, code: str, sentence: str, what: str = "") -> None:
-        line = sentence.format(code=code, what=what)
+    def _log(self, level: int, about: tuple[str, str], line: str) -> None:
         self.rate_limit.say(
             level,
-            (sentence, code),
+            about,
             line,
             lambda total: f"{line} (This happened {total} times more meanwhile.)",
-            at_once=TOLD_AT_ONCE,
+            at_once=LOGGED_AT_ONCE,
         )
-
-
-MODE = 0o644
-FOLDER_MODE = 0o755
 
 
 class Report:
@@ -77,7 +75,7 @@ class Report:
 
     @property
     def due(self) -> float | None:
-        """The moment, on the monotonic clock, when the journal is to be told of something."""
+        """When, on the monotonic clock, the journal is to say what was counted."""
         return self._problems.rate_limit.next_due
 
     def write(
@@ -91,11 +89,11 @@ class Report:
         conflicts: Sequence[Conflict] = (),
         hosts: Sequence[Host] = (),
     ) -> None:
-        """Tell the state after a pass.
+        """Write the state after a pass, where it has changed.
 
         Raises:
             OSError: the status file cannot be written.
-            StateError: /proc does not tell when this process started.
+            StateError: when this process started is not to be read from /proc.
         """
         config = self._settings.config
         started = start_time()

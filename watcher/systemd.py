@@ -83,5 +83,6 @@ def set_up() -> None:
     root.setLevel(logging.INFO)
     root.addHandler(handler)
     root.propagate = False
-    # watchdog complains now and then when a watch is taken away while it reads. What matters of it the ears check.
+    # watchdog complains now and then when a watch is taken away while it reads; `DirectoryWatcher.broken` checks what
+    # matters of that.
     logging.getLogger("watchdog").addHandler(logging.NullHandler())

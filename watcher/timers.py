@@ -1,4 +1,4 @@
-"""When to try again what failed for a reason that no event will tell the end of."""
+"""When to try again what failed for a reason whose end is no event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ LONGEST_SECONDS = 60.0
 
 
 class Retry:
-    """A delay that doubles with each failure in a row, from *first* to *longest* seconds."""
+    """A delay that doubles with each failure in a row, from *first* to *longest* seconds.
+
+    Attributes:
+        due: when, on *clock*, the next try is due; `None` while nothing has failed.
+    """
 
     def __init__(
         self,
@@ -26,11 +30,11 @@ class Retry:
 
     def failed(self) -> None:
         """It failed. A failure before the next try was due does not put that try off."""
-        now = self._clock()
-        if self.due is not None and now < self.due:
+        present = self._clock()
+        if self.due is not None and present < self.due:
             return
         self._delay = min(self._longest, self._delay * 2 or self._first)
-        self.due = now + self._delay
+        self.due = present + self._delay
 
     @property
     def waits(self) -> bool:
@@ -39,7 +43,7 @@ class Retry:
 
     @property
     def is_due(self) -> bool:
-        """Whether it has failed and the moment to try again has come."""
+        """Whether it has failed and is due to be tried again."""
         return self.due is not None and self._clock() >= self.due
 
     def worked(self) -> None:

@@ -14,16 +14,24 @@ from collections.abc import Callable
 
 SOFT_DELAY = 0.25
 """Seconds until a pass that only looks whether something was missed."""
-LONGEST_GAP = 0.25
-SHORTEST_GAP = 0.02
-_GAP_PER_CHANGE = 0.004
+SHORTEST_PAUSE = 0.02
+LONGEST_PAUSE = 0.25
+"""Seconds from the end of one pass to the next during a burst."""
+_PAUSE_PER_CHANGE = 0.004
 
 
 class Wake:
     """Collects reasons for a pass, and waits until one is due.
 
     Args:
-        clock: gives seconds that never go back.
+        clock: seconds that only ever grow.
+
+    Attributes:
+        _hard: something that matters has changed since the last pass began.
+        _soft: something has happened that matters to nobody, so that events may have been lost behind it.
+        _soft_due: when the pass for `_soft` is due; 0 until its wait has begun.
+        _pause: how long passes are spaced out at present.
+        _paused_until: when the next pass may begin.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,14 +39,14 @@ class Wake:
         self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poller = select.poll()
         self._poller.register(self._read_end, select.POLLIN)
-        # No event tells that something was mounted over a directory, or is gone from there; this does, proc(5).
+        # A file system that is mounted over a directory, or is gone from there, is no event; it shows here, proc(5).
         self._mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
         self._poller.register(self._mounts, select.POLLPRI)
         self._hard = False
         self._soft = False
         self._soft_due = 0.0
-        self._quiet_until = 0.0
-        self._gap = 0.0
+        self._paused_until = 0.0
+        self._pause = 0.0
 
     def now(self) -> None:
         """Something that matters has changed. Safe from any thread and from a signal handler; never raises."""
@@ -64,54 +72,54 @@ class Wake:
 
     def begin_pass(self) -> bool:
         """A pass begins: whatever comes from here on makes one more. Say whether anything came since the last one."""
-        heard = self._hard or self._soft
+        woken = self._hard or self._soft
         self._hard = self._soft = False
         self._soft_due = 0.0
-        return heard
+        return woken
 
     def end_pass(self, changes: int) -> None:
         """A pass has ended that found *changes* things to do.
 
-        A lone change is no burst and keeps nobody waiting. Several in one pass are: then the gap before the next pass
+        A lone change is no burst and keeps nobody waiting. Several in one pass are: then the pause before the next pass
         grows, the faster the more there were, so that a thousand changes cost a handful of map builds.
         """
         if changes > 1:
-            grown = max(SHORTEST_GAP, self._gap * 2, changes * _GAP_PER_CHANGE)
-            self._gap = min(LONGEST_GAP, grown)
+            grown = max(SHORTEST_PAUSE, self._pause * 2, changes * _PAUSE_PER_CHANGE)
+            self._pause = min(LONGEST_PAUSE, grown)
         else:
-            self._gap = 0.0
-        self._quiet_until = self._clock() + self._gap
+            self._pause = 0.0
+        self._paused_until = self._clock() + self._pause
 
     def wait(self, timer: float | None, ready: Callable[[], bool]) -> bool:
-        """Wait until a pass is due, until the moment *timer*, or until *ready* says that its caller has work.
+        """Wait until a pass is due, until *timer*, or until *ready* says that its caller has work.
 
         Returns:
             Whether a pass is due.
         """
         while not ready():
-            now = self._clock()
-            due = self._due(now)
-            if due is not None and due <= now:
+            present = self._clock()
+            due = self._due(present)
+            if due is not None and due <= present:
                 return True
-            if timer is not None and timer <= now:
+            if timer is not None and timer <= present:
                 return False
-            moments = [moment for moment in (due, timer) if moment is not None]
-            woken_by = self._poller.poll(max(0, min(moments) - now) * 1000 + 0.5 if moments else None)
-            if any(fd == self._mounts for fd, _ in woken_by):
+            ends = [end for end in (due, timer) if end is not None]
+            ready_fds = self._poller.poll(max(0, min(ends) - present) * 1000 + 0.5 if ends else None)
+            if any(fd == self._mounts for fd, _events in ready_fds):
                 self.soon()
             with contextlib.suppress(BlockingIOError):
                 while len(os.read(self._read_end, 4096)) == 4096:
                     pass
         return False
 
-    def _due(self, now: float) -> float | None:
+    def _due(self, present: float) -> float | None:
         if self._soft and not self._soft_due:
-            self._soft_due = now + SOFT_DELAY
+            self._soft_due = present + SOFT_DELAY
         if self._hard:
-            return self._quiet_until
-        return max(self._soft_due, self._quiet_until) if self._soft else None
+            return self._paused_until
+        return max(self._soft_due, self._paused_until) if self._soft else None
 
     def close(self) -> None:
-        """Let go of the pipe. Late events find nobody, and are told so by the kernel."""
+        """Close the pipe. For a late event the kernel says that nobody reads it, which `nudge` ignores."""
         for fd in (self._read_end, self._write_end, self._mounts):
             os.close(fd)

@@ -57,7 +57,7 @@ def find_orphans(settings: Settings, registry: Registry) -> Orphans:
     draft = Draft(registry, settings.registry)
     for orphan in () if found.held else found.switch_off:
         draft.set(orphan.username, switched_off("orphaned", "orphan", orphan.reason))
-    troubles = [found.held.what] if found.held else []
+    troubles = [found.held.message] if found.held else []
     if found.problem is not None:
         troubles.append(found.problem)
     after = draft.finish() if draft.changed else registry

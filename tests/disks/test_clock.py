@@ -204,7 +204,7 @@ class Times:
         self.wall += seconds
         self.steady += seconds
 
-    def floors(self) -> ReplayRule:
+    def replay_rule(self) -> ReplayRule:
         return ReplayRule(lambda: self.wall * SECOND_NS, lambda: self.steady * SECOND_NS)
 
     def stamp(self, ago: int = 0) -> str:
@@ -213,35 +213,35 @@ class Times:
 
 def test_an_earlier_moment_does_not_lower_the_floor_nor_does_a_clock_that_is_right() -> None:
     times = Times()
-    floors = times.floors()
-    floors.note("pablo", times.stamp(ago=10))
-    floors.note("pablo", times.stamp(ago=20))
+    replay_rule = times.replay_rule()
+    replay_rule.note("pablo", times.stamp(ago=10))
+    replay_rule.note("pablo", times.stamp(ago=20))
     times.pass_by(3 * DAY)
-    floors.look()
-    assert (floors.of("pablo"), floors.of("maria")) == (times.stamp(ago=3 * DAY + 10), "")
+    replay_rule.check_clocks()
+    assert (replay_rule.of("pablo"), replay_rule.of("maria")) == (times.stamp(ago=3 * DAY + 10), "")
 
 
 def test_a_clock_set_back_lowers_the_floors_above_the_last_look_to_that_and_no_others() -> None:
     times = Times()
-    floors = times.floors()
-    floors.note("maria", times.stamp())
+    replay_rule = times.replay_rule()
+    replay_rule.note("maria", times.stamp())
     times.pass_by(60)
     times.wall += 30 * DAY
-    floors.note("pablo", times.stamp())
+    replay_rule.note("pablo", times.stamp())
     times.pass_by(60)
     times.wall -= 30 * DAY
-    floors.look()
-    assert (floors.of("pablo"), floors.of("maria")) == (times.stamp(ago=60), times.stamp(ago=120))
+    replay_rule.check_clocks()
+    assert (replay_rule.of("pablo"), replay_rule.of("maria")) == (times.stamp(ago=60), times.stamp(ago=120))
     times.wall += 30 * DAY
-    floors.look()
-    assert floors.of("maria") == times.stamp(ago=30 * DAY + 120)
+    replay_rule.check_clocks()
+    assert replay_rule.of("maria") == times.stamp(ago=30 * DAY + 120)
 
 
 def test_a_moment_to_come_counts_as_the_present_one() -> None:
     times = Times()
-    floors = times.floors()
-    floors.note("pablo", times.stamp(ago=-DAY))
-    assert floors.of("pablo") == times.stamp()
+    replay_rule = times.replay_rule()
+    replay_rule.note("pablo", times.stamp(ago=-DAY))
+    assert replay_rule.of("pablo") == times.stamp()
 
 
 def test_a_file_made_before_the_clock_was_set_back_and_moved_after_it_is_refused(

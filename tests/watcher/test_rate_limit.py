@@ -74,7 +74,7 @@ def test_nothing_is_due_while_nothing_was_counted_and_nothing_is_kept_for_ever(
     assert rate_limit.next_due is None
     clock.pass_by(60)
     rate_limit.flush()
-    assert rate_limit._told == {}
+    assert rate_limit._minutes == {}
     refuse(rate_limit, "pablo")
     assert caplog.messages == ["pablo: 1", "pablo: 1 more, up to a", "pablo: 1"]
 

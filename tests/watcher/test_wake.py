@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from watcher.wake import LONGEST_GAP, SHORTEST_GAP, SOFT_DELAY, Wake
+from watcher.wake import LONGEST_PAUSE, SHORTEST_PAUSE, SOFT_DELAY, Wake
 
 from .server import Clock
 
@@ -64,21 +64,21 @@ def test_lone_changes_one_after_another_never_wait(wake: Wake, clock: Clock) -> 
 
 def test_the_gap_grows_while_a_burst_lasts_and_falls_back_when_it_is_quiet(wake: Wake, clock: Clock) -> None:
     gaps = [gap_after(wake, clock, 2) for _ in range(6)]
-    assert gaps[0] == pytest.approx(SHORTEST_GAP, abs=0.0011)
+    assert gaps[0] == pytest.approx(SHORTEST_PAUSE, abs=0.0011)
     assert gaps == sorted(gaps)
     assert gaps[1] == pytest.approx(2 * gaps[0], abs=0.0021)
-    assert gaps[-1] == pytest.approx(LONGEST_GAP, abs=0.0011)
+    assert gaps[-1] == pytest.approx(LONGEST_PAUSE, abs=0.0011)
     assert gap_after(wake, clock, 1) == 0
-    assert gap_after(wake, clock, 2) == pytest.approx(SHORTEST_GAP, abs=0.0011)
+    assert gap_after(wake, clock, 2) == pytest.approx(SHORTEST_PAUSE, abs=0.0011)
 
 
 def test_the_gap_grows_the_faster_the_more_changes_there_were(wake: Wake, clock: Clock) -> None:
-    assert gap_after(wake, clock, 1000) == pytest.approx(LONGEST_GAP, abs=0.0011)
+    assert gap_after(wake, clock, 1000) == pytest.approx(LONGEST_PAUSE, abs=0.0011)
 
 
 def test_a_change_long_after_a_burst_is_acted_on_at_once(wake: Wake, clock: Clock) -> None:
     one_pass(wake, 1000)
-    clock.pass_by(LONGEST_GAP)
+    clock.pass_by(LONGEST_PAUSE)
     wake.now()
     assert is_due(wake)
 
