@@ -124,7 +124,7 @@ class Draft:
 
     def __init__(self, base: Registry, path: str) -> None:
         self._base = base
-        self._place = path
+        self._path = path
         self._raws: dict[str, msgspec.Raw] = {}
         self._entries: dict[str, Entry] = {}
 
@@ -144,8 +144,8 @@ class Draft:
             RegistryError: the entry would break the schema; nothing was set.
         """
         raw = _changed_entry(self._raws.get(key) or self._base.raws.get(key), fields)
-        entry = _typed(key, raw, self._place)
-        _check_entry(key, entry, self._base.domain, self._place)
+        entry = _typed(key, raw, self._path)
+        _check_entry(key, entry, self._base.domain, self._path)
         self._raws[key] = raw
         self._entries[key] = entry
 
@@ -229,9 +229,9 @@ def parse_registry(data: bytes, domain: str, path: str, known: Registry | None =
     )
 
 
-def _broken(path: str, what: str) -> RegistryError:
+def _broken(path: str, error: str) -> RegistryError:
     return RegistryError(
-        f"The registry {path} cannot be used. {what} Mend the file; until then the published map stays as it is and "
+        f"The registry {path} cannot be used. {error} Mend the file; until then the published map stays as it is and "
         "decisions wait."
     )
 

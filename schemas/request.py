@@ -65,7 +65,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestId(NamedTuple):
-    """The parts of a request id. Compare `stamp` values as text: they sort as the moments do."""
+    """The parts of a request id. Compare `stamp` values as text: they sort as the times do."""
 
     stamp: str
     owner: str
@@ -79,7 +79,7 @@ class RequestId(NamedTuple):
 def request_id(owner: str, name: str, status: os.stat_result, born_ns: int | None = None) -> RequestId:
     """Make the id of the queue file *name* of *owner* from the file itself, so that it is the same when seen again.
 
-    The moment is the file's mtime. An owner can set that to any year, and an id from the future would make all that
+    The stamp is the file's mtime. An owner can set that to any year, and an id from the future would make all that
     follows look old: of a file from the future it is *born_ns*, when the file was made, or else its ctime.
     """
     mark = f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}:".encode() + os.fsencode(name)
@@ -165,16 +165,16 @@ class RecordFolders:
         return self._loaded(folder, self.ids(folder, owner))
 
     def by_owner(self, folder: Folder) -> Callable[[str], Iterator[RequestRecord]]:
-        """Give what does as `newest_first` for one owner after the other, by a single listing at the first of them."""
+        """Give `newest_first` for one owner after the other, listing *folder* once, when the first is asked for."""
 
         @cache
-        def listed() -> dict[str, list[RequestId]]:
+        def ids_by_owner() -> dict[str, list[RequestId]]:
             found: dict[str, list[RequestId]] = {}
             for identifier in self.ids(folder):
                 found.setdefault(identifier.owner, []).append(identifier)
             return found
 
-        return lambda owner: self._loaded(folder, listed().get(owner, []))
+        return lambda owner: self._loaded(folder, ids_by_owner().get(owner, []))
 
     def _loaded(self, folder: Folder, oldest_first: Sequence[RequestId]) -> Iterator[RequestRecord]:
         for identifier in reversed(oldest_first):

@@ -93,6 +93,7 @@ def test_an_approval_of_what_has_changed_since_it_was_shown_fails(
         "reason": f"The request changed since it was shown: {shown['request_id']} for {shown['destination']} was "
         f"approved, and {record['request_id']} for p@example.org is pending. Look again with `runv-admin-email-alias "
         "pending`.",
+        "reason_code": "request-changed",
         "failed_at": site.failed()[0]["failed_at"],
         "marker": shown,
     }

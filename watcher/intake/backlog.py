@@ -14,6 +14,8 @@ from typing import NamedTuple
 from schemas.fs.directory import Directory
 from watcher.intake.queue_directory import EntryRemover
 
+_DAY = 24 * 3600
+
 
 class Item(NamedTuple):
     """An entry of the queue as it was last seen, by lstat(2). Entries sort by mtime, then name."""
@@ -41,7 +43,7 @@ class Item(NamedTuple):
 
 
 class FairQueue:
-    """Entries that wait: one of each owner is next in turn, and those of one owner in the order of mtime, then name."""
+    """Entries that wait, in turn: one of each owner, and those of one owner in the order of mtime, then name."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, list[Item]] = {}
@@ -51,7 +53,7 @@ class FairQueue:
         """Whether any wait."""
         return bool(self._owners)
 
-    def line_up(self, item: Item, *, newcomer: bool = False) -> None:
+    def add(self, item: Item, *, newcomer: bool = False) -> None:
         """Have *item* wait. An owner of whom nothing waits has the last turn, or the next one as a *newcomer*."""
         if item.uid not in self._waiting:
             self._waiting[item.uid] = []
@@ -74,19 +76,21 @@ class FairQueue:
 
 
 class Backlog:
-    """Keeps what is known of the entries, so that a long backlog is not asked and sorted again in every pass.
+    """The entries of the queue that are known, so that a long backlog is not looked at and sorted again in every pass.
 
     Attributes:
-        hidden: entries whose names say that they are not finished; their mtime is told as no later than their ctime.
+        hidden: entries whose names say that they are not finished; as their mtime counts what is not after their ctime.
         directories: how many directories there are.
         mounted: entries over which something is mounted; they are not looked at, for that may hang.
         unreadable: entries that could not be looked at, and why.
+        _items: every entry that was there at the last scan, by name.
+        _turns: those of them that may be judged and were not given yet.
+        _shared: numbers that many entries have in common: a hundred thousand have a few owners and modes.
     """
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
         self._turns = FairQueue()
-        # A hundred thousand entries have a few owners and modes; nobody needs a hundred thousand numbers for that.
         self._shared: dict[int, int] = {}
         self.hidden: list[Item] = []
         self.directories = 0
@@ -145,7 +149,7 @@ class Backlog:
         shared = self._shared
         item = Item(mtime_ns, name, status.st_ino, shared.setdefault(uid, uid), shared.setdefault(mode, mode))
         if name[0] != "." and not item.directory:
-            self._turns.line_up(item, newcomer=True)
+            self._turns.add(item, newcomer=True)
         return item
 
     def _status(self, queue: Directory, name: str) -> os.stat_result | None:
@@ -186,18 +190,15 @@ class Backlog:
 
     def put_back(self, item: Item) -> None:
         """*item* was not dealt with: it has its turn again in a later pass."""
-        self._turns.line_up(item)
-
-
-_DAY = 24 * 3600
+        self._turns.add(item)
 
 
 @dataclass
 class StaleResult:
-    """What a slice of them came to.
+    """What was found in one slice.
 
     Attributes:
-        of_owner: the names and inodes to remove, by uid.
+        of_owner: the names and inodes of the files to remove, by uid.
         troubles: entries that could not be looked at, and why.
         more: whether some are left, and going on at once gets any further.
     """
@@ -208,7 +209,10 @@ class StaleResult:
 
 
 class StaleFiles:
-    """The abandoned files of *queue*. A member makes a hundred thousand of them at once, by setting their times."""
+    """The stale files of *queue*: unfinished, and more than a day old.
+
+    They are removed in slices as well: a member makes a hundred thousand of them at once, by setting their times.
+    """
 
     def __init__(self, queue: Directory, backlog: Backlog, remover: EntryRemover) -> None:
         self._queue = queue
@@ -222,36 +226,36 @@ class StaleFiles:
         return bool(self._turns)
 
     def line_up(self) -> None:
-        """Have those wait that the census found, once those that it found earlier had their turn."""
+        """Have those wait that the last scan found, once those that an earlier one found had their turn."""
         if self._turns:
             return
-        long_ago = _long_ago()
+        day_ago = _day_ago()
         for item in self._backlog.hidden:
-            if item.mtime_ns < long_ago and not self._remover.keeps(item.name):
-                self._turns.line_up(item)
+            if item.mtime_ns < day_ago and not self._remover.keeps(item.name):
+                self._turns.add(item)
 
     def find(self, late: Callable[[], bool]) -> StaleResult:
         """Find those to remove, one of each owner in turn, until it is *late*, though one in any case."""
         found = StaleResult()
-        long_ago = _long_ago()
+        day_ago = _day_ago()
         looked = False
         while self._turns and not ((looked or found.troubles) and late()):
             name = self._turns.take().name
             try:
                 status = self._queue.status(name)
             except OSError as error:
-                # Mounted over in this moment; it is left alone from the next look on.
+                # Mounted over just now; it is left alone from the next scan on.
                 found.troubles.append((name, error))
                 continue
             looked = True
-            if status is not None and min(status.st_mtime_ns, status.st_ctime_ns) < long_ago:
+            if status is not None and min(status.st_mtime_ns, status.st_ctime_ns) < day_ago:
                 found.of_owner.setdefault(status.st_uid, []).append((name, status.st_ino))
             else:
-                # Gone, or touched since it was first seen: the next look has to ask for it again.
+                # Gone, or touched since it was first seen: the next scan has to look at it again.
                 self._backlog.forget(name)
         found.more = looked and bool(self._turns)
         return found
 
 
-def _long_ago() -> int:
+def _day_ago() -> int:
     return int((time.time() - _DAY) * 1e9)

@@ -238,6 +238,6 @@ class EntryRemover:
         try:
             self._queue.remove(name)
         except IsADirectoryError:
-            return  # swapped in at this moment; it is left alone, as every directory is
+            return  # swapped in just now; it is left alone, as every directory is
         except OSError as error:
             self._kept[name] = (signature, error_text(error))
