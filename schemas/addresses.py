@@ -136,8 +136,8 @@ def _check_local_part(local: str) -> None:
             "destination-characters",
             N_(
                 "The part before the '@' may only hold unaccented letters, digits, single dots between them and the "
-                "characters # $ & ' * + - / = ? ^ _ ` { | } ~."
-            ),
+                "characters # $ & ' * + - / = ? ^ _ ` {{ | }} ~."
+            ).format(),
         )
     if len(local) > LOCAL_PART_BYTES:
         raise DestinationRefusedError(

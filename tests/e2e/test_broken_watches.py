@@ -1,4 +1,4 @@
-"""Watched directories that are removed, renamed or replaced: the watcher hears again, or ends to be started afresh."""
+"""Watched directories that are removed, renamed or replaced: they are watched again, or the watcher ends."""
 
 import os
 import shutil
@@ -131,7 +131,7 @@ def test_a_state_directory_that_was_replaced_is_taken_into_use_by_a_reload(site:
 
 
 def test_a_queue_that_is_mounted_over_and_uncovered_is_heard_at_once(site: Site, watcher: RunningWatcher) -> None:
-    """Of neither is there any event below; the check of the ears would come half a minute later."""
+    """Of neither is there any event below; the check of the watches would come half a minute later."""
     site.accounts.add_many(["pablo", "maria"])
     settle(site)
     with small_disk(site.paths.queue, mode="2770"):
@@ -143,7 +143,7 @@ def test_a_queue_that_is_mounted_over_and_uncovered_is_heard_at_once(site: Site,
 
 
 def test_a_queue_that_is_gone_for_good_ends_the_watcher(site: Site, watcher: RunningWatcher) -> None:
-    """It must not look alive while it is deaf: systemd starts it afresh."""
+    """It must not look alive while it notices nothing: systemd starts it afresh."""
     shutil.rmtree(site.paths.queue)
 
     assert watcher.wait_exit(timeout=30) == 1

@@ -174,7 +174,7 @@ def test_a_config_whose_state_is_not_there_is_reported_and_the_earlier_one_holds
 
     site.configure(state_dir=str(site.root / "absent"))
 
-    # The old queue is where it was, and still heard.
+    # The old queue is where it was, and still watched.
     assert ask(site, "pablo", "p@example.org")
     missing = site.root / "absent" / "email-alias-queue"
     assert await_problem(site, "config-invalid") == STILL_HOLDS + NOT_THERE.format(missing)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import string
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -48,5 +49,6 @@ def _marked(expression: ast.expr) -> str:
 def check(record: Mapping[str, object]) -> None:
     """The code in *record*, a refusal or a failed decision of the watcher's, is that of its sentence."""
     sentence = sentences()[str(record["reason_code"])]
-    pattern = re.sub(r"\\{\w+(?:!r)?\\}", ".*", re.escape(sentence)) if "{" in sentence else re.escape(sentence)
+    pieces = string.Formatter().parse(sentence)
+    pattern = "".join(re.escape(text) + ("" if field is None else ".*") for text, field, _, _ in pieces)
     assert not sentence or re.fullmatch(pattern, str(record["reason"]), re.DOTALL), (record["reason_code"], sentence)

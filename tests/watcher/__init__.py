@@ -1,1 +1,1 @@
-"""What reacts: one folder here for each room, as the code is laid out."""
+"""What reacts: one folder here for each folder of it, as the code is laid out."""

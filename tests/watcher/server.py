@@ -1,4 +1,4 @@
-"""A server of one test's own, without a running watcher: its rooms are opened one by one in the test's process.
+"""A server of one test's own, without a running watcher: its parts are opened one by one in the test's process.
 
 Members are real uids; whose accounts they are is a table here, since the name services of this process are the
 machine's. Time is a clock that the test moves.
@@ -98,10 +98,10 @@ class Server:
     def restart(self) -> None:
         """Forget everything that is not on disk, as a process that was killed and started again."""
         for name in ("records", "intake", "markers", "registry", "decide", "audit"):
-            room = self.__dict__.pop(name, None)
+            part = self.__dict__.pop(name, None)
             # One that is killed has no time to tell what it counted.
-            if name != "audit" and hasattr(room, "close"):
-                room.close()
+            if name != "audit" and hasattr(part, "close"):
+                part.close()
 
     @cached_property
     def settings(self) -> Settings:

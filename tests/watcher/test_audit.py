@@ -53,14 +53,14 @@ def take(server: Server) -> None:
 # Killed between two writes
 
 
-def kill_at(server: Server, room: object, name: str) -> None:
-    """Take the queue in, and be killed when *room* is asked to do *name*."""
+def kill_at(server: Server, part: object, name: str) -> None:
+    """Take the queue in, and be killed when *part* is asked to do *name*."""
 
     def kill(*_: object) -> None:
         raise _Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, name, kill)
+        patch.setattr(part, name, kill)
         with pytest.raises(_Killed):
             take(server)
     server.restart()

@@ -1,4 +1,4 @@
-"""Noticing when watching has gone deaf, which watchdog does not tell."""
+"""Noticing when watching has broken, which watchdog does not report."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from watcher.watch import DirectoryWatcher, Watch, WatchBrokenError
 
-from .watching import Ledger, emitters_end, hears, next_call
+from .watching import Ledger, emitters_end, next_call, notices
 
 
 def removed(path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_directory_that_was_taken_away_is_noticed_and_heard_again_once_it_is_b
     assert directories.missing() == []
     directories.start()
     assert not directories.broken()
-    assert hears(wake, watched)
+    assert notices(wake, watched)
 
 
 def test_a_directory_made_anew_under_the_same_inode_number_is_noticed(
@@ -93,7 +93,7 @@ def test_a_directory_made_anew_under_the_same_inode_number_is_noticed(
             break
     else:
         pytest.skip("This file system gives no inode number twice in a row.")
-    assert hears(wake, watched)
+    assert notices(wake, watched)
 
 
 @pytest.mark.needs("root")
@@ -133,12 +133,12 @@ def test_an_optional_directory_may_be_missing_and_is_watched_once_it_is_there(
     later = watched.with_name("later")
     directories = listen(Watch(str(watched), None), Watch(str(later), None))
     assert not directories.broken()
-    assert hears(wake, watched)
+    assert notices(wake, watched)
     later.mkdir()
     assert directories.broken()
     directories.start()
     assert not directories.broken()
-    assert hears(wake, later)
+    assert notices(wake, later)
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -147,7 +147,7 @@ def test_a_file_in_place_of_a_directory_is_no_directory(
 ) -> None:
     watched.rmdir()
     watched.touch()
-    directories = listen(Watch(str(watched), None, required=required), armed=False)
+    directories = listen(Watch(str(watched), None, required=required), started=False)
     if required:
         with pytest.raises(FileNotFoundError):
             directories.start()
@@ -163,7 +163,7 @@ def test_a_directory_that_is_kept_open_must_stay_the_same_without_being_watched(
 ) -> None:
     kept = watched.with_name("kept")
     kept.mkdir()
-    directories = listen(Watch(str(watched), None), anchors=[str(kept)])
+    directories = listen(Watch(str(watched), None), pinned=[str(kept)])
     directories.pin()
     (kept / "record.json").touch()
     assert not directories.broken()
@@ -171,8 +171,8 @@ def test_a_directory_that_is_kept_open_must_stay_the_same_without_being_watched(
     assert directories.broken()
 
 
-def test_ears_that_were_never_armed_are_deaf(watched: Path, listen: Callable[..., DirectoryWatcher]) -> None:
-    assert listen(Watch(str(watched), None), armed=False).broken()
+def test_a_watcher_that_was_never_started_is_broken(watched: Path, listen: Callable[..., DirectoryWatcher]) -> None:
+    assert listen(Watch(str(watched), None), started=False).broken()
 
 
 def test_a_dead_thread_cannot_be_mended_here(watched: Path, listen: Callable[..., DirectoryWatcher]) -> None:
@@ -187,9 +187,9 @@ def test_a_dead_thread_cannot_be_mended_here(watched: Path, listen: Callable[...
 def test_arming_again_leaves_no_thread_behind(watched: Path, listen: Callable[..., DirectoryWatcher]) -> None:
     before = threading.active_count()
     directories = listen(Watch(str(watched), None), Watch(str(watched.parent), {"x"}))
-    armed = threading.active_count()
+    running = threading.active_count()
     for _ in range(3):
         directories.start()
-    assert threading.active_count() == armed
+    assert threading.active_count() == running
     directories.stop()
     assert threading.active_count() == before

@@ -50,8 +50,8 @@ def step(server: Server, files: Files, monkeypatch: pytest.MonkeyPatch) -> Orpha
     return stepping(server, files, OrphanMemory())
 
 
-def stepping(server: Server, files: Files, seen: OrphanMemory) -> OrphanStep:
-    return OrphanStep(server.settings, server.registry, server.people, server.audit, files, seen, server.clock)
+def stepping(server: Server, files: Files, memory: OrphanMemory) -> OrphanStep:
+    return OrphanStep(server.settings, server.registry, server.people, server.audit, files, memory, server.clock)
 
 
 def take(server: Server, step: OrphanStep, *, forced: bool = False) -> OrphanResult:
@@ -207,8 +207,8 @@ def test_what_is_held_is_not_let_pass_by_another_change_of_the_registry(
     entries = {name: entry(name, uid=UID) for name in names}
     server.write_registry(**entries)
     files.write(*names[4:])
-    seen = OrphanMemory()
-    step = stepping(server, files, seen)
+    memory = OrphanMemory()
+    step = stepping(server, files, memory)
     assert list(settled(server, step).problems) == ["orphans-held"]
 
     off = {"m9": entries["m9"] | {"status": "cancelled"}}
@@ -221,12 +221,12 @@ def test_what_is_held_is_not_let_pass_by_another_change_of_the_registry(
     server.write_registry(**entries | more)
     assert "4 of 15 active aliases" in take(server, step).problems["orphans-held"]
     # A configuration that is read again changes nothing of it.
-    again = stepping(server, files, seen)
+    again = stepping(server, files, memory)
     monkeypatch.setattr(orphans, "long_ago", lambda marks: True)
     assert "4 of 15 active aliases" in take(server, again).problems["orphans-held"]
     server.write_registry(**entries | more | {"m0": entries["m0"] | {"status": "revoked"}})
     assert take(server, again).count == 3
-    assert seen.held is None
+    assert memory.held is None
 
 
 def test_nobody_waits_for_the_name_services_as_long_as_the_files_are_waited_for(

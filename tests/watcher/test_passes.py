@@ -36,7 +36,7 @@ def real_member() -> pwd.struct_passwd:
     pytest.skip("This machine has no account but root's.")
 
 
-class House(Server):
+class WholeServer(Server):
     """A server whose member is a real account, with everything open as the watcher has it."""
 
     def __init__(self, root: Path) -> None:
@@ -114,250 +114,250 @@ def _accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    house = House(tmp_path)
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WholeServer]:
+    server = WholeServer(tmp_path)
     with monkeypatch.context() as context:
-        context.setenv("MAIL_CONFIG", str(house.paths.postfix))
-        house.open()
-        yield house
-        house.close()
+        context.setenv("MAIL_CONFIG", str(server.paths.postfix))
+        server.open()
+        yield server
+        server.close()
 
 
-def test_from_a_request_to_a_live_alias(house: House) -> None:
-    house.request(house.member)
-    house.run()
-    assert house.status().pending == 1
-    house.mark(house.approval())
-    result = house.run()
+def test_from_a_request_to_a_live_alias(server: WholeServer) -> None:
+    server.request(server.member)
+    server.run()
+    assert server.status().pending == 1
+    server.mark(server.approval())
+    result = server.run()
     assert (result.changes, result.failed, result.problems) == (1, False, {})
-    assert house.lookup(house.member) == "p@example.org"
-    status = house.status()
+    assert server.lookup(server.member) == "p@example.org"
+    status = server.status()
     assert status.published is not None
     assert (status.pending, status.published.aliases, status.problems) == (0, 1, [])
-    assert house.markers_left() == []
-    assert house.passes.due is None
+    assert server.markers_left() == []
+    assert server.passes.due is None
 
 
-def test_a_pass_that_finds_nothing_new_changes_nothing(house: House) -> None:
-    house.write_registry(pablo=entry())
-    house.run()
+def test_a_pass_that_finds_nothing_new_changes_nothing(server: WholeServer) -> None:
+    server.write_registry(pablo=entry())
+    server.run()
     # Looking is no change: the time of the last access is left out.
-    changes = [(path, path.lstat()[:7], path.lstat()[8:]) for path in house.paths.root.rglob("*")]
+    changes = [(path, path.lstat()[:7], path.lstat()[8:]) for path in server.paths.root.rglob("*")]
     for _ in range(3):
-        assert house.run() == PassResult()
-    assert [(path, path.lstat()[:7], path.lstat()[8:]) for path in house.paths.root.rglob("*")] == changes
+        assert server.run() == PassResult()
+    assert [(path, path.lstat()[:7], path.lstat()[8:]) for path in server.paths.root.rglob("*")] == changes
 
 
-def test_a_marker_is_gone_only_when_the_status_tells_its_outcome(house: House) -> None:
-    house.write_registry(pablo=entry())
-    house.run()
-    house.paths.status.unlink()
-    house.paths.status.mkdir()
-    house.mark({"decision": "revoke", "username": "pablo"})
-    house.run()
-    assert house.lookup("pablo") is None
-    assert len(house.markers_left()) == 1
-    assert house.passes.due is not None
-    house.paths.status.rmdir()
-    house.run()
-    assert house.markers_left() == []
-    assert house.status().published is not None
-    assert house.status().published.aliases == 0  # type: ignore[union-attr]
+def test_a_marker_is_gone_only_when_the_status_tells_its_outcome(server: WholeServer) -> None:
+    server.write_registry(pablo=entry())
+    server.run()
+    server.paths.status.unlink()
+    server.paths.status.mkdir()
+    server.mark({"decision": "revoke", "username": "pablo"})
+    server.run()
+    assert server.lookup("pablo") is None
+    assert len(server.markers_left()) == 1
+    assert server.passes.due is not None
+    server.paths.status.rmdir()
+    server.run()
+    assert server.markers_left() == []
+    assert server.status().published is not None
+    assert server.status().published.aliases == 0  # type: ignore[union-attr]
 
 
-def test_a_broken_registry_is_waited_out_and_requests_are_taken_in_meanwhile(house: House) -> None:
-    house.write_registry(pablo=entry())
-    house.run()
-    house.paths.registry.write_text("{")
-    house.mark({"decision": "revoke", "username": "pablo"})
-    house.mark({"decision": "sync"}, "sync")
-    house.request(house.member)
-    result = house.settle()
+def test_a_broken_registry_is_waited_out_and_requests_are_taken_in_meanwhile(server: WholeServer) -> None:
+    server.write_registry(pablo=entry())
+    server.run()
+    server.paths.registry.write_text("{")
+    server.mark({"decision": "revoke", "username": "pablo"})
+    server.mark({"decision": "sync"}, "sync")
+    server.request(server.member)
+    result = server.settle()
     assert result.failed
-    assert house.problems()["registry-broken"].startswith(f"The registry {house.paths.registry} cannot be used.")
-    assert house.lookup("pablo") == "p@example.org"
-    assert len(house.found("pending")) == 1
-    assert len(house.markers_left()) == 1  # whoever asked for a sync is told, the decision waits
-    house.write_registry(pablo=entry())
-    house.settle()
-    assert house.lookup("pablo") is None
-    assert house.problems() == {}
+    assert server.problems()["registry-broken"].startswith(f"The registry {server.paths.registry} cannot be used.")
+    assert server.lookup("pablo") == "p@example.org"
+    assert len(server.found("pending")) == 1
+    assert len(server.markers_left()) == 1  # whoever asked for a sync is told, the decision waits
+    server.write_registry(pablo=entry())
+    server.settle()
+    assert server.lookup("pablo") is None
+    assert server.problems() == {}
 
 
-def test_an_active_cancel_that_waits_for_the_registry_does_not_keep_the_passes_turning(house: House) -> None:
-    house.paths.registry.write_text("{")
+def test_an_active_cancel_that_waits_for_the_registry_does_not_keep_the_passes_turning(server: WholeServer) -> None:
+    server.paths.registry.write_text("{")
     now = time.time()
-    house.drop(house.member, {"action": "cancel", "scope": "active"}, "1.json", mtime=now - 2)
-    house.request(house.member, filename="2.json", mtime=now - 1)
-    house.settle()
-    assert house.queue() == ["1.json", "2.json"]
-    house.write_registry(**{house.member: entry(house.member)})
-    house.settle()
-    assert house.queue() == []
-    assert house.active()[house.member]["status"] == "cancelled"
-    assert len(house.found("pending")) == 1
+    server.drop(server.member, {"action": "cancel", "scope": "active"}, "1.json", mtime=now - 2)
+    server.request(server.member, filename="2.json", mtime=now - 1)
+    server.settle()
+    assert server.queue() == ["1.json", "2.json"]
+    server.write_registry(**{server.member: entry(server.member)})
+    server.settle()
+    assert server.queue() == []
+    assert server.active()[server.member]["status"] == "cancelled"
+    assert len(server.found("pending")) == 1
 
 
-def test_while_another_program_holds_the_lock_decisions_are_tried_again_soon(house: House) -> None:
-    house.write_registry(pablo=entry())
-    house.run()
-    house.mark({"decision": "revoke", "username": "pablo"})
-    with (house.paths.state / "email-aliases.lock").open("w") as lock:
+def test_while_another_program_holds_the_lock_decisions_are_tried_again_soon(server: WholeServer) -> None:
+    server.write_registry(pablo=entry())
+    server.run()
+    server.mark({"decision": "revoke", "username": "pablo"})
+    with (server.paths.state / "email-aliases.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        house.run()
-        assert house.problems()["registry-busy"].startswith("Another program holds the lock")
-        assert house.passes.due is not None
-        assert house.passes.due - time.monotonic() < 1
-        assert len(house.markers_left()) == 1
-    house.run()
-    assert (house.problems(), house.markers_left(), house.lookup("pablo")) == ({}, [], None)
+        server.run()
+        assert server.problems()["registry-busy"].startswith("Another program holds the lock")
+        assert server.passes.due is not None
+        assert server.passes.due - time.monotonic() < 1
+        assert len(server.markers_left()) == 1
+    server.run()
+    assert (server.problems(), server.markers_left(), server.lookup("pablo")) == ({}, [], None)
 
 
-def test_a_registry_that_was_broken_behind_the_lock_keeps_no_core_busy(house: House) -> None:
-    house.write_registry(pablo=entry())
-    house.run()
-    house.mark({"decision": "revoke", "username": "pablo"})
-    with (house.paths.state / "email-aliases.lock").open("w") as lock:
+def test_a_registry_that_was_broken_behind_the_lock_keeps_no_core_busy(server: WholeServer) -> None:
+    server.write_registry(pablo=entry())
+    server.run()
+    server.mark({"decision": "revoke", "username": "pablo"})
+    with (server.paths.state / "email-aliases.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        house.run()
-        house.paths.registry.write_text("{")
-    house.run()
-    assert set(house.problems()) == {"registry-broken"}
+        server.run()
+        server.paths.registry.write_text("{")
+    server.run()
+    assert set(server.problems()) == {"registry-broken"}
     # Mending it is an event.
-    assert house.passes.due is None
+    assert server.passes.due is None
 
 
 def test_what_was_due_when_a_pass_began_keeps_no_core_busy_though_it_could_not_be_done(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    server: WholeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.run()
-    Path(house.settings.audit).unlink()
-    Path(house.settings.audit).mkdir()
+    server.run()
+    Path(server.settings.audit).unlink()
+    Path(server.settings.audit).mkdir()
     monkeypatch.setattr("watcher.incomplete.QUIET_SECONDS", 0.01)
-    house.request(house.member, filename="half.json").write_bytes(b"{")
-    house.run()
-    due = house.passes.due
+    server.request(server.member, filename="half.json").write_bytes(b"{")
+    server.run()
+    due = server.passes.due
     assert due is not None
-    house.context.intake.incomplete._clock = house.passes._clock = lambda: due + 0.001  # type: ignore[union-attr]
-    house.run()
+    server.context.intake.incomplete._clock = server.passes._clock = lambda: due + 0.001  # type: ignore[union-attr]
+    server.run()
     # Refused, but the log cannot tell of it: that is for the retry, and not for this very moment.
-    assert set(house.problems()) == {"state-unwritable"}
-    assert house.passes.due is not None
-    assert house.passes.due > due + 0.001
+    assert set(server.problems()) == {"state-unwritable"}
+    assert server.passes.due is not None
+    assert server.passes.due > due + 0.001
 
 
-def test_a_publish_that_failed_is_tried_again_and_the_old_map_answers(house: House) -> None:
-    house.write_registry(pablo=entry())
-    house.run()
-    house.paths.postfix.rename(house.paths.root / "away")
-    house.write_registry(pablo=entry(destination="q@example.org"))
-    assert house.run().failed
-    assert house.problems()["publish-failed"].startswith(f"The map {house.paths.map} could not be brought up to date")
-    assert house.passes.due is not None
-    (house.paths.root / "away").rename(house.paths.postfix)
-    assert house.lookup("pablo") == "p@example.org"
-    house.run()
-    assert house.lookup("pablo") == "q@example.org"
-    assert house.problems() == {}
-    assert house.passes.due is None
+def test_a_publish_that_failed_is_tried_again_and_the_old_map_answers(server: WholeServer) -> None:
+    server.write_registry(pablo=entry())
+    server.run()
+    server.paths.postfix.rename(server.paths.root / "away")
+    server.write_registry(pablo=entry(destination="q@example.org"))
+    assert server.run().failed
+    assert server.problems()["publish-failed"].startswith(f"The map {server.paths.map} could not be brought up to date")
+    assert server.passes.due is not None
+    (server.paths.root / "away").rename(server.paths.postfix)
+    assert server.lookup("pablo") == "p@example.org"
+    server.run()
+    assert server.lookup("pablo") == "q@example.org"
+    assert server.problems() == {}
+    assert server.passes.due is None
 
 
-def test_a_mass_change_waits_for_the_administrator_who_names_the_registry(house: House) -> None:
+def test_a_mass_change_waits_for_the_administrator_who_names_the_registry(server: WholeServer) -> None:
     names = [f"member{index}" for index in range(10)]
-    house.write_registry(**{name: entry(name) for name in names})
-    house.run()
-    house.write_registry(**{name: entry(name) for name in names[5:]})
-    house.mark({"decision": "sync"}, "plain")
-    assert house.run().failed
-    assert "would take away 5" in house.problems()["publish-held"]
-    assert house.markers_left() == []
-    assert house.lookup("member0") == "p@example.org"
-    assert house.passes.due is None
-    assert house.context is not None
-    sha256 = house.context.registry.current().sha256
-    house.mark({"decision": "sync", "force": True, "registry_sha256": sha256}, "forced")
-    assert not house.run().failed
-    assert (house.lookup("member0"), house.problems(), house.markers_left()) == (None, {}, [])
+    server.write_registry(**{name: entry(name) for name in names})
+    server.run()
+    server.write_registry(**{name: entry(name) for name in names[5:]})
+    server.mark({"decision": "sync"}, "plain")
+    assert server.run().failed
+    assert "would take away 5" in server.problems()["publish-held"]
+    assert server.markers_left() == []
+    assert server.lookup("member0") == "p@example.org"
+    assert server.passes.due is None
+    assert server.context is not None
+    sha256 = server.context.registry.current().sha256
+    server.mark({"decision": "sync", "force": True, "registry_sha256": sha256}, "forced")
+    assert not server.run().failed
+    assert (server.lookup("member0"), server.problems(), server.markers_left()) == (None, {}, [])
 
 
 def test_where_publishing_is_off_postfix_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House(tmp_path)
-    house.paths.config.write_text(house.paths.config.read_text().replace('"enabled": true', '"enabled": false'))
+    server = WholeServer(tmp_path)
+    server.paths.config.write_text(server.paths.config.read_text().replace('"enabled": true', '"enabled": false'))
     monkeypatch.setenv("PATH", "/nowhere")
-    before = set(os.listdir(house.paths.postfix))
-    house.open()
-    house.write_registry(pablo=entry())
-    house.mark({"decision": "revoke", "username": "pablo"})
-    assert house.run().problems == {}
-    assert house.active()["pablo"]["status"] == "revoked"
-    assert set(os.listdir(house.paths.postfix)) == before
-    assert house.status().published is None
-    house.close()
+    before = set(os.listdir(server.paths.postfix))
+    server.open()
+    server.write_registry(pablo=entry())
+    server.mark({"decision": "revoke", "username": "pablo"})
+    assert server.run().problems == {}
+    assert server.active()["pablo"]["status"] == "revoked"
+    assert set(os.listdir(server.paths.postfix)) == before
+    assert server.status().published is None
+    server.close()
 
 
-def test_a_map_that_postfix_does_not_ask_is_told(house: House) -> None:
-    house.mail.write(virtual_alias_maps="")
-    house.write_registry(pablo=entry())
-    house.run()
-    assert house.lookup("pablo") == "p@example.org"
-    assert f"postconf -e 'virtual_alias_maps = hash:{house.paths.map}'" in house.problems()["map-not-used"]
-    house.mail.write(virtual_alias_maps=f"hash:{house.paths.map}")
-    house.run()
-    assert house.problems() == {}
+def test_a_map_that_postfix_does_not_ask_is_told(server: WholeServer) -> None:
+    server.mail.write(virtual_alias_maps="")
+    server.write_registry(pablo=entry())
+    server.run()
+    assert server.lookup("pablo") == "p@example.org"
+    assert f"postconf -e 'virtual_alias_maps = hash:{server.paths.map}'" in server.problems()["map-not-used"]
+    server.mail.write(virtual_alias_maps=f"hash:{server.paths.map}")
+    server.run()
+    assert server.problems() == {}
 
 
-def test_directories_in_the_queue_are_told(house: House) -> None:
-    (house.paths.queue / "folder").mkdir()
-    house.run()
-    assert house.status().left_alone == 1
-    assert str(house.paths.queue) in house.problems()["queue-directories"]
+def test_directories_in_the_queue_are_told(server: WholeServer) -> None:
+    (server.paths.queue / "folder").mkdir()
+    server.run()
+    assert server.status().left_alone == 1
+    assert str(server.paths.queue) in server.problems()["queue-directories"]
 
 
 def test_without_the_group_everything_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House(tmp_path)
-    config = house.paths.config.read_text()
-    house.paths.config.write_text(config.replace('"group": "', '"group": "no-such-'))
-    monkeypatch.setenv("MAIL_CONFIG", str(house.paths.postfix))
-    house.open()
-    house.request(house.member)
-    assert house.run().problems["group-missing"].startswith("The group no-such-")
-    assert house.queue() == ["ask.json"]
-    assert house.passes.due is not None
-    house.close()
+    server = WholeServer(tmp_path)
+    config = server.paths.config.read_text()
+    server.paths.config.write_text(config.replace('"group": "', '"group": "no-such-'))
+    monkeypatch.setenv("MAIL_CONFIG", str(server.paths.postfix))
+    server.open()
+    server.request(server.member)
+    assert server.run().problems["group-missing"].startswith("The group no-such-")
+    assert server.queue() == ["ask.json"]
+    assert server.passes.due is not None
+    server.close()
 
 
-def test_a_file_that_is_not_whole_yet_is_looked_at_again_when_it_is_due(house: House) -> None:
-    house.drop(house.member, b"{")
-    house.run()
-    assert house.passes.due is not None
-    assert 0 < house.passes.due - time.monotonic() <= 2
+def test_a_file_that_is_not_whole_yet_is_looked_at_again_when_it_is_due(server: WholeServer) -> None:
+    server.drop(server.member, b"{")
+    server.run()
+    assert server.passes.due is not None
+    assert 0 < server.passes.due - time.monotonic() <= 2
 
 
-def test_there_is_one_watcher_only(house: House) -> None:
-    temporary = house.paths.decisions / "failed" / ".being-written.json.tmp"
+def test_there_is_one_watcher_only(server: WholeServer) -> None:
+    temporary = server.paths.decisions / "failed" / ".being-written.json.tmp"
     temporary.write_text("{")
-    with pytest.raises(SecondWatcherError, match=rf"^Another watcher is at work on {house.paths.decisions};"):
-        Context(house.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z")
+    with pytest.raises(SecondWatcherError, match=rf"^Another watcher is at work on {server.paths.decisions};"):
+        Context(server.settings, Problems(), Notifier(), "2026-05-19T20:55:18Z")
     assert temporary.exists()
-    house.close()
-    house.open()
-    house.run()
+    server.close()
+    server.open()
+    server.run()
     assert not temporary.exists()
 
 
-def test_a_start_tells_of_no_alias_again_however_many_were_switched_off(house: House) -> None:
+def test_a_start_tells_of_no_alias_again_however_many_were_switched_off(server: WholeServer) -> None:
     names = [f"m{number:04}" for number in range(1000)]
-    house.write_registry(**{name: entry(name, uid=house.account.pw_uid) for name in names})
-    house.write_accounts(*names[300:])
-    house.close()
-    house.open()
-    house.settle()
-    log = house.paths.state / "email-alias-audit.jsonl"
+    server.write_registry(**{name: entry(name, uid=server.account.pw_uid) for name in names})
+    server.write_accounts(*names[300:])
+    server.close()
+    server.open()
+    server.settle()
+    log = server.paths.state / "email-alias-audit.jsonl"
     found = log.read_bytes()
     assert found.count(b'"orphaned"') == 300
 
-    house.close()
-    house.open()
-    house.settle()
+    server.close()
+    server.open()
+    server.settle()
 
     assert log.read_bytes() == found

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from schemas import config
+from watcher import service as service_module
 from watcher.passes import Passes, PassResult
 from watcher.service import Service
 from watcher.watch import DirectoryWatcher, Watch
 
+from ..support.notify import NotifySocket
 from .server import Server
 
 
@@ -30,7 +33,7 @@ def passes() -> Recorder:
 
 @pytest.fixture
 def service(tmp_path: Path, passes: Recorder) -> Iterator[Service]:
-    """One that hears of the queue alone."""
+    """One that watches the queue alone."""
     server = Server(tmp_path)
     service = Service(str(server.paths.config))
     service._passes = passes
@@ -63,3 +66,40 @@ def test_the_pass_that_listens_again_after_a_storm_looks_for_what_nobody_told(
     service._pass()
 
     assert passes.scans == [True, True, True, False]
+
+
+def test_the_configuration_is_read_once_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str | None] = []
+
+    def load_settings(path: str | None) -> config.Settings:
+        read.append(path)
+        return config.load_settings(path)
+
+    monkeypatch.setattr(service_module, "load_settings", load_settings)
+    path = str(Server(tmp_path).paths.config)
+    service = Service(path)
+    assert read == [path]
+    assert not service._config_file.changed()
+
+
+def test_a_reload_that_is_asked_for_during_another_ends_with_the_one_that_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with NotifySocket(tmp_path / "notify") as systemd:
+        service = Service(str(Server(tmp_path).paths.config))
+        asked = [True]
+
+        def reopen(_settings: config.Settings) -> None:
+            if asked.pop():
+                asked.append(False)
+                service._on_reload(1, None)
+
+        monkeypatch.setattr(service, "_reopen", reopen)
+        service._on_reload(1, None)
+        service._reload()
+        service._notifier.status("between")
+        service._reload()
+        systemd.wait_for("READY=1")
+        lines = [line for line in systemd.lines if not line.startswith("MONOTONIC_USEC=")]
+    assert lines == ["RELOADING=1", "RELOADING=1", "RELOADING=1", "STATUS=between", "RELOADING=1", "READY=1"]

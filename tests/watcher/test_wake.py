@@ -32,7 +32,7 @@ def one_pass(wake: Wake, changes: int) -> None:
     wake.end_pass(changes)
 
 
-def gap_after(wake: Wake, clock: Clock, changes: int) -> float:
+def pause_after(wake: Wake, clock: Clock, changes: int) -> float:
     """How long a change waits that comes right after a pass of *changes*."""
     one_pass(wake, changes)
     wake.now()
@@ -59,21 +59,21 @@ def test_a_lone_change_is_acted_on_at_once(wake: Wake) -> None:
 
 
 def test_lone_changes_one_after_another_never_wait(wake: Wake, clock: Clock) -> None:
-    assert [gap_after(wake, clock, changes) for changes in (1, 0, 1, 1)] == [0, 0, 0, 0]
+    assert [pause_after(wake, clock, changes) for changes in (1, 0, 1, 1)] == [0, 0, 0, 0]
 
 
-def test_the_gap_grows_while_a_burst_lasts_and_falls_back_when_it_is_quiet(wake: Wake, clock: Clock) -> None:
-    gaps = [gap_after(wake, clock, 2) for _ in range(6)]
-    assert gaps[0] == pytest.approx(SHORTEST_PAUSE, abs=0.0011)
-    assert gaps == sorted(gaps)
-    assert gaps[1] == pytest.approx(2 * gaps[0], abs=0.0021)
-    assert gaps[-1] == pytest.approx(LONGEST_PAUSE, abs=0.0011)
-    assert gap_after(wake, clock, 1) == 0
-    assert gap_after(wake, clock, 2) == pytest.approx(SHORTEST_PAUSE, abs=0.0011)
+def test_the_pause_grows_while_a_burst_lasts_and_falls_back_when_it_is_quiet(wake: Wake, clock: Clock) -> None:
+    pauses = [pause_after(wake, clock, 2) for _ in range(6)]
+    assert pauses[0] == pytest.approx(SHORTEST_PAUSE, abs=0.0011)
+    assert pauses == sorted(pauses)
+    assert pauses[1] == pytest.approx(2 * pauses[0], abs=0.0021)
+    assert pauses[-1] == pytest.approx(LONGEST_PAUSE, abs=0.0011)
+    assert pause_after(wake, clock, 1) == 0
+    assert pause_after(wake, clock, 2) == pytest.approx(SHORTEST_PAUSE, abs=0.0011)
 
 
-def test_the_gap_grows_the_faster_the_more_changes_there_were(wake: Wake, clock: Clock) -> None:
-    assert gap_after(wake, clock, 1000) == pytest.approx(LONGEST_PAUSE, abs=0.0011)
+def test_the_pause_grows_the_faster_the_more_changes_there_were(wake: Wake, clock: Clock) -> None:
+    assert pause_after(wake, clock, 1000) == pytest.approx(LONGEST_PAUSE, abs=0.0011)
 
 
 def test_a_change_long_after_a_burst_is_acted_on_at_once(wake: Wake, clock: Clock) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from watcher.watch import DirectoryWatcher, Watch, WatchBrokenError, merged
 
-from .watching import Ledger, hears, move_in, next_call
+from .watching import Ledger, move_in, next_call, notices
 
 
 def test_one_watch_serves_every_purpose_of_a_directory() -> None:
@@ -116,7 +116,7 @@ def test_our_own_reading_and_removing_wakes_nobody(
 def test_when_the_kernel_gives_no_watch_it_says_what_to_raise(
     watched: Path, listen: Callable[..., DirectoryWatcher]
 ) -> None:
-    directories = listen(Watch(str(watched), None), armed=False)
+    directories = listen(Watch(str(watched), None), started=False)
     threads = threading.active_count()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     free = os.dup(0)
@@ -151,7 +151,7 @@ def test_a_storm_that_concerns_nobody_ends_in_one_pass_after_which_everything_is
         assert not directories.broken()
         directories.unmute()
         assert not directories.broken()
-        assert hears(wake, watched)
+        assert notices(wake, watched)
         (watched.parent / "x").write_text("new")
         next_call(wake)
 
@@ -166,7 +166,7 @@ def test_a_directory_that_is_taken_away_in_a_storm_is_noticed(
     assert directories.broken()
     watched.mkdir()
     directories.start()
-    assert hears(wake, watched)
+    assert notices(wake, watched)
 
 
 def test_a_rename_out_of_a_directory_holds_nothing_back_there(
@@ -182,7 +182,7 @@ def test_a_rename_out_of_a_directory_holds_nothing_back_there(
     move_in(watched, "gone.json")
     listen(Watch(str(watched), None, departures=False))
     (watched / "gone.json").rename(watched.parent.parent / "elsewhere")
-    assert hears(wake, watched)
+    assert notices(wake, watched)
 
 
 def test_what_watchdog_complains_of_is_a_hint_too(
@@ -200,7 +200,7 @@ def test_what_watchdog_complains_of_is_a_hint_too(
 def test_where_no_thread_can_be_started_it_says_so(
     watched: Path, listen: Callable[..., DirectoryWatcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    directories = listen(Watch(str(watched), None), armed=False)
+    directories = listen(Watch(str(watched), None), started=False)
 
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -223,4 +223,4 @@ def test_a_storm_is_given_a_second_while_passes_follow_each_other_anyway(
     assert directories.muted
     directories.unmute()
     assert not directories.muted
-    assert hears(wake, watched)
+    assert notices(wake, watched)

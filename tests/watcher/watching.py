@@ -1,4 +1,4 @@
-"""DirectoryWatcher on a directory of the test's own, and what they hear."""
+"""DirectoryWatcher on a directory of the test's own, and what it notices."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -42,13 +42,13 @@ def watched(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def listen(wake: Ledger) -> Iterator[Callable[..., DirectoryWatcher]]:
-    """Make ears for some watches, armed."""
+    """Make one for some watches, and start it."""
     made: list[DirectoryWatcher] = []
 
-    def make(*watches: Watch, anchors: Iterable[str] = (), armed: bool = True) -> DirectoryWatcher:
-        directories = DirectoryWatcher(watches, anchors, wake)
+    def make(*watches: Watch, pinned: Iterable[str] = (), started: bool = True) -> DirectoryWatcher:
+        directories = DirectoryWatcher(watches, pinned, wake)
         made.append(directories)
-        if armed:
+        if started:
             directories.start()
         return directories
 
@@ -58,8 +58,8 @@ def listen(wake: Ledger) -> Iterator[Callable[..., DirectoryWatcher]]:
 
 
 def next_call(wake: Ledger) -> None:
-    """Wait until something was heard that matters."""
-    assert wake.wait(time.monotonic() + 10, lambda: False), "nothing was heard"
+    """Wait until something that matters was noticed."""
+    assert wake.wait(time.monotonic() + 10, lambda: False), "nothing was noticed"
     wake.begin_pass()
 
 
@@ -70,7 +70,7 @@ def move_in(directory: Path, name: str) -> None:
     aside.rename(directory / name)
 
 
-def hears(wake: Ledger, directory: Path, name: str = "ask.json") -> bool:
+def notices(wake: Ledger, directory: Path, name: str = "ask.json") -> bool:
     wake.begin_pass()
     move_in(directory, name)
     next_call(wake)
