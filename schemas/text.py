@@ -38,5 +38,8 @@ def _escape(character: str) -> str:
 
 
 def N_(text: str) -> str:  # noqa: N802 - its name in gettext, which extracts what is marked with it
-    """Mark *text* as something that a command may tell in its reader's language, and give it as it is."""
+    """Mark *text* for `po/messages.pot`, and give it as it is: files and the journal are in English.
+
+    A command that tells of it in its reader's language passes it through `cli.messages.translated`.
+    """
     return text

@@ -1,1 +1,1 @@
-"""What reacts: events in, passes over the state, maps out."""
+"""The watcher: queue files and decisions into the registry, and the registry into Postfix's map."""

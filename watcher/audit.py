@@ -158,7 +158,7 @@ def of_failure(identifier: str, decision: Decision, reason: str) -> AuditLine:
 
 
 def of_foreign_marker(identifier: str, reason: str) -> AuditLine:
-    """A file among the decisions that is none."""
+    """A file in the decisions directory that is no valid decision."""
     return AuditLine(time=now(), what="failed", decision_id=identifier, reason=reason)
 
 

@@ -26,7 +26,7 @@ from watcher.status import Problems, Report
 from watcher.systemd import Notifier
 
 _MARGIN_NS = 5_000_000_000
-"""How much earlier than the audit log's last line is looked for what it lacks: a clock that was set might hide it."""
+"""How far before its last line the search for what the audit log lacks begins, in case the clock was set back."""
 _ORPHANS_REMEMBERED = 32
 """How many orphans the end of the audit log names for certain, however long their lines are."""
 _LINE_BYTES = 2048

@@ -64,7 +64,8 @@ class OrphanStep:
         clock: seconds that only ever grow.
 
     Attributes:
-        waits: whether the present account files were not judged by yet, or what they call for could not be done.
+        waits: whether something is left to do: the account files have changed since the last look, or an alias could
+            not be switched off.
     """
 
     def __init__(
@@ -186,7 +187,7 @@ class OrphanStep:
         self._suspected = True
         with contextlib.suppress(AccountsUnreadableError, AccountsSlowError):
             search = self._new_search()
-            # Who has gone is asked for later, and once: it may take long, and many may have gone.
+            # The name services are asked later, once for all: that may take long, and many members may have gone.
             search.local = replace(search.local, alone=not search.local.foreign_users)
             self._suspected = bool(search.orphans(registry))
 

@@ -184,7 +184,8 @@ class Passes:
         try:
             context.complete_audit()
         except (OSError, ExpectedError) as error:
-            # An audit log that cannot be read keeps nobody's request waiting, only what asked for it in its place.
+            # Requests are taken in although the audit log cannot be read; only the files that asked for something
+            # (markers, active cancels) stay until it can be.
             self._state_unwritable(error, result)
             completed = False
         context.decide.finish_interrupted(context.markers.read())
@@ -200,7 +201,7 @@ class Passes:
         except RegistryUnreadableError as error:
             self._retry_problem("registry-unreadable", str(error), result)
         except RegistryError as error:
-            # Only an edit mends it, and that is an event.
+            # Not retried: only an edit mends it, and the edit wakes the watcher.
             result.problems["registry-broken"] = str(error)
         except RegistryBusyError as error:
             result.problems["registry-busy"] = str(error)
@@ -228,8 +229,8 @@ class Passes:
             decided.handled += step.count
 
     def _keep_map_in_line(self, result: PassResult) -> None:
-        # A disk that keeps decisions waiting keeps the map waiting for nothing: it may have failed behind a registry
-        # that was written already, and an edit or a lost map is none of its business.
+        # The map is published although decisions failed: they may have failed after the registry was written, and an
+        # edit or a lost map has to be dealt with all the same.
         if "registry-busy" in result.problems:
             return
         with contextlib.suppress(RegistryError):

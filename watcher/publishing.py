@@ -22,7 +22,7 @@ class PublishResult:
     """What the step came to.
 
     Attributes:
-        changes: how much of a burst the change was.
+        changes: what the change counts for in a burst: 2 where more came meanwhile, else 0.
         failed: whether the map is not in line with the registry.
         again: whether it is to be tried again by the clock.
         problems: messages, by problem code.
@@ -77,7 +77,7 @@ class PublishStep:
         forced = force is not None
         failed, self._failed = self._failed, None
         if failed is not None and waits and not asked and failed.unchanged(registry, context.publisher, forced=forced):
-            # Its own temporary files, and a map that was put back, woke this pass; trying again is for the clock.
+            # This pass was woken by our own files in the map's directory; the next try comes by the clock.
             self._failed = failed
             result.problems["publish-failed"] = failed.message
             result.failed = True

@@ -219,7 +219,7 @@ class Service:
         self._checked_at = time.monotonic()
 
     def _start_watching(self) -> None:
-        _make_decisions(self._settings)
+        _make_decisions_directory(self._settings)
         if self._directories is not None:
             self._directories.stop()
         deadline = time.monotonic() + MISSING_SECONDS
@@ -363,7 +363,7 @@ def _map_of(settings: Settings) -> tuple[object, ...]:
 
 
 def _refuse_missing(settings: Settings, wake: Wake) -> None:
-    _make_decisions(settings)
+    _make_decisions_directory(settings)
     missing = DirectoryWatcher(watches_of(settings), [], wake).missing()
     above = os.path.dirname(os.path.normpath(settings.config.runtime_dir))
     if not os.path.isdir(above):
@@ -372,7 +372,7 @@ def _refuse_missing(settings: Settings, wake: Wake) -> None:
         raise StateError(_directory_missing(missing[0]))
 
 
-def _make_decisions(settings: Settings) -> None:
+def _make_decisions_directory(settings: Settings) -> None:
     parent, name = os.path.split(settings.decisions)
     try:
         os.mkdir(os.path.join(parent, name), 0o700)

@@ -1,4 +1,4 @@
-"""When to try again what failed for a reason whose end is no event."""
+"""Retry delays that double, for failures whose end no event reports."""
 
 from __future__ import annotations
 

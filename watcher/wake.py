@@ -55,7 +55,7 @@ class Wake:
             self.nudge()
 
     def soon(self) -> None:
-        """Something has happened that concerns nobody, so events may have been lost behind it. Safe as `now` is."""
+        """An event came that is none of ours, but others may be lost behind it: a pass a bit later. Safe as `now`."""
         if not self._soft:
             self._soft = True
             self.nudge()

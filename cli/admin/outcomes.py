@@ -1,4 +1,4 @@
-"""What became of submitted decisions, told to the administrator: not awaited, kept, failed or applied; and the map."""
+"""What became of submitted decisions, printed for the administrator, and whether the map follows."""
 
 from __future__ import annotations
 

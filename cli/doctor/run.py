@@ -1,7 +1,7 @@
 """`doctor`: every check in turn, and what came of them.
 
 `--json` prints one object: `healthy` (whether there is no problem) and `verdicts`, a list of objects with these keys,
-always all of them:
+always all of them (programs rely on these names, which are older than those in the code):
 
     code      a stable word for programs
     verdict   ok, warning or problem

@@ -1,10 +1,11 @@
 """A directory through its descriptor: opening, reading and atomically replacing the files in it.
 
-Nothing else opens, reads or writes files of state. What this guards against: a name in a directory that others may
-write can become, between two system calls, a symbolic link to a secret, a FIFO that blocks its opener, a device, a hard
-link to somebody else's file, or a file without end. So every access is relative to a directory descriptor, follows no
-link, never blocks, judges an inode that is held (not the name), opens it only if it is a plain file, and reads no more
-than a limit. See `schemas.fs.pinned`; open(2): O_NOFOLLOW, O_PATH, O_NONBLOCK; and path_resolution(7).
+Files that somebody else could have made or replaced are opened here and nowhere else. What this guards against: a name
+in a directory that others may write can become, between two system calls, a symbolic link to a secret, a FIFO that
+blocks its opener, a device, a hard link to somebody else's file, or a file without end. So every access is relative to
+a directory descriptor, follows no link, never blocks, judges an inode that is held (not the name), opens it only if it
+is a plain file, and reads no more than a limit. See `schemas.fs.pinned`; open(2): O_NOFOLLOW, O_PATH, O_NONBLOCK; and
+path_resolution(7).
 """
 
 from __future__ import annotations

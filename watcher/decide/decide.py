@@ -1,4 +1,4 @@
-"""Applying decisions: one write of the registry for all of a pass, then the records, and what failed is kept."""
+"""Applying the decisions of a pass: failed ones are kept, the registry is written once, then the records are moved."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Markers:
             ]
 
     def read(self) -> list[Marker]:
-        """Every marker that is whole, in the order in which they are applied; those that are none go to `failed/`.
+        """Every whole marker, in the order of application; files that are no valid decision go to `failed/`.
 
         Raises:
             OSError: the directory or a marker cannot be read, or `failed/` cannot be written.

@@ -1,4 +1,4 @@
-"""What each decision does to the registry and to the request; pure, but for asking who is a member."""
+"""What each decision does to the registry and to the request; it writes no file."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ class Backlog:
         stopped, and a newcomer is next.
         """
         given = False
-        # Asked before anybody's turn begins: a turn that comes to nothing would be lost, again and again the same one.
+        # The time is looked at before an entry is taken: one taken too late would be dropped, the same one every time.
         while self._turns and not (given and late()):
             item = self._turns.take()
             if self._items.get(item.name) is item:

@@ -42,7 +42,7 @@ class IntakeResult:
     Attributes:
         active_cancels: aliases to switch off, in this pass; their files stay in the queue until that is done.
         more: whether entries are left for the next slice.
-        more_after_cancels: whether entries are left that come after an active cancel of their owner.
+        more_after_cancels: whether entries are left that can only be dealt with once the active cancels are applied.
         left_alone: how many directories there are, and entries over which something is mounted.
         directories: how many directories there are.
         handled: how many entries were dealt with.
@@ -95,7 +95,7 @@ class Intake:
         # From one slice to the next:
         #   _more        the last slice left entries, so this one goes on with a backlog
         #   _scan_owed   a scan was wanted and put off, and must be made in the next slice
-        #   _waiting     entries that came to nothing, most of them still being written; each has had its turn
+        #   _waiting     entries that were postponed, most of them still being written; each has had its turn
         #   _stuck       entries that could not be read or removed, by name; tried again when a new backlog begins
         #   _why_stuck   the message on the last of those that could not be read
         self._more = False
@@ -146,7 +146,7 @@ class Intake:
         self._take_slice(result, SHORT_SLICE_SECONDS if hurry else SLICE_SECONDS)
         self._remove_stale(result)
         result.more |= not scanned
-        # What came to nothing may all be gone, which only a scan tells.
+        # What was postponed may all be gone, which only a scan tells.
         self._scan_owed |= result.more and not result.handled
         if not result.more:
             self._refusals.backlog_ends()
@@ -178,12 +178,12 @@ class Intake:
         #   spent              judgements that were recorded, so that their entries can be removed
         #   refused            refusals that are not recorded yet, by owner: of many only the newest get a record
         #   after_cancel       uids with an active cancel in this slice, which the rest of their entries wait for
-        #   came_to_nothing    names of entries that wait until something happens to them
+        #   postponed    names of entries that wait until something happens to them
         given: list[Item] = []
         spent: list[Judgement] = []
         refused: dict[str, list[Judgement]] = {}
         after_cancel: set[int] = set()
-        came_to_nothing: set[str] = set()
+        postponed: set[str] = set()
         try:
             stuck_before = len(self._stuck)
             for item in self._backlog.in_turn(lambda: self._clock() > deadline):
@@ -195,7 +195,7 @@ class Intake:
                 if judgement is None:
                     if self._stuck.get(item.name) is not item:
                         self._waiting.append(item)
-                        came_to_nothing.add(item.name)
+                        postponed.add(item.name)
                     continue
                 if judgement.active_cancel:
                     # What its owner wrote after it waits for it, or it would come out of order.
@@ -205,10 +205,11 @@ class Intake:
                 if judgement.refused is not None:
                     refused.setdefault(judgement.record.username if judgement.record else "", []).append(judgement)
                     continue
-                # After a kill, what its owner wrote before would be judged by what this one changes.
-                if judgement.record is not None and (before := refused.pop(judgement.record.username, None)):
-                    self._refusals.record(judgement.record.username, before)
-                    spent += before
+                # The refusals before it are recorded first: after a kill they would be judged again, and this one may
+                # have changed what they are judged by.
+                if judgement.record is not None and (earlier := refused.pop(judgement.record.username, None)):
+                    self._refusals.record(judgement.record.username, earlier)
+                    spent += earlier
                 self._record(judgement)
                 spent.append(judgement)
             if self._backlog.waiting:
@@ -222,7 +223,7 @@ class Intake:
         finally:
             # Also when a write failed half way: what was recorded is done with, and what was not stays in the queue.
             result.handled = len(spent)
-            self._remove_spent([item for item in given if item.name not in came_to_nothing], spent)
+            self._remove_spent([item for item in given if item.name not in postponed], spent)
 
     def _judged(self, item: Item) -> Judgement | None:
         if self._remover.keeps(item.name):

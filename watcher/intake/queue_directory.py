@@ -42,8 +42,8 @@ class QueueDirectory:
         problems: messages, by problem code.
 
     Raises:
-        StateError, OSError: what is mounted is not known; so do `look` and `replaced`, and until one of them comes to
-            an end, the queue is closed.
+        StateError, OSError: what is mounted is not known. `look` and `replaced` raise them too; until one of them
+            succeeds, nothing in the queue is touched (`closed`).
     """
 
     def __init__(self, settings: Settings, accounts: Accounts, queue: Directory) -> None:

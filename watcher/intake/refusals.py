@@ -135,7 +135,7 @@ class Refusals:
         self.forget()
 
     def forget(self) -> None:
-        """What was not counted comes up again."""
+        """Forget what was not counted: its files are still in the queue, and will be judged again."""
         self._uncounted.clear()
         self._uncounted_before = 0
 

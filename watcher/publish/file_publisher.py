@@ -1,4 +1,4 @@
-"""The publisher of maps in files: where anything differs from the registry, one new map."""
+"""The publisher of maps in files: a new map where the one that is there differs from the registry."""
 
 from __future__ import annotations
 

@@ -128,5 +128,5 @@ def _removal_explained(registry: Registry, alias: str, approvals: Callable[[str]
     entry = registry.entries.get(_username(alias))
     if entry is None or entry.active or entry.updated_by is None:
         return False
-    # The mark of an approval says that the entry was switched on; who switched it off afterwards left none.
+    # Where `updated_by` still names an approval, whoever switched the entry off afterwards recorded no decision.
     return all(record.decision_id != entry.updated_by for record in approvals(_username(alias)))
