@@ -201,16 +201,16 @@ def test_what_is_mounted_while_the_kernel_cannot_be_asked_is_found_later(site: S
 # A watcher that cannot tell, as long as a certain file is there, what lies over the queue.
 _UNKNOWING = """
 import errno, os, sys
-from watcher.intake.queue_directory import Place
+from watcher.intake.queue_directory import QueueDirectory
 method, flag, _, *sys.argv[1:] = sys.argv[1:]
-real = getattr(Place, method)
+real = getattr(QueueDirectory, method)
 
 def unknowing(self):
     if os.path.exists(flag):
         raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), "/proc/self/mountinfo")
     return real(self)
 
-setattr(Place, method, unknowing)
+setattr(QueueDirectory, method, unknowing)
 from watcher.main import main
 main()
 """

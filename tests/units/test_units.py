@@ -145,9 +145,8 @@ def test_where_systemd_sends_the_signal_none_is_sent_besides(tmp_path: Path) -> 
     for kind, signals in (("notify", 1), ("notify-reload", 0)):
         (tmp_path / "systemctl").write_text(f"#!/bin/sh\necho Type={kind}\n", encoding="utf-8")
         (tmp_path / "systemctl").chmod(0o755)
-        counter = subprocess.Popen(
-            ["/bin/sh", "-c", 'trap "echo signal; exit" HUP; echo up; sleep 1 & wait'], stdout=-1
-        )
+        counted = ["/bin/sh", "-c", 'trap "echo signal" HUP; echo up; read end']
+        counter = subprocess.Popen(counted, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert counter.stdout is not None
         assert counter.stdout.readline() == b"up\n"
         environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MAINPID": str(counter.pid)}
